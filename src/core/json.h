@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace tandem {
+
+// Keys keep the order in which they were written, so files of ours are stable and readable.
+using Json = nlohmann::ordered_json;
+
+// Throws FormatError that names `where` and the place of the mistake. Nesting deeper than 200 is refused.
+Json parse_json(std::string_view text, std::string_view where);
+Json read_json(const fs::path& path);
+void write_json(const fs::path& path, const Json& value);
+
+// value[key] as T; FormatError names `where`, the key, what was found and what was expected.
+template <typename T>
+T json_get(const Json& value, std::string_view key, std::string_view where) {
+  const auto found = value.is_object() ? value.find(key) : value.end();
+  if (found == value.end()) throw FormatError("{}: key '{}' is missing", where, key);
+  try {
+    return found->template get<T>();
+  } catch (const nlohmann::json::exception&) {
+    throw FormatError("{}: key '{}' has an unexpected value: {}", where, key, found->dump().substr(0, 80));
+  }
+}
+
+// As json_get, with a value for an absent (or null) key.
+template <typename T>
+T json_get_or(const Json& value, std::string_view key, T fallback, std::string_view where) {
+  const auto found = value.is_object() ? value.find(key) : value.end();
+  if (found == value.end() || found->is_null()) return fallback;
+  return json_get<T>(value, key, where);
+}
+
+}  // namespace tandem
