@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tandem {
+
+// A batch of training sequences laid end to end, without padding. P positions, B rows.
+//
+//   items       [P]   int64, inputs; 0 (padding) is an ordinary input here
+//   labels      [P]   int64, the item to predict; 0 means no loss at this position
+//   row_starts  [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]; rows are not
+//   empty
+//
+// No state crosses a row's start or leaves an input 0. A sequence of at most L items has one
+// leading input 0, whose label is its first item. On real positions this equals the authors'
+// left-padded batch.
+struct PackedBatch {
+  at::Tensor items, labels, row_starts;
+};
+
+// A trainable tensor under the authors' name.
+struct NamedParameter {
+  std::string name;
+  at::Tensor value;  // shares storage with the model
+};
+
+// Which dropout site draws in which step; the masks are a pure function of (seed, step, site,
+// element), so a resumed run draws the same ones. The base class draws; a test hands in masks of
+// its own by overriding keep().
+class DropoutRng {
+ public:
+  DropoutRng(uint64_t seed, uint64_t step) : seed_(seed), step_(step) {}
+  virtual ~DropoutRng() = default;
+
+  // u8 [rows, columns], 1 where kept, with probability 1 - p.
+  virtual at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double p) const;
+
+ private:
+  uint64_t seed_, step_;
+};
+
+// A sequential recommender that scores items by a product with an item table.
+class RetrieverModel {
+ public:
+  virtual ~RetrieverModel() = default;
+
+  // In a fixed order, leaves of autograd that require gradients.
+  virtual std::vector<NamedParameter> parameters() const = 0;
+  // [P, D], one row a position. dropout null: evaluation.
+  virtual at::Tensor hidden(const PackedBatch& batch, const DropoutRng* dropout) const = 0;
+  // Scores are hidden x item_table^T + item_bias; row 0 is padding and takes part in the loss.
+  virtual at::Tensor item_table() const = 0;  // [N+1, D]
+  virtual at::Tensor item_bias() const = 0;   // [N+1]
+  // Whether weight decay applies to the parameter of this name.
+  virtual bool decayed(std::string_view name) const = 0;
+};
+
+// Mean cross-entropy over the positions whose label is not 0, a scalar; undefined positions cost
+// nothing.
+at::Tensor retriever_loss(const RetrieverModel& model, const PackedBatch& batch,
+                          const DropoutRng* dropout);
+
+}  // namespace tandem
