@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fails when a folder of src/ includes a folder that the architecture does not allow, or when an ATen header,
+an MPI header or an instruction-set header stands where it must not. See docs/architecture.md."""
+
+import pathlib
+import re
+import sys
+
+ALLOWED = {
+    "core": set(),
+    "formats": {"core"},
+    "tokenizer": {"core", "formats"},
+    "data": {"core", "formats"},
+    "eval": {"core", "formats"},
+    "models": {"core", "formats"},
+    "engine": {"core", "formats", "models"},
+    "rank": {"core", "formats", "models", "engine", "tokenizer", "data", "eval"},
+    "learn": {"core", "formats", "models", "tokenizer", "data", "eval", "rank", "engine/kernels"},
+    "cli": {"core", "formats", "models", "engine", "tokenizer", "data", "eval", "rank", "learn/learn.h"},
+}
+ONLY_IN = {  # header prefix -> folders that may include it
+    "ATen/": ("learn/",), "torch/": ("learn/",), "c10/": ("learn/",), "mpi.h": ("learn/distributed/",),
+    "dnnl": ("engine/kernels/",), "hwy/": ("engine/kernels/", "engine/ops/", "learn/ops/"),
+}
+
+
+def main() -> int:
+    root = pathlib.Path(__file__).resolve().parent.parent / "src"
+    errors = []
+    for path in sorted(root.rglob("*.[ch]*")):
+        if path.suffix not in {".h", ".cc"}:
+            continue
+        relative = path.relative_to(root).as_posix()
+        folder = relative.split("/")[0]
+        if folder not in ALLOWED:
+            errors.append(f"{relative}: folder '{folder}' is not part of the architecture")
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+["<]([^">]+)[">]', line)
+            if not match:
+                continue
+            header = match.group(1)
+            for prefix, places in ONLY_IN.items():
+                if header.startswith(prefix) and not relative.startswith(places):
+                    errors.append(f"{relative}:{number}: {header} may be included only in {', '.join(places)}")
+            top = header.split("/")[0]
+            if top not in ALLOWED or top == folder or "/" not in header:
+                continue
+            if top in ALLOWED[folder] or any(header.startswith(a) for a in ALLOWED[folder] if "/" in a):
+                continue
+            errors.append(f"{relative}:{number}: {folder} must not include {header}")
+    for error in errors:
+        print(error)
+    print(f"layers: {len(errors)} violations" if errors else "layers: clean")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
