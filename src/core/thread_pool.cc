@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread_pool.h"
 
+#include <utility>
+
 #include <sched.h>
 
 #include <algorithm>
