@@ -28,4 +28,6 @@ target_link_libraries(torch::cpu INTERFACE torch::c10)
 # What libtorch_cpu.so itself needs is found through its own RPATH.
 target_link_options(torch::cpu INTERFACE -Wl,--allow-shlib-undefined)
 
-find_package(MPI COMPONENTS C)
+# The C interface only; the C++ bindings are gone from the standard.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI COMPONENTS CXX)
