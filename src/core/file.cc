@@ -65,24 +65,30 @@ void write_file(const fs::path& path, std::string_view content) {
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> content) {
+  write_file(path, std::span(&content, 1));
+}
+
+void write_file(const fs::path& path, std::span<const std::span<const std::byte>> pieces) {
   const fs::path temporary = path.string() + ".part" + std::to_string(::getpid());
+  const auto fail = [&](std::string_view what) {
+    const std::string why = reason();
+    ::unlink(temporary.c_str());
+    throw IoError("{}: {}: {}", temporary.string(), what, why);
+  };
   {
     const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (file.fd < 0) throw IoError("{}: cannot create: {}", temporary.string(), reason());
-    while (!content.empty()) {
-      const ssize_t written = ::write(file.fd, content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        const std::string why = reason();
-        ::unlink(temporary.c_str());
-        throw IoError("{}: cannot write: {}", temporary.string(), why);
+    for (std::span<const std::byte> piece : pieces) {
+      while (!piece.empty()) {
+        const ssize_t written = ::write(file.fd, piece.data(), piece.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail("cannot write");
+        piece = piece.subspan(static_cast<size_t>(written));
       }
-      content = content.subspan(static_cast<size_t>(written));
     }
-    if (::fsync(file.fd) != 0) throw IoError("{}: {}", temporary.string(), reason());
+    if (::fsync(file.fd) != 0) fail("cannot flush to the disk");
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0)
-    throw IoError("{}: cannot rename to {}: {}", temporary.string(), path.string(), reason());
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename to " + path.string());
 }
 
 StagedFolder::StagedFolder(fs::path target, bool replace)

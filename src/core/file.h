@@ -40,6 +40,8 @@ std::string read_file(const fs::path& path);
 // fsync, rename. Throws IoError.
 void write_file(const fs::path& path, std::string_view content);
 void write_file(const fs::path& path, std::span<const std::byte> content);
+// The same for a content in pieces, so that a large file is never put together in memory.
+void write_file(const fs::path& path, std::span<const std::span<const std::byte>> pieces);
 
 // A folder that appears whole or not at all: fill path(), then commit(). Without commit() everything written is
 // removed. An existing folder at the target is replaced only when replace is true, else IoError at once.
