@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/config.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <type_traits>
+
+#include "core/check.h"
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+// The text's value as T, all of it; false when it is not one.
+template <typename T>
+bool parse_number(const std::string& text, T& value) {
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  T parsed{};
+  const auto [rest, error] = std::from_chars(begin, end, parsed);
+  if (error != std::errc() || rest != end || begin == end) return false;
+  value = parsed;
+  return true;
+}
+
+bool parse_value(const std::string& text, std::string& value) {
+  value = text;
+  return true;
+}
+bool parse_value(const std::string& text, int64_t& value) { return parse_number(text, value); }
+bool parse_value(const std::string& text, double& value) {
+  double parsed = 0;
+  if (!parse_number(text, parsed) || !std::isfinite(parsed)) return false;
+  value = parsed;
+  return true;
+}
+bool parse_value(const std::string& text, bool& value) {
+  if (text != "true" && text != "false") return false;
+  value = text == "true";
+  return true;
+}
+
+struct Expected {
+  std::string_view operator()(const std::string*) const { return "a text"; }
+  std::string_view operator()(const int64_t*) const { return "a whole number"; }
+  std::string_view operator()(const double*) const { return "a number"; }
+  std::string_view operator()(const bool*) const { return "true or false"; }
+};
+
+// A value as YAML: numbers in the shortest form that reads back equal, texts always quoted, so that
+// "on", "1e3" and "" stay texts.
+struct ToYaml {
+  std::string operator()(const std::string* value) const {
+    YAML::Emitter out;
+    out << YAML::DoubleQuoted << *value;
+    return out.c_str();
+  }
+  std::string operator()(const int64_t* value) const { return std::to_string(*value); }
+  std::string operator()(const double* value) const { return fmt::format("{}", *value); }
+  std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
+};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string place(const std::string& file, const YAML::Mark& mark) {
+  return mark.is_null() ? file : fmt::format("{}:{}", file, mark.line + 1);
+}
+
+constexpr int kMaxDepth = 16;
+
+// Calls assign(key, value, where) for every leaf of nested maps, keys joined by dots.
+template <typename Assign>
+void walk(const YAML::Node& node, const std::string& prefix, const std::string& file, int depth,
+          const Assign& assign) {
+  if (depth > kMaxDepth)
+    throw ConfigError("{}: nested deeper than {} maps", place(file, node.Mark()), kMaxDepth);
+  for (const auto& entry : node) {
+    const std::string where = place(file, entry.first.Mark());
+    if (!entry.first.IsScalar()) throw ConfigError("{}: a key is not a plain word", where);
+    const std::string key = prefix + entry.first.Scalar();
+    if (entry.second.IsMap()) {
+      walk(entry.second, key + ".", file, depth + 1, assign);
+    } else if (entry.second.IsScalar()) {
+      assign(key, entry.second.Scalar(), where);
+    } else {
+      throw ConfigError("{}: {} is {}, expected one value", where, key,
+                        entry.second.IsNull() ? "empty" : "a list");
+    }
+  }
+}
+
+}  // namespace
+
+void ConfigSchema::add(std::string key, Field field, std::string help,
+                       std::vector<std::string> choices) {
+  for (const Key& known : keys_) TANDEM_CHECK(known.name != key, "key {} twice", key);
+  keys_.push_back({std::move(key), field, std::move(help), std::move(choices)});
+}
+
+void ConfigSchema::assign(std::string_view key, const std::string& value, std::string_view where) {
+  const auto found =
+      std::find_if(keys_.begin(), keys_.end(), [&](const Key& known) { return known.name == key; });
+  if (found == keys_.end()) {
+    std::vector<std::string> names;
+    for (const Key& known : keys_) names.push_back(known.name);
+    const std::string near = nearest_word(key, names);
+    throw ConfigError("{}: unknown key '{}'{}", where, key,
+                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  }
+  if (!found->choices.empty() &&
+      std::find(found->choices.begin(), found->choices.end(), value) == found->choices.end())
+    throw ConfigError("{}: {} is '{}', expected one of: {}", where, key, value,
+                      fmt::join(found->choices, ", "));
+  const bool good =
+      std::visit([&](auto* field) { return parse_value(value, *field); }, found->field);
+  if (!good)
+    throw ConfigError("{}: {} is '{}', expected {}", where, key, value,
+                      std::visit(Expected{}, found->field));
+}
+
+void ConfigSchema::load_yaml(const fs::path& path) {
+  const std::string file = path.string();
+  YAML::Node root;
+  try {
+    root = YAML::Load(read_file(path));
+  } catch (const YAML::Exception& error) {
+    throw ConfigError("{}: not valid YAML: {}", place(file, error.mark), error.msg);
+  }
+  if (root.IsNull()) return;
+  if (!root.IsMap()) throw ConfigError("{}: expected a map of keys and values", file);
+  std::vector<std::string> seen;
+  walk(root, "", file, 1,
+       [&](const std::string& key, const std::string& value, const std::string& where) {
+         if (std::find(seen.begin(), seen.end(), key) != seen.end())
+           throw ConfigError("{}: key '{}' occurs twice", where, key);
+         seen.push_back(key);
+         assign(key, value, where);
+       });
+}
+
+void ConfigSchema::set(std::string_view assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos || equals == 0)
+    throw ConfigError("--set {}: expected key=value", assignment);
+  assign(assignment.substr(0, equals), std::string(assignment.substr(equals + 1)),
+         fmt::format("--set {}", assignment));
+}
+
+std::string ConfigSchema::to_yaml() const {
+  std::string text;
+  for (const Key& key : keys_)
+    text += fmt::format("{}: {}\n", key.name, std::visit(ToYaml{}, key.field));
+  return text;
+}
+
+std::string ConfigSchema::help() const {
+  size_t width = 0;
+  std::vector<std::string> names;
+  for (const Key& key : keys_) {
+    const auto* text = std::get_if<std::string*>(&key.field);
+    names.push_back(
+        fmt::format("{}={}", key.name, text ? **text : std::visit(ToYaml{}, key.field)));
+    width = std::max(width, names.back().size());
+  }
+  std::string text;
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    text += fmt::format("  {:<{}}  {}", names[i], width, keys_[i].help);
+    if (!keys_[i].choices.empty()) text += fmt::format(" ({})", fmt::join(keys_[i].choices, ", "));
+    text += "\n";
+  }
+  return text;
+}
+
+std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
+  std::string best;
+  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  if (word.size() > 200) return best;
+  for (const std::string& candidate : candidates) {
+    size_t distance = edit_distance(word, candidate);
+    // "lr" for "train.lr": the last part of a dotted key alone is a near miss too.
+    const size_t dot = candidate.rfind('.');
+    if (dot != std::string::npos && candidate.substr(dot + 1) == word)
+      distance = std::min<size_t>(distance, 1);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace tandem

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+struct Sample {
+  std::string optimizer = "adamw", note = "";
+  int64_t epochs = 3;
+  double lr = 1e-3;
+  bool shuffle = true;
+
+  ConfigSchema schema() {
+    ConfigSchema schema;
+    schema.add("train.optimizer", &optimizer, "optimizer", {"adamw", "sgd"});
+    schema.add("train.note", &note, "free text");
+    schema.add("train.epochs", &epochs, "passes over the data");
+    schema.add("train.lr", &lr, "learning rate");
+    schema.add("data.shuffle", &shuffle, "shuffle every epoch");
+    return schema;
+  }
+};
+
+class Config : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = fs::temp_directory_path() / ("tandem_config_" + std::to_string(::getpid()) + ".yaml");
+  }
+  void TearDown() override { fs::remove(path_); }
+
+  std::string yaml_error(const std::string& text) {
+    write_file(path_, text);
+    Sample sample;
+    return error([&](ConfigSchema& schema) { schema.load_yaml(path_); });
+  }
+  std::string set_error(const std::string& text) {
+    return error([&](ConfigSchema& schema) { schema.set(text); });
+  }
+  template <typename Action>
+  std::string error(const Action& action) {
+    Sample sample;
+    ConfigSchema schema = sample.schema();
+    try {
+      action(schema);
+      return "";
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+  }
+
+  fs::path path_;
+};
+
+TEST_F(Config, YamlThenSetOverrideDefaults) {
+  write_file(path_, "train:\n  lr: 5e-4\n  epochs: +7\ndata.shuffle: false\n");
+  Sample sample;
+  ConfigSchema schema = sample.schema();
+  schema.load_yaml(path_);
+  schema.set("train.lr=0.25");
+  schema.set("train.note=a=b");
+  EXPECT_EQ(sample.lr, 0.25);
+  EXPECT_EQ(sample.epochs, 7);
+  EXPECT_FALSE(sample.shuffle);
+  EXPECT_EQ(sample.note, "a=b");
+  EXPECT_EQ(sample.optimizer, "adamw");
+}
+
+TEST_F(Config, YamlRoundTripIsExact) {
+  for (const std::string& note :
+       {std::string("on"), std::string(""), std::string("a: \"b\" # c\n\td"), std::string("1e3"),
+        std::string("ä")}) {
+    Sample sample;
+    sample.note = note;
+    sample.lr = 0.1 + 0.2;
+    sample.epochs = INT64_MIN;
+    sample.shuffle = false;
+    const std::string text = sample.schema().to_yaml();
+    write_file(path_, text);
+    Sample loaded;
+    ConfigSchema schema = loaded.schema();
+    schema.load_yaml(path_);
+    EXPECT_EQ(loaded.note, sample.note);
+    EXPECT_EQ(loaded.lr, sample.lr);
+    EXPECT_EQ(loaded.epochs, sample.epochs);
+    EXPECT_EQ(loaded.shuffle, sample.shuffle);
+    EXPECT_EQ(schema.to_yaml(), text);
+  }
+}
+
+TEST_F(Config, ErrorsNameFileLineKeyFoundAndExpected) {
+  const std::string file = path_.string();
+  EXPECT_EQ(yaml_error("train:\n  epochs: many\n"),
+            file + ":2: train.epochs is 'many', expected a whole number");
+  EXPECT_EQ(yaml_error("train:\n  lr: 1\n  epoch: 3\n"),
+            file + ":3: unknown key 'train.epoch'; did you mean 'train.epochs'?");
+  EXPECT_EQ(yaml_error("train: [1]\n"), file + ":1: train is a list, expected one value");
+  EXPECT_EQ(yaml_error("train.lr:\n"), file + ":1: train.lr is empty, expected one value");
+  EXPECT_EQ(yaml_error("train.lr: 1\ntrain: {lr: 2}\n"), file + ":2: key 'train.lr' occurs twice");
+  EXPECT_EQ(yaml_error("- a\n"), file + ": expected a map of keys and values");
+  EXPECT_TRUE(yaml_error("a: b: c\n").starts_with(file + ":1: not valid YAML"))
+      << yaml_error("a: b: c\n");
+  EXPECT_EQ(yaml_error("# nothing\n"), "");
+}
+
+TEST_F(Config, RefusesValuesOfTheWrongKind) {
+  EXPECT_EQ(set_error("train.optimizer=adam"),
+            "--set train.optimizer=adam: train.optimizer is 'adam', expected one of: adamw, sgd");
+  EXPECT_NE(set_error("train.epochs=3.5"), "");
+  EXPECT_NE(set_error("train.epochs=9223372036854775808"), "");
+  EXPECT_NE(set_error("train.epochs="), "");
+  EXPECT_NE(set_error("train.lr=1e-3x"), "");
+  EXPECT_NE(set_error("train.lr=nan"), "");
+  EXPECT_NE(set_error("train.lr=1e999"), "");
+  EXPECT_NE(set_error("data.shuffle=yes"), "");
+  EXPECT_NE(set_error("train.lr"), "");
+  EXPECT_NE(set_error("=1"), "");
+}
+
+TEST_F(Config, HelpListsEveryKey) {
+  Sample sample;
+  const std::string help = sample.schema().help();
+  EXPECT_NE(help.find("train.lr=0.001"), std::string::npos) << help;
+  EXPECT_NE(help.find("train.optimizer=adamw "), std::string::npos) << help;  // as --set takes it
+  EXPECT_NE(help.find("optimizer (adamw, sgd)"), std::string::npos) << help;
+}
+
+TEST(NearestWord, FindsTyposOnly) {
+  const std::vector<std::string> words = {"train.lr", "train.epochs", "data.shuffle"};
+  EXPECT_EQ(nearest_word("train.lrr", words), "train.lr");
+  EXPECT_EQ(nearest_word("lr", words), "train.lr");
+  EXPECT_EQ(nearest_word("epochs", words), "train.epochs");
+  EXPECT_EQ(nearest_word("zzzzzzzz", words), "");
+}
+
+}  // namespace
+}  // namespace tandem
