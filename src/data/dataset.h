@@ -15,9 +15,10 @@ namespace tandem {
 // Dense item index; 0 is padding, real items are 1..num_items.
 inline constexpr int32_t kPaddingItem = 0;
 
-// A data set folder, mapped read-only: users 0..num_users-1, each with its interactions oldest first. Opening
-// costs no more than its header; histories are spans into the mapping. Layout: docs/formats.md.
-// Safe for concurrent reads. open() throws FormatError or IoError, and checks every size against the files.
+// A data set folder, mapped read-only: users 0..num_users-1, each with its interactions oldest
+// first. Opening costs no more than its header; histories are spans into the mapping. Layout:
+// docs/formats.md. Safe for concurrent reads. open() throws FormatError or IoError, and checks
+// every size against the files.
 class Dataset {
  public:
   static Dataset open(const fs::path& folder);
@@ -29,8 +30,8 @@ class Dataset {
   int64_t num_items() const;
   int64_t num_interactions() const;
 
-  // One user's interactions, three parallel spans. timestamps are seconds since 1970 (0 where the source has none),
-  // ratings are the source's (NaN where it has none).
+  // One user's interactions, three parallel spans. timestamps are seconds since 1970 (0 where the
+  // source has none), ratings are the source's (NaN where it has none).
   std::span<const int32_t> items(int64_t user) const;
   std::span<const int64_t> timestamps(int64_t user) const;
   std::span<const float> ratings(int64_t user) const;
@@ -52,8 +53,8 @@ class Dataset {
   std::unique_ptr<State> state_;
 };
 
-// Leave-one-out (docs/protocols.md): last interaction test, the one before validation, the rest train. A user with
-// fewer than three interactions trains only.
+// Leave-one-out (docs/protocols.md): last interaction test, the one before validation, the rest
+// train. A user with fewer than three interactions trains only.
 enum class Split { kValid, kTest };
 
 std::span<const int32_t> train_items(const Dataset& dataset, int64_t user);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/id_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+constexpr size_t kBlockBytes = 1 << 18;
+
+// Eight bytes at a time, folded by a 64 x 64 -> 128 bit product.
+uint64_t mix(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+uint32_t hash_of(std::string_view text) {
+  uint64_t hash = 0x9e3779b97f4a7c15ULL ^ text.size();
+  const char* at = text.data();
+  size_t left = text.size();
+  uint64_t word;
+  for (; left > 8; left -= 8, at += 8) {
+    std::memcpy(&word, at, 8);
+    hash = mix(hash ^ word, 0xa0761d6478bd642fULL);
+  }
+  word = 0;
+  std::memcpy(&word, at, left);
+  hash = mix(hash ^ word, 0xe7037ed1a0b428dbULL);
+  return static_cast<uint32_t>(hash ^ hash >> 32);
+}
+
+}  // namespace
+
+IdTable::IdTable() : slots_(1024) {}
+
+int32_t IdTable::add(std::string_view id) {
+  const uint32_t hash = hash_of(id);
+  const size_t mask = slots_.size() - 1;
+  size_t slot = hash & mask;
+  for (; slots_[slot].index >= 0; slot = (slot + 1) & mask) {
+    if (slots_[slot].hash == hash && ids_[static_cast<size_t>(slots_[slot].index)] == id)
+      return slots_[slot].index;
+  }
+  if (ids_.size() >= INT32_MAX) throw DataError("more than 2^31 - 1 distinct ids");
+  const int32_t index = size();
+  slots_[slot] = {hash, index};
+  ids_.push_back(keep(id));
+  if (ids_.size() * 2 > slots_.size()) grow();
+  return index;
+}
+
+std::optional<int32_t> IdTable::find(std::string_view id) const {
+  const uint32_t hash = hash_of(id);
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = hash & mask; slots_[slot].index >= 0; slot = (slot + 1) & mask) {
+    if (slots_[slot].hash == hash && ids_[static_cast<size_t>(slots_[slot].index)] == id)
+      return slots_[slot].index;
+  }
+  return std::nullopt;
+}
+
+void IdTable::grow() {
+  std::vector<Slot> larger(slots_.size() * 2);
+  const size_t mask = larger.size() - 1;
+  for (const Slot& old : slots_) {
+    if (old.index < 0) continue;
+    size_t slot = old.hash & mask;
+    while (larger[slot].index >= 0) slot = (slot + 1) & mask;
+    larger[slot] = old;
+  }
+  slots_.swap(larger);
+}
+
+std::string_view IdTable::keep(std::string_view id) {
+  if (id.size() > free_bytes_) {
+    free_bytes_ = std::max(kBlockBytes, id.size());
+    blocks_.push_back(std::make_unique<char[]>(free_bytes_));
+    free_ = blocks_.back().get();
+  }
+  char* kept = free_;
+  std::copy(id.begin(), id.end(), kept);
+  free_ += id.size();
+  free_bytes_ -= id.size();
+  return {kept, id.size()};
+}
+
+}  // namespace tandem

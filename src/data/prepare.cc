@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+#include "data/dataset_files.h"
+#include "data/raw_log.h"
+
+namespace tandem {
+namespace {
+
+// Rows of the log that stay, renumbered: dense[i] is the rank of id i among those that occur, or
+// -1.
+struct Ranking {
+  std::vector<int32_t> rank;           // [all ids]
+  std::vector<std::string_view> kept;  // [ids that occur], in order
+  std::vector<int32_t> source;         // [ids that occur], index into all ids
+  IdOrder order = IdOrder::kBytes;
+};
+
+Ranking rank_ids(const IdTable& table, const std::vector<int64_t>& degree) {
+  std::vector<int32_t> present;
+  std::vector<std::string_view> ids;
+  for (int32_t i = 0; i < table.size(); ++i) {
+    if (degree[static_cast<size_t>(i)] == 0) continue;
+    present.push_back(i);
+    ids.push_back(table[i]);
+  }
+  Ranking result;
+  result.order = id_order(ids);
+  result.rank.assign(static_cast<size_t>(table.size()), -1);
+  for (const int32_t index : sort_ids(ids, result.order)) {
+    const int32_t source = present[static_cast<size_t>(index)];
+    result.rank[static_cast<size_t>(source)] = static_cast<int32_t>(result.kept.size());
+    result.kept.push_back(ids[static_cast<size_t>(index)]);
+    result.source.push_back(source);
+  }
+  return result;
+}
+
+struct Row {
+  int64_t time;
+  int32_t item;
+  float rating;
+};
+
+// Orders one user's rows, which are in file order, and writes them to the columns at `first`.
+void order_rows(std::span<Row> rows, TieRule ties, int64_t time_divisor, size_t first,
+                DenseLog& log) {
+  const auto by_time = [](const Row& a, const Row& b) { return a.time < b.time; };
+  const auto by_item = [](const Row& a, const Row& b) {
+    return a.time != b.time ? a.time < b.time : a.item < b.item;
+  };
+  if (ties == TieRule::kItem) {
+    std::stable_sort(rows.begin(), rows.end(), by_item);
+  } else if (!std::is_sorted(rows.begin(), rows.end(), by_time)) {
+    std::stable_sort(rows.begin(), rows.end(), by_time);
+  }
+  for (const Row& row : rows) {
+    log.timestamps[first] = row.time / time_divisor;
+    log.items[first] = row.item + 1;
+    log.ratings[first++] = row.rating;
+  }
+}
+
+Json about_options(const PrepareOptions& options, const PrepareReport& report) {
+  return {{"raw",
+           {{"users", report.raw_users},
+            {"items", report.raw_items},
+            {"interactions", report.raw_interactions}}},
+          {"titled_items", report.titled_items},
+          {"min_user", options.min_user},
+          {"min_item", options.min_item},
+          {"drop_untitled", options.drop_untitled},
+          {"ties", options.ties == TieRule::kFile ? "file" : "item"},
+          {"split", "leave-one-out"}};
+}
+
+}  // namespace
+
+std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int32_t>& item,
+                         const std::vector<bool>& keep, int64_t num_users, int64_t num_items,
+                         int64_t min_user, int64_t min_item) {
+  std::vector<int64_t> user_degree(static_cast<size_t>(num_users)),
+      item_degree(static_cast<size_t>(num_items));
+  // Rows still in play, so that later rounds cost only what is left.
+  std::vector<bool> result(user.size(), false);
+  std::vector<uint32_t> rows;
+  if (user.size() > UINT32_MAX)
+    throw DataError("{} interactions, at most 2^32 are supported", user.size());
+  rows.reserve(user.size());
+  for (size_t row = 0; row < user.size(); ++row) {
+    if (!keep.empty() && !keep[row]) continue;
+    rows.push_back(static_cast<uint32_t>(row));
+    ++user_degree[static_cast<size_t>(user[row])];
+    ++item_degree[static_cast<size_t>(item[row])];
+  }
+  for (bool changed = min_user > 1 || min_item > 1; changed;) {
+    // The degrees of this round; rows dropped lower those of the next.
+    const size_t before = rows.size();
+    const auto weak = [&](uint32_t row) {
+      int64_t& u = user_degree[static_cast<size_t>(user[row])];
+      int64_t& i = item_degree[static_cast<size_t>(item[row])];
+      if (u >= min_user && i >= min_item) return false;
+      --u;
+      --i;
+      return true;
+    };
+    rows.erase(std::remove_if(rows.begin(), rows.end(), weak), rows.end());
+    changed = rows.size() != before;
+  }
+  for (const uint32_t row : rows) result[row] = true;
+  return result;
+}
+
+PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const ItemCatalogue& items,
+                            const PrepareOptions& options, const Json& about, bool overwrite) {
+  StagedFolder staged(folder, overwrite);
+  PrepareReport report;
+  report.raw_users = log.users.size();
+  report.raw_items = log.items.size();
+  report.raw_interactions = static_cast<int64_t>(log.user.size());
+
+  std::vector<const RawItem*> text(static_cast<size_t>(log.items.size()), nullptr);
+  for (int32_t i = 0; i < log.items.size(); ++i) {
+    if (const auto entry = items.ids.find(log.items[i]))
+      text[static_cast<size_t>(i)] = &items.items[static_cast<size_t>(*entry)];
+  }
+  const auto titled = [&](int32_t item) {
+    const RawItem* entry = text[static_cast<size_t>(item)];
+    return entry && !entry->title.empty();
+  };
+  std::vector<bool> keep;
+  if (options.drop_untitled) {
+    keep.resize(log.user.size());
+    for (size_t row = 0; row < log.user.size(); ++row) keep[row] = titled(log.item[row]);
+    report.untitled_interactions = std::count(keep.begin(), keep.end(), false);
+  }
+  keep = k_core(log.user, log.item, keep, log.users.size(), log.items.size(), options.min_user,
+                options.min_item);
+
+  std::vector<int64_t> user_degree(static_cast<size_t>(log.users.size())),
+      item_degree(static_cast<size_t>(log.items.size()));
+  for (size_t row = 0; row < log.user.size(); ++row) {
+    if (!keep[row]) continue;
+    ++user_degree[static_cast<size_t>(log.user[row])];
+    ++item_degree[static_cast<size_t>(log.item[row])];
+  }
+  const Ranking users = rank_ids(log.users, user_degree), ranked = rank_ids(log.items, item_degree);
+  if (users.kept.empty())
+    throw DataError(
+        "{}: no interaction is left of {} ({} users, {} items) with min-user {}, min-item {}{}",
+        folder.string(), report.raw_interactions, report.raw_users, report.raw_items,
+        options.min_user, options.min_item,
+        options.drop_untitled ? ", untitled items dropped" : "");
+
+  DenseLog dense;
+  dense.user_ids = users.kept;
+  dense.item_ids = ranked.kept;
+  dense.user_order = users.order;
+  dense.item_order = ranked.order;
+  bool any_fields = false;
+  for (const int32_t source : ranked.source) {
+    const RawItem* entry = text[static_cast<size_t>(source)];
+    dense.titles.push_back(entry ? std::string_view(entry->title) : std::string_view());
+    report.titled_items += titled(source);
+    any_fields |= entry && !entry->fields.empty();
+  }
+  if (any_fields) {
+    for (const int32_t source : ranked.source) {
+      Json fields = Json::object();
+      if (const RawItem* entry = text[static_cast<size_t>(source)]) {
+        for (const auto& [name, value] : entry->fields) {
+          if (!value.empty()) fields[name] = value;
+        }
+      }
+      dense.item_fields.push_back(std::move(fields));
+    }
+  }
+
+  // Counting sort by user keeps the file's order within a user.
+  dense.offsets.assign(users.kept.size() + 1, 0);
+  for (size_t u = 0; u < users.kept.size(); ++u)
+    dense.offsets[u + 1] =
+        dense.offsets[u] + static_cast<uint64_t>(user_degree[static_cast<size_t>(users.source[u])]);
+  const size_t num_rows = dense.offsets.back();
+  std::vector<Row> rows(num_rows);
+  std::vector<uint64_t> next(dense.offsets.begin(), dense.offsets.end() - 1);
+  for (size_t row = 0; row < log.user.size(); ++row) {
+    if (!keep[row]) continue;
+    const auto user = static_cast<size_t>(users.rank[static_cast<size_t>(log.user[row])]);
+    rows[next[user]++] = {log.time[row], ranked.rank[static_cast<size_t>(log.item[row])],
+                          log.rating[row]};
+  }
+  log.user = {};
+  log.item = {};
+  log.time = {};
+  log.rating = {};
+  dense.timestamps.resize(num_rows);
+  dense.items.resize(num_rows);
+  dense.ratings.resize(num_rows);
+  for (size_t u = 0; u < users.kept.size(); ++u) {
+    const size_t first = dense.offsets[u];
+    order_rows(std::span(rows).subspan(first, dense.offsets[u + 1] - first), options.ties,
+               log.time_divisor, first, dense);
+  }
+
+  report.num_users = static_cast<int64_t>(users.kept.size());
+  report.num_items = static_cast<int64_t>(ranked.kept.size());
+  report.num_interactions = static_cast<int64_t>(num_rows);
+  Json all = about_options(options, report);
+  all.update(about);
+  report.fingerprint = write_dataset_files(staged.path(), dense, all);
+  staged.commit();
+  return report;
+}
+
+PrepareReport write_dataset(const fs::path& folder, const RawLog& raw,
+                            const PrepareOptions& options, bool overwrite) {
+  InteractionLog log;
+  for (const RawInteraction& row : raw.interactions) {
+    log.user.push_back(log.users.add(row.user));
+    log.item.push_back(log.items.add(row.item));
+    log.time.push_back(row.timestamp);
+    log.rating.push_back(row.rating);
+  }
+  ItemCatalogue items;
+  for (const RawItem& item : raw.items) items.add(item);
+  return write_dataset(folder, std::move(log), items, options, Json::object(), overwrite);
+}
+
+}  // namespace tandem
