@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/kernels/score_topk.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace tandem {
+namespace {
+
+std::vector<float> random_values(int64_t count, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  return values;
+}
+
+// A problem with its data, small integers where ties shall occur.
+struct Case {
+  Case(int64_t rows, int64_t items, int64_t width, bool ties)
+      : hidden(random_values(rows * width, 1)) {
+    table = random_values((items + 1) * width, 2);
+    bias = random_values(items + 1, 3);
+    if (ties)
+      for (std::vector<float>* values : {&hidden, &table, &bias})
+        for (float& value : *values) value = std::round(value);
+    Rng rng(4);
+    lists.resize(rows);
+    for (auto& list : lists)
+      for (int i = 0; i < 7; ++i) list.push_back(static_cast<int32_t>(1 + rng.below(items)));
+    for (auto& list : lists) spans.emplace_back(list);
+    for (int64_t row = 0; row < rows; ++row)
+      targets.push_back(static_cast<int32_t>(1 + rng.below(items)));
+    problem = {.hidden = hidden.data(),
+               .rows = rows,
+               .width = width,
+               .table = table.data(),
+               .bias = bias.data(),
+               .num_items = items,
+               .excluded = spans};
+  }
+
+  double score(int64_t row, int64_t item) const {
+    if (item == 0) return -1e9;
+    for (const int32_t excluded : lists[row])
+      if (excluded == item) return -1e9;
+    double sum = bias[item];
+    for (int64_t d = 0; d < problem.width; ++d)
+      sum += double{hidden[row * problem.width + d]} * table[item * problem.width + d];
+    return sum;
+  }
+
+  std::vector<float> hidden, table, bias;
+  std::vector<std::vector<int32_t>> lists;
+  std::vector<std::span<const int32_t>> spans;
+  std::vector<int32_t> targets;
+  ScoreProblem problem;
+};
+
+TEST(ScoreTopK, EqualsSortingAllScoresForOddSizes) {
+  for (const auto& [rows, items, width] :
+       {std::array<int64_t, 3>{1, 9, 3}, {7, 600, 64}, {245, 1100, 17}, {5, 5000, 32}}) {
+    SCOPED_TRACE(testing::Message() << rows << " rows, " << items << " items, width " << width);
+    const Case c(rows, items, width, true);
+    ThreadPool pool(2);
+    const TopKAndRank found = score_topk_and_rank(c.problem, 20, c.targets, pool);
+    for (int64_t row = 0; row < rows; ++row) {
+      std::vector<std::pair<double, int64_t>>
+          all;  // integers: double sums are exact, ties included
+      for (int64_t item = 0; item <= items; ++item) all.emplace_back(-c.score(row, item), item);
+      const double target = c.score(row, c.targets[row]);
+      int64_t greater = 0, equal = -1;
+      for (const auto& [negative, item] : all) {
+        greater += -negative > target;
+        equal += -negative == target;
+      }
+      EXPECT_EQ(found.ranks[row].rank, greater + 1);
+      EXPECT_EQ(found.ranks[row].equal, equal);
+      EXPECT_EQ(found.ranks[row].score, static_cast<float>(target));
+      std::ranges::sort(all);
+      std::erase_if(all, [](const auto& entry) { return entry.first == 1e9; });
+      ASSERT_EQ(found.top[row].size(), std::min<size_t>(20, all.size()));
+      for (size_t i = 0; i < found.top[row].size(); ++i) {
+        EXPECT_EQ(found.top[row][i].item, all[i].second) << "row " << row << " place " << i;
+        EXPECT_EQ(found.top[row][i].score, -all[i].first);
+      }
+    }
+  }
+}
+
+TEST(ScoreTopK, BitsDependOnNeitherThreadsNorBatchNorPacking) {
+  const Case c(250, 5000, 64, false);
+  ThreadPool one(1), two(2);
+  const TopKAndRank want = score_topk_and_rank(c.problem, 10, c.targets, one);
+  const TopKAndRank threads = score_topk_and_rank(c.problem, 10, c.targets, two);
+  EXPECT_EQ(threads.top, want.top);
+  EXPECT_EQ(threads.ranks, want.ranks);
+
+  const PackedMatrix packed(c.table.data(), 5001, 64, 64);
+  ScoreProblem p = c.problem;
+  p.table = nullptr;
+  p.packed = &packed;
+  const TopKAndRank from_packed = score_topk_and_rank(p, 10, c.targets, two);
+  EXPECT_EQ(from_packed.top, want.top);
+  EXPECT_EQ(from_packed.ranks, want.ranks);
+
+  for (const int64_t row : {0, 131, 249}) {
+    ScoreProblem alone = c.problem;
+    alone.hidden += row * 64;
+    alone.rows = 1;
+    alone.excluded = std::span(c.spans).subspan(row, 1);
+    const TopKAndRank found =
+        score_topk_and_rank(alone, 10, std::span(c.targets).subspan(row, 1), two);
+    EXPECT_EQ(found.top[0], want.top[row]);
+    EXPECT_EQ(found.ranks[0], want.ranks[row]);
+  }
+}
+
+TEST(ScoreTopK, TheTargetsScoreHasTheBitsOfTheFullTable) {
+  const Case c(40, 700, 64, false);
+  ThreadPool pool(1);
+  const std::vector<float> all = score_all(c.problem, pool);
+  const std::vector<TargetRank> ranks = score_rank(c.problem, c.targets, pool);
+  for (int64_t row = 0; row < 40; ++row) {
+    EXPECT_EQ(ranks[row].score, all[row * 701 + c.targets[row]]);
+    EXPECT_NEAR(all[row * 701 + 350], c.score(row, 350), 1e-4);
+  }
+}
+
+TEST(ScoreTopK, ThePaddingItemMayCompeteWhereAsked) {
+  const float hidden = 1, table[3] = {5, 1, 2};
+  ScoreProblem problem{.hidden = &hidden, .rows = 1, .width = 1, .table = table, .num_items = 2};
+  ThreadPool pool(1);
+  EXPECT_EQ(score_topk(problem, 5, pool)[0], (std::vector<ScoredItem>{{2, 2}, {1, 1}}));
+  problem.exclude_padding = false;
+  EXPECT_EQ(score_topk(problem, 5, pool)[0], (std::vector<ScoredItem>{{0, 5}, {2, 2}, {1, 1}}));
+  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{2}, pool)[0], (TargetRank{2, 2, 0}));
+}
+
+TEST(ScoreTopK, AnExcludedTargetRanksBehindAllOthers) {
+  const float hidden = 1, table[4] = {0, 3, 1, 2};
+  const std::vector<int32_t> seen = {1};
+  const std::span<const int32_t> excluded[1] = {seen};
+  const ScoreProblem problem{.hidden = &hidden,
+                             .rows = 1,
+                             .width = 1,
+                             .table = table,
+                             .num_items = 3,
+                             .excluded = excluded};
+  ThreadPool pool(1);
+  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{1}, pool)[0],
+            (TargetRank{-1e9f, 3, 1}));  // item 0 is its equal
+}
+
+TEST(ScoreTopK, WrongShapesAreErrors) {
+  const Case c(2, 5, 3, false);
+  ThreadPool pool(1);
+  EXPECT_THROW(score_rank(c.problem, std::vector<int32_t>{1}, pool), ShapeError);
+  EXPECT_THROW(score_rank(c.problem, std::vector<int32_t>{1, 6}, pool), ShapeError);
+  ScoreProblem p = c.problem;
+  p.excluded = p.excluded.subspan(1);
+  EXPECT_THROW(score_topk(p, 3, pool), ShapeError);
+}
+
+}  // namespace
+}  // namespace tandem
