@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/lrurec/init.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/rng.h"
+
+namespace tandem {
+namespace {
+
+constexpr double kDeviation = 0.02, kCut = 2.0;  // the cut in deviations
+constexpr double kInnerRadius = 0.8, kOuterRadius = 0.99;
+
+uint64_t fnv1a(std::string_view text) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+  return hash;
+}
+
+Rng stream(uint64_t seed, std::string_view name) {
+  return Rng(seed, RngPurpose::kInit, 0, fnv1a(name));
+}
+
+}  // namespace
+
+at::Tensor LruRecInit::normal(std::string_view name, at::IntArrayRef shape) const {
+  Rng rng = stream(seed_, name);
+  at::Tensor result = at::empty(shape, at::kFloat);
+  float* values = result.data_ptr<float>();
+  for (int64_t i = 0; i < result.numel(); ++i) {
+    // Rejection: 4.6 % of the draws are taken again.
+    double z = rng.normal();
+    while (std::abs(z) > kCut) z = rng.normal();
+    values[i] = static_cast<float>(kDeviation * z);
+  }
+  return result;
+}
+
+at::Tensor LruRecInit::ring(std::string_view name, int64_t channels) const {
+  Rng rng = stream(seed_, name);
+  at::Tensor result = at::empty({3, channels}, at::kFloat);
+  float* values = result.data_ptr<float>();
+  constexpr double kInner = kInnerRadius * kInnerRadius, kOuter = kOuterRadius * kOuterRadius;
+  for (int64_t c = 0; c < channels; ++c) {
+    const double squared = rng.uniform() * (kOuter - kInner) + kInner;  // |lambda|^2
+    const double angle = std::max(rng.uniform(), 0x1p-32) * 2 * std::numbers::pi;
+    values[c] = static_cast<float>(std::log(-0.5 * std::log(squared)));
+    values[channels + c] = static_cast<float>(std::log(angle));
+    values[2 * channels + c] = static_cast<float>(std::log(std::sqrt(1 - squared)));
+  }
+  return result;
+}
+
+at::Tensor LruRecInit::constant(at::IntArrayRef shape, float value) const {
+  return at::full(shape, value, at::kFloat);
+}
+
+}  // namespace tandem

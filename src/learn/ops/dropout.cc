@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/ops/dropout.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "learn/model.h"
+
+namespace tandem {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kGrain = 1 << 15;  // elements a thread should get at least
+
+at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& keep, double scale) {
+  at::Tensor result = at::empty_like(x);
+  const uint8_t* kept = keep.const_data_ptr<uint8_t>();
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
+    const auto* from = x.const_data_ptr<scalar_t>();
+    auto* to = result.data_ptr<scalar_t>();
+    const auto factor = static_cast<scalar_t>(scale);
+    at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = kept[i] != 0 ? from[i] * factor : scalar_t{0};
+    });
+  });
+  return result;
+}
+
+struct Dropout : torch::autograd::Function<Dropout> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& keep,
+                            double scale) {
+    context->save_for_backward({keep});
+    context->saved_data["scale"] = scale;
+    return apply_mask(x.contiguous(), keep, scale);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    return {apply_mask(gradients[0].contiguous(), context->get_saved_variables()[0],
+                       context->saved_data["scale"].toDouble()),
+            {},
+            {}};
+  }
+};
+
+// The finaliser of SplitMix64 (Steele et al., OOPSLA 2014): a counter in, 64 well-mixed bits out.
+inline uint64_t mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+at::Tensor dropout(const at::Tensor& x, const at::Tensor& keep, double p) {
+  if (x.numel() != keep.numel() || keep.scalar_type() != at::kByte) {
+    throw ShapeError("dropout: x has {} elements, the mask {}", x.numel(), keep.numel());
+  }
+  return Dropout::apply(x, keep.contiguous(), 1.0 / (1.0 - p));
+}
+
+at::Tensor dropout_reference(const at::Tensor& x, const at::Tensor& keep, double p) {
+  return x * keep.view(x.sizes()).to(x.scalar_type()) / (1.0 - p);
+}
+
+at::Tensor DropoutRng::keep(std::string_view site, int64_t rows, int64_t columns, double p) const {
+  uint64_t name = 0xCBF29CE484222325u;  // FNV-1a
+  for (const char c : site) name = (name ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+  // Philox separates seeds, steps and sites; the cheaper mixer below only has to spread one site's
+  // counter.
+  const auto words = philox(seed_ ^ (uint64_t{static_cast<uint32_t>(RngPurpose::kDropout)} << 56),
+                            {static_cast<uint32_t>(step_), static_cast<uint32_t>(step_ >> 32),
+                             static_cast<uint32_t>(name), static_cast<uint32_t>(name >> 32)});
+  const uint64_t key = uint64_t{words[1]} << 32 | words[0];
+  const uint64_t stride = (uint64_t{words[3]} << 32 | words[2]) | 1;
+  const int64_t count = rows * columns;
+  at::Tensor mask = at::empty({rows, columns}, at::kByte);
+  uint8_t* out = mask.data_ptr<uint8_t>();
+  // 16 random bits an element: p is rounded to a multiple of 2^-16.
+  const auto dropped = static_cast<uint32_t>(std::lround(std::clamp(p, 0.0, 1.0) * 65536.0));
+  at::parallel_for(0, (count + 3) / 4, kGrain / 4, [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      const uint64_t bits = mix(key + stride * static_cast<uint64_t>(group + 1));
+      const int64_t last = std::min<int64_t>(4, count - 4 * group);
+      for (int64_t i = 0; i < last; ++i) {
+        out[4 * group + i] = static_cast<uint32_t>((bits >> (16 * i)) & 0xFFFF) >= dropped;
+      }
+    }
+  });
+  return mask;
+}
+
+}  // namespace tandem

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace tandem {
+
+// Inverted dropout with a given mask: x / (1 - p) where keep is 1, else 0 (also for an infinite x).
+//
+//   x     [...]  float32 or float64
+//   keep  u8 of as many elements, row-major
+//
+// Differentiable in x. Throws ShapeError.
+at::Tensor dropout(const at::Tensor& x, const at::Tensor& keep, double p);
+
+at::Tensor dropout_reference(const at::Tensor& x, const at::Tensor& keep, double p);
+
+}  // namespace tandem

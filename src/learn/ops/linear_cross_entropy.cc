@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/ops/linear_cross_entropy.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/nonzero.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "engine/kernels/exp_rows.h"
+#include "engine/kernels/gemm.h"
+#include "learn/ops/scratch.h"
+
+namespace tandem {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kTileItems = 512;          // columns of a tile of logits
+constexpr int64_t kBlockRows = 512;          // at most, so that a tile stays in a 1 MB L2
+constexpr int64_t kScratchFloats = 4 << 20;  // of logits: 16 MB
+
+struct Inputs {
+  const float *hidden, *table, *bias;
+  const int64_t* labels;
+  int64_t rows, items, width;
+};
+
+struct Gradients {
+  float *hidden, *table, *bias;
+};
+
+// What one block of rows needs between its two passes over the item tiles.
+struct Workspace {
+  float *logits, *max, *sum, *dhidden;  // [tiles, rows, 512], [tiles, rows] twice, [tiles, rows, D]
+};
+
+// Sum of the losses of rows [begin, begin + rows); adds to the gradients of table and bias, sets
+// those of hidden. weight is the loss's factor, 1 / number of labelled positions.
+double block_loss(const Inputs& in, const Gradients& out, const Workspace& work, int64_t begin,
+                  int64_t rows, float weight) {
+  const int64_t tiles = (in.items + kTileItems - 1) / kTileItems, width = in.width;
+  const float* hidden = in.hidden + begin * width;
+  const int64_t* labels = in.labels + begin;
+  const auto tile_columns = [&](int64_t tile) {
+    return std::min(kTileItems, in.items - tile * kTileItems);
+  };
+
+  at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
+    for (int64_t tile = first; tile < last; ++tile) {
+      float* logits = work.logits + tile * rows * kTileItems;
+      sgemm(false, true, rows, tile_columns(tile), width, 1.0f, hidden, width,
+            in.table + tile * kTileItems * width, width, 0.0f, logits, kTileItems);
+      exp_rows(logits, rows, tile_columns(tile), kTileItems, in.bias + tile * kTileItems,
+               work.max + tile * rows, work.sum + tile * rows);
+    }
+  });
+
+  // Join the tiles: exp(s - max over all) / sum = exp(s - max of tile) * factor of tile.
+  double loss = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    float top = work.max[r];
+    for (int64_t tile = 1; tile < tiles; ++tile) top = std::max(top, work.max[tile * rows + r]);
+    double total = 0;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const float factor = std::exp(work.max[tile * rows + r] - top);
+      total += double{factor} * work.sum[tile * rows + r];
+      work.max[tile * rows + r] = factor;
+    }
+    const auto scale = static_cast<float>(weight / total);
+    for (int64_t tile = 0; tile < tiles; ++tile) work.max[tile * rows + r] *= scale;
+    double true_score = in.bias[labels[r]];
+    const float* item = in.table + labels[r] * width;
+    for (int64_t d = 0; d < width; ++d) true_score += double{hidden[r * width + d]} * item[d];
+    loss += top + std::log(total) - true_score;
+  }
+
+  at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
+    for (int64_t tile = first; tile < last; ++tile) {
+      float* dlogits = work.logits + tile * rows * kTileItems;
+      const int64_t item = tile * kTileItems, columns = tile_columns(tile);
+      scale_rows(dlogits, rows, columns, kTileItems, work.max + tile * rows);
+      for (int64_t r = 0; r < rows; ++r) {
+        if (labels[r] >= item && labels[r] < item + columns) {
+          dlogits[r * kTileItems + labels[r] - item] -= weight;
+        }
+      }
+      add_column_sums(dlogits, rows, columns, kTileItems, out.bias + item);
+      sgemm(true, false, columns, width, rows, 1.0f, dlogits, kTileItems, hidden, width, 1.0f,
+            out.table + item * width, width);
+      sgemm(false, false, rows, width, columns, 1.0f, dlogits, kTileItems, in.table + item * width,
+            width, 0.0f, work.dhidden + tile * rows * width, width);
+    }
+  });
+
+  at::parallel_for(0, rows * width, 1 << 12, [&](int64_t first, int64_t last) {
+    float* dhidden = out.hidden + begin * width;
+    std::copy(work.dhidden + first, work.dhidden + last, dhidden + first);
+    for (int64_t tile = 1; tile < tiles; ++tile) {
+      const float* part = work.dhidden + tile * rows * width;
+      for (int64_t i = first; i < last; ++i) dhidden[i] += part[i];
+    }
+  });
+  return loss;
+}
+
+// hidden and labels hold labelled rows only.
+double loss_and_gradients(const Inputs& in, const Gradients& out) {
+  const int64_t tiles = (in.items + kTileItems - 1) / kTileItems;
+  int64_t block = std::clamp<int64_t>(kScratchFloats / (tiles * kTileItems), 32, kBlockRows);
+  // Blocks of equal size, so that the last one is not a sliver.
+  const int64_t blocks = (in.rows + block - 1) / block;
+  block = (in.rows + blocks - 1) / blocks;
+  thread_local Scratch logits, small;
+  float* rest = small.floats(tiles * block * (2 + in.width));
+  const Workspace work = {logits.floats(tiles * block * kTileItems), rest, rest + tiles * block,
+                          rest + 2 * tiles * block};
+  double loss = 0;
+  for (int64_t begin = 0; begin < in.rows; begin += block) {
+    loss += block_loss(in, out, work, begin, std::min(block, in.rows - begin),
+                       1.0f / static_cast<float>(in.rows));
+  }
+  return loss / static_cast<double>(in.rows);
+}
+
+struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden,
+                            const at::Tensor& table, const at::Tensor& bias,
+                            const at::Tensor& labels) {
+    at::Tensor dhidden, dtable = at::zeros_like(table, at::MemoryFormat::Contiguous);
+    at::Tensor dbias = at::zeros_like(bias, at::MemoryFormat::Contiguous);
+    at::Tensor loss = at::zeros({}, hidden.options());
+    const at::Tensor labelled = at::nonzero(labels).view({-1});
+    const int64_t rows = labelled.size(0);
+    if (rows == 0) {
+      dhidden = at::zeros_like(hidden);
+    } else {
+      const bool all = rows == labels.size(0);
+      const at::Tensor kept = all ? hidden.contiguous() : at::index_select(hidden, 0, labelled);
+      const at::Tensor wanted = all ? labels.contiguous() : at::index_select(labels, 0, labelled);
+      const at::Tensor items = table.contiguous(), shift = bias.contiguous();
+      at::Tensor dkept = at::empty(kept.sizes(), kept.options());
+      loss.fill_(loss_and_gradients(
+          {kept.const_data_ptr<float>(), items.const_data_ptr<float>(),
+           shift.const_data_ptr<float>(), wanted.const_data_ptr<int64_t>(), rows, table.size(0),
+           table.size(1)},
+          {dkept.data_ptr<float>(), dtable.data_ptr<float>(), dbias.data_ptr<float>()}));
+      dhidden = all ? dkept : at::zeros_like(hidden).index_copy_(0, labelled, dkept);
+    }
+    context->save_for_backward({dhidden, dtable, dbias});
+    return loss;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    variable_list saved = context->get_saved_variables();
+    const float upstream = gradients[0].item<float>();
+    if (upstream != 1.0f) {
+      for (at::Tensor& gradient : saved) gradient = gradient * upstream;
+    }
+    return {saved[0], saved[1], saved[2], {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& table,
+                                const at::Tensor& bias, const at::Tensor& labels) {
+  if (hidden.dim() != 2 || table.dim() != 2 || hidden.size(1) != table.size(1) ||
+      bias.numel() != table.size(0) || labels.numel() != hidden.size(0)) {
+    throw ShapeError(
+        "linear_cross_entropy: hidden has {} rows of {}, table {} of {}, bias {}, labels {}",
+        hidden.size(0), hidden.size(-1), table.size(0), table.size(-1), bias.numel(),
+        labels.numel());
+  }
+  const at::Tensor checked = labels.contiguous();
+  const int64_t* label = checked.const_data_ptr<int64_t>();
+  for (int64_t p = 0; p < checked.numel(); ++p) {
+    if (label[p] < 0 || label[p] >= table.size(0)) {
+      throw DataError("linear_cross_entropy: label {} at position {}, the table has {} items",
+                      label[p], p, table.size(0));
+    }
+  }
+  return LinearCrossEntropy::apply(hidden, table, bias, checked);
+}
+
+at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& table,
+                                          const at::Tensor& bias, const at::Tensor& labels) {
+  return at::cross_entropy_loss(at::linear(hidden, table, bias), labels, {}, at::Reduction::Mean,
+                                /*ignore_index=*/0);
+}
+
+}  // namespace tandem
