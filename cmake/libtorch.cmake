@@ -22,7 +22,7 @@ foreach(name c10 torch_cpu)
   add_library(torch::${target} SHARED IMPORTED)
   set_target_properties(torch::${target} PROPERTIES
     IMPORTED_LOCATION ${TANDEM_LIBTORCH}/lib/lib${name}.so
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${torch_include};${torch_include}/torch/csrc/api/include")
+    INTERFACE_INCLUDE_DIRECTORIES "${torch_include};${torch_include}/torch/csrc/api/include")
 endforeach()
 target_link_libraries(torch::cpu INTERFACE torch::c10)
 # What libtorch_cpu.so itself needs is found through its own RPATH.

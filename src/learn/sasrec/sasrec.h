@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "learn/model.h"
+
+namespace tandem {
+
+struct SasRecConfig {
+  int64_t num_items = 0;
+  int64_t width = 64;
+  int64_t blocks = 2;
+  int64_t heads = 2;
+  int64_t inner = 2;          // FFN width as a multiple of width
+  int64_t max_length = 50;    // L, also the number of positions
+  double dropout = 0.2;       // embedding and sub-layer outputs
+  double attn_dropout = 0.2;  // attention probabilities
+
+  // Throws ConfigError.
+  void validate() const;
+};
+
+// SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) in the form that
+// HLLM's authors compare with: post-norm blocks, GELU, biases everywhere, LayerNorm eps 1e-12;
+// parameters under their names.
+//
+//     x = LN(E[item] + P[slot]);   h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
+//
+// A row of T inputs takes the last T of the L position slots, as if it were padded on the left.
+// Linear layers work on packed positions; attention alone pads to the batch's longest row. A key
+// whose input is 0 (padding) is seen by nobody but itself, where the authors' padded query averages
+// all keys, later ones included: a trained position must not. Scores are hidden x E^T without a
+// bias, for a softmax over all items.
+class SasRec : public RetrieverModel {
+ public:
+  // Weights N(0, 0.02^2), biases 0, LayerNorm 1 and 0: a pure function of the seed. Row 0 (padding)
+  // is drawn too.
+  SasRec(const SasRecConfig& config, uint64_t seed);
+
+  std::vector<NamedParameter> parameters() const override { return parameters_; }
+  at::Tensor hidden(const PackedBatch& batch, const DropoutRng* dropout) const override;
+  at::Tensor item_table() const override { return item_embedding_; }
+  at::Tensor item_bias() const override { return item_bias_; }
+  bool decayed(std::string_view name) const override;
+
+  const SasRecConfig& config() const { return config_; }
+
+ private:
+  struct Linear {
+    at::Tensor weight, bias;
+  };
+  struct Norm {
+    at::Tensor weight, bias;
+  };
+  struct Block {
+    Linear query, key, value, dense;
+    Norm attention_norm;
+    Linear dense_1, dense_2;
+    Norm ffn_norm;
+  };
+  struct Layout;
+
+  at::Tensor add(const std::string& name, std::vector<int64_t> shape);
+  Linear add_linear(const std::string& name, int64_t out, int64_t in);
+  Norm add_norm(const std::string& name);
+  at::Tensor attention(const Block& block, const std::string& site, const at::Tensor& x,
+                       const Layout& layout, const DropoutRng* dropout) const;
+
+  SasRecConfig config_;
+  std::vector<NamedParameter> parameters_;
+  at::Tensor item_embedding_, position_embedding_, item_bias_;
+  Norm embedding_norm_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace tandem
