@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "eval/bootstrap.h"
+#include "eval/evaluation.h"
+
+namespace tandem {
+
+struct MetricComparison {
+  std::string name;
+  double a = 0, b = 0;
+  double difference = 0;  // b - a
+  Interval interval;      // of the difference, paired bootstrap
+  double p_value = 1;     // paired sign-flip permutation test, two-sided
+
+  // +1: b is better, -1: a is better, 0: the interval holds 0 and nothing is claimed.
+  int winner() const { return interval.low > 0 ? 1 : interval.high < 0 ? -1 : 0; }
+};
+
+struct Comparison {
+  std::string system_a, system_b;
+  int64_t num_users = 0;
+  int64_t num_differing = 0;  // users whose rank differs
+  std::vector<MetricComparison> metrics;
+};
+
+// Why the two must not be compared user by user, one reason a line; empty when they may: same data,
+// split, users and targets, candidate set, seen-item and tie rule. Order of the users does not
+// matter.
+std::vector<std::string> reasons_not_comparable(const Evaluation& a, const Evaluation& b);
+
+// Over the metrics that both have. DataError with all reasons when not comparable.
+Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOptions& options,
+                   ThreadPool& pool);
+
+}  // namespace tandem

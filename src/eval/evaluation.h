@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/thread_pool.h"
+#include "eval/bootstrap.h"
+#include "eval/metrics.h"
+
+namespace tandem {
+
+// Everything a number depends on besides the model; printed with it and compared before two systems
+// are.
+struct Protocol {
+  std::string split = "test";          // "valid" or "test"
+  std::string candidate_set = "full";  // "full", or what was ranked instead ("retriever top 20")
+  std::string users =
+      "all";  // "all" with a held-out item, or the subset's name ("valid retrieval")
+  std::string seen_items =
+      "window";  // "window", "history" or "none": known items that cannot be recommended
+  TieRule tie_rule = TieRule::kStrict;
+  std::vector<int32_t> cutoffs = kDefaultCutoffs;
+  ResamplingOptions resampling;
+  std::string fingerprint;  // of the data set
+  std::string version;      // of the program
+
+  // One line: "test split, full ranking, items of the window excluded, ties strict (0 of 610
+  // targets tied)".
+  std::string describe(int64_t num_users, int64_t num_tied) const;
+};
+
+struct MetricResult {
+  std::string name;  // "NDCG@10"
+  double value = 0;
+  Interval interval;
+};
+
+// One system's evaluation. On disk a folder:
+//   metrics.json  system, protocol, users, tied, metrics with intervals
+//   ranks.tsv     user, target, rank, tied; outside ids, one user a line, header line first
+struct Evaluation {
+  std::string system;  // "lrurec", "popularity": the column's head in tables
+  Protocol protocol;
+  std::vector<MetricResult> metrics;  // Recall at all cut-offs, MRR, NDCG
+  // Parallel to each other; outside ids.
+  std::vector<std::string> user_ids, target_ids;
+  std::vector<int32_t> ranks;
+  std::vector<uint8_t> tied;
+
+  int64_t num_users() const { return static_cast<int64_t>(ranks.size()); }
+  int64_t num_tied() const;
+};
+
+// Outside names of a dense user and item.
+using NameOf = std::function<std::string(int64_t)>;
+
+// Metrics and their intervals from ranks. DataError when no user was ranked.
+Evaluation evaluate_ranks(std::string system, const Protocol& protocol, const RankList& ranks,
+                          const NameOf& user_name, const NameOf& item_name, ThreadPool& pool);
+
+// The folder appears whole or not at all; an existing one is replaced only when replace is true.
+void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace);
+// Checks fields, lines and that the metrics follow from the ranks. FormatError with file and line.
+Evaluation read_evaluation(const fs::path& folder);
+
+// Metrics as rows, systems as columns, each with its interval:
+//   metric      popularity                  lrurec
+//   Recall@10   0.0820 [0.0607, 0.1049]     0.1066 [0.0820, 0.1311]
+// ShapeError when the systems' metrics differ.
+std::string metric_table(std::span<const Evaluation> systems);
+
+}  // namespace tandem
