@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/run_folder.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <limits>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace tandem {
+namespace {
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::temp_directory_path() / ("tandem_run_" + std::to_string(::getpid()));
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  RunFolder create(bool overwrite = false) {
+    return RunFolder::create(root_ / "run",
+                             {.verb = "train retriever",
+                              .seed = 42,
+                              .dataset_fingerprint = "abc",
+                              .extra = {{"dataset", "ml"}}},
+                             "train.lr: 0.1\n", overwrite);
+  }
+  int64_t entries(const fs::path& folder) {
+    return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+  }
+
+  fs::path root_;
+};
+
+void fill_with(const fs::path& folder, const std::string& content) {
+  write_file(folder / "a", content);
+  write_file(folder / "b", content);
+}
+
+TEST_F(RunFolderTest, CreateWritesConfigAndInfo) {
+  const RunFolder run = create();
+  EXPECT_EQ(read_file(run.config_path()), "train.lr: 0.1\n");
+  const Json info = run.info();
+  EXPECT_EQ(info["seed"], 42);
+  EXPECT_EQ(info["verb"], "train retriever");
+  EXPECT_EQ(info["dataset_fingerprint"], "abc");
+  EXPECT_EQ(info["dataset"], "ml");
+  EXPECT_FALSE(info["version"].get<std::string>().empty());
+  EXPECT_FALSE(info["commit"].get<std::string>().empty());
+  EXPECT_GT(info["host"]["processors"], 0);
+  EXPECT_FALSE(run.state("last").has_value());
+  EXPECT_EQ(entries(root_), 1) << "nothing but the run is left";
+}
+
+TEST_F(RunFolderTest, NeverReplacesWithoutBeingTold) {
+  create().log(1, {{"loss", 1.0}});
+  EXPECT_THROW(create(), IoError);
+  EXPECT_EQ(RunFolder::open(root_ / "run").metrics().size(), 1u);
+  EXPECT_TRUE(create(true).metrics().empty());
+
+  write_file(root_ / "precious", "x");
+  EXPECT_THROW(RunFolder::create(root_, {}, "", true), IoError) << "not a run";
+  EXPECT_TRUE(fs::exists(root_ / "precious"));
+  EXPECT_THROW(RunFolder::open(root_), IoError);
+  fs::create_directories(root_ / "empty");
+  EXPECT_NO_THROW(RunFolder::create(root_ / "empty/", {}, "", false));
+}
+
+TEST_F(RunFolderTest, MetricsAreCutToTheResumedStep) {
+  RunFolder run = create();
+  for (const int64_t step : {10, 20, 30, 40})
+    run.log(step, {{"loss", 1.0 / static_cast<double>(step)}});
+  run.log(25, {{"recall", std::numeric_limits<double>::quiet_NaN()}});
+  const fs::path file = run.path() / "metrics.jsonl";
+  write_file(file, read_file(file) + "{\"step\": 50, \"lo");  // what a crash leaves
+  EXPECT_EQ(run.metrics().size(), 5u);
+  run.resume_at(30);
+  EXPECT_EQ(read_file(file),
+            "{\"step\":10,\"loss\":0.1}\n{\"step\":20,\"loss\":0.05}\n"
+            "{\"step\":30,\"loss\":0.03333333333333333}\n{\"step\":25,\"recall\":null}\n");
+  EXPECT_EQ(run.info()["resumed"][0]["step"], 30);
+  run.log(31, {{"loss", 0.5}});
+  EXPECT_EQ(run.metrics().back().dump(), R"({"step":31,"loss":0.5})");
+}
+
+TEST_F(RunFolderTest, StatesReplaceEachOtherByKind) {
+  RunFolder run = create();
+  run.save_state("best", [](const fs::path& path) { fill_with(path, "best"); });
+  for (int i = 1; i <= 11; ++i)
+    run.save_state("last", [&](const fs::path& path) { fill_with(path, std::to_string(i)); });
+  EXPECT_EQ(read_file(*run.state("last") / "a"), "11");
+  EXPECT_EQ(read_file(*run.state("best") / "b"), "best");
+  EXPECT_EQ(entries(run.path() / "state"), 2);
+
+  EXPECT_THROW(run.save_state("last",
+                              [](const fs::path& path) {
+                                write_file(path / "a", "half");
+                                throw IoError("disk full");
+                              }),
+               IoError);
+  EXPECT_EQ(read_file(*run.state("last") / "a"), "11");
+  EXPECT_EQ(entries(run.path() / "state"), 2);
+}
+
+TEST_F(RunFolderTest, UnfinishedNamesAreNotStates) {
+  RunFolder run = create();
+  for (const char* name : {"last-3.writing", "last-9.removing", "last-", "last-x", "last--1",
+                           "last-99999999999999999999"})
+    fs::create_directories(run.path() / "state" / name);
+  EXPECT_FALSE(run.state("last").has_value());
+  run.save_state("last", [](const fs::path& path) { fill_with(path, "1"); });
+  EXPECT_EQ(run.state("last")->filename(), "last-1");
+  EXPECT_EQ(entries(run.path() / "state"), 1);
+}
+
+// A writer killed at any moment leaves a whole last state, never older than one it had finished.
+TEST_F(RunFolderTest, SigkillLeavesAWholeState) {
+  RunFolder run = create();
+  run.save_state("last", [](const fs::path& path) { fill_with(path, "0"); });
+  Rng rng(3);
+  int64_t before = 0;
+  bool moved = false;
+  for (int trial = 0; trial < 25; ++trial) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      for (int64_t i = before + 1;; ++i)
+        run.save_state("last", [&](const fs::path& path) { fill_with(path, std::to_string(i)); });
+    }
+    ::usleep(static_cast<useconds_t>(1000 + rng.below(15000)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the writer ended by itself";
+
+    const auto state = RunFolder::open(run.path()).state("last");
+    ASSERT_TRUE(state.has_value());
+    const std::string content = read_file(*state / "a");
+    EXPECT_EQ(content, read_file(*state / "b"));
+    const int64_t now = std::stoll(content);
+    EXPECT_GE(now, before);
+    moved = moved || now > before;
+    before = now;
+  }
+  EXPECT_TRUE(moved) << "no child lived long enough to save anything";
+}
+
+}  // namespace
+}  // namespace tandem
