@@ -72,7 +72,7 @@ void OracleReport::line(std::string_view quantity, std::string_view text, Outcom
   const std::string place = part_.empty() ? oracle_ : oracle_ + "/" + part_;
   const std::string word =
       colour_ ? fmt::format("{}{}\033[0m", kColours[index], kWords[index]) : kWords[index];
-  fmt::print("{:<22} {:<44} {:<34} {}\n", place, quantity, text, word);
+  fmt::print("{:<16} {:<50} {:<34} {}\n", place, quantity, text, word);
   std::fflush(stdout);  // a checker that ends the process must not take its lines along
 }
 
