@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+using ::testing::HasSubstr;
+
+Evaluation evaluation_of(const std::vector<int32_t>& ranks) {
+  Evaluation evaluation;
+  evaluation.system = "s";
+  evaluation.protocol.fingerprint = "f";
+  evaluation.ranks = ranks;
+  evaluation.tied.assign(ranks.size(), 0);
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    evaluation.user_ids.push_back("u" + std::to_string(i));
+    evaluation.target_ids.push_back("t" + std::to_string(i));
+  }
+  return evaluation;
+}
+
+std::vector<int32_t> repeated(std::vector<int32_t> pattern, int times) {
+  std::vector<int32_t> ranks;
+  for (int i = 0; i < times; ++i) ranks.insert(ranks.end(), pattern.begin(), pattern.end());
+  return ranks;
+}
+
+TEST(Compare, ASystemAgainstItselfShowsNothing) {
+  ThreadPool pool(1);
+  const Evaluation a = evaluation_of({1, 5, 60, 3});
+  const Comparison result = compare(a, a, {.resamples = 200}, pool);
+  EXPECT_EQ(result.num_differing, 0);
+  for (const MetricComparison& metric : result.metrics) {
+    EXPECT_EQ(metric.difference, 0);
+    EXPECT_EQ(metric.winner(), 0);
+    EXPECT_EQ(metric.p_value, 1);
+  }
+}
+
+TEST(Compare, NamesTheBetterOne) {
+  ThreadPool pool(2);
+  const Evaluation a = evaluation_of(repeated({2, 60, 8, 60}, 50));
+  const Evaluation b = evaluation_of(repeated({1, 60, 4, 30}, 50));
+  const Comparison result = compare(a, b, {.resamples = 500}, pool);
+  EXPECT_EQ(result.num_users, 200);
+  EXPECT_EQ(result.num_differing, 150);
+  const auto find = [&](const std::string& name) {
+    return *std::find_if(result.metrics.begin(), result.metrics.end(),
+                         [&](const MetricComparison& m) { return m.name == name; });
+  };
+  EXPECT_DOUBLE_EQ(find("Recall@1").difference, 0.25);
+  EXPECT_EQ(find("Recall@1").winner(), 1);
+  EXPECT_LT(find("Recall@1").p_value, 0.01);
+  EXPECT_EQ(find("Recall@10").difference, 0);
+  EXPECT_EQ(find("Recall@10").winner(), 0);
+  const Comparison swapped = compare(b, a, {.resamples = 500}, pool);
+  EXPECT_EQ(swapped.metrics[0].winner(), -1);
+  EXPECT_DOUBLE_EQ(swapped.metrics[0].difference, -0.25);
+}
+
+// Pairing matters: the same users in another order give the same result.
+TEST(Compare, MatchesUsersByName) {
+  ThreadPool pool(1);
+  const Evaluation a = evaluation_of({1, 2, 3, 4, 5, 6}), b = evaluation_of({6, 2, 1, 9, 5, 60});
+  Evaluation reversed = b;
+  std::reverse(reversed.user_ids.begin(), reversed.user_ids.end());
+  std::reverse(reversed.target_ids.begin(), reversed.target_ids.end());
+  std::reverse(reversed.ranks.begin(), reversed.ranks.end());
+  const Comparison straight = compare(a, b, {.resamples = 100}, pool);
+  const Comparison other = compare(a, reversed, {.resamples = 100}, pool);
+  for (size_t m = 0; m < straight.metrics.size(); ++m) {
+    EXPECT_EQ(straight.metrics[m].interval.low, other.metrics[m].interval.low);
+    EXPECT_EQ(straight.metrics[m].p_value, other.metrics[m].p_value);
+  }
+  EXPECT_EQ(straight.num_differing, other.num_differing);
+}
+
+TEST(Compare, RefusesWhatWasNotMeasuredAlike) {
+  const Evaluation a = evaluation_of({1, 2, 3});
+  const auto reason = [&](auto change) {
+    Evaluation b = a;
+    change(b);
+    return fmt::format("{}", fmt::join(reasons_not_comparable(a, b), "; "));
+  };
+  EXPECT_EQ(reason([](Evaluation&) {}), "");
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.fingerprint = "g"; }),
+              HasSubstr("fingerprint: 'f' and 'g'"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.split = "valid"; }), HasSubstr("split"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.users = "subset"; }), HasSubstr("users"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.candidate_set = "top 20"; }),
+              HasSubstr("candidate set"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.seen_items = "none"; }),
+              HasSubstr("seen items"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.protocol.tie_rule = TieRule::kWorst; }),
+              HasSubstr("tie rule"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.user_ids[1] = "other"; }),
+              HasSubstr("1 only in the first, 1 only in the second"));
+  EXPECT_THAT(reason([](Evaluation& b) { b.target_ids[2] = "other"; }),
+              HasSubstr("user 'u2' has 't2' and 'other'"));
+  ThreadPool pool(1);
+  Evaluation b = evaluation_of({1, 2});
+  EXPECT_THROW(compare(a, b, {}, pool), DataError);
+}
+
+TEST(Compare, UsesTheCutoffsThatBothHave) {
+  ThreadPool pool(1);
+  Evaluation a = evaluation_of({1, 2, 3}), b = a;
+  a.protocol.cutoffs = {1, 5};
+  b.protocol.cutoffs = {5, 10};
+  EXPECT_EQ(compare(a, b, {.resamples = 10}, pool).metrics.size(), 3U);
+  b.protocol.cutoffs = {10};
+  EXPECT_THROW(compare(a, b, {.resamples = 10}, pool), DataError);
+}
+
+}  // namespace
+}  // namespace tandem
