@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/hf_folder.h"
+
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+// A shard lies in the folder itself: an index must not reach other files of the machine.
+bool is_plain_file_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
+}
+
+}  // namespace
+
+int64_t TensorSpec::count() const {
+  int64_t product = 1;
+  for (const int64_t size : shape) product *= size;
+  return product;
+}
+
+std::string format_shape(std::span<const int64_t> shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+HfFolder::HfFolder(const fs::path& path) : path_(path) {
+  if (!fs::is_directory(path)) throw IoError("{}: no such model folder", path.string());
+  config_ = read_json(config_path());
+  if (!config_.is_object()) throw FormatError("{}: expected an object", config_path().string());
+  if (fs::exists(path / kSingle)) {
+    tensors_ = files_.emplace_back(path / kSingle).tensors();
+  } else if (fs::exists(path / kIndex)) {
+    load_shards(path / kIndex);
+  } else if (fs::exists(path / "pytorch_model.bin") ||
+             fs::exists(path / "pytorch_model.bin.index.json")) {
+    throw FormatError("{}: the weights are a pickle (pytorch_model.bin), expected {} or {}",
+                      path.string(), kSingle, kIndex);
+  } else {
+    throw IoError("{}: no weights, expected {} or {}", path.string(), kSingle, kIndex);
+  }
+}
+
+void HfFolder::load_shards(const fs::path& index_path) {
+  const std::string where = index_path.string();
+  const Json index = read_json(index_path);
+  const Json map = json_get<Json>(index, "weight_map", where);
+  if (!map.is_object()) throw FormatError("{}: weight_map is not an object", where);
+  std::map<std::string, size_t> opened;  // shard name to its place in files_
+  for (const auto& [tensor, shard] : map.items()) {
+    if (!shard.is_string() || !is_plain_file_name(shard.get<std::string>())) {
+      throw FormatError("{}: weight_map['{}'] is {}, expected the name of a file in the folder",
+                        where, tensor, shard.dump().substr(0, 80));
+    }
+    const auto name = shard.get<std::string>();
+    const auto [place, is_new] = opened.emplace(name, files_.size());
+    if (is_new) files_.emplace_back(path_ / name);
+    tensors_.emplace(tensor, files_[place->second].at(tensor));
+  }
+}
+
+const TensorView& HfFolder::at(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    throw FormatError("{}: tensor '{}' is missing", path_.string(), name);
+  }
+  return found->second;
+}
+
+const TensorView& HfFolder::weight(const TensorSpec& spec) const {
+  const TensorView& view = at(spec.name);
+  if (view.shape != spec.shape) {
+    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}", path_.string(),
+                      spec.name, format_shape(view.shape), format_shape(spec.shape));
+  }
+  if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBf16) {
+    throw FormatError("{}: tensor '{}' is {}, expected F32, F16 or BF16", path_.string(), spec.name,
+                      dtype_name(view.dtype));
+  }
+  return view;
+}
+
+namespace {
+
+// [begin, end) of the tensors of each file; a tensor larger than a shard gets a file of its own.
+std::vector<std::pair<size_t, size_t>> plan_shards(std::span<const TensorSpec> tensors,
+                                                   int64_t element_bytes, int64_t shard_bytes) {
+  std::vector<std::pair<size_t, size_t>> shards;
+  size_t begin = 0;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int64_t more = tensors[i].count() * element_bytes;
+    if (i > begin && bytes + more > shard_bytes) {
+      shards.emplace_back(begin, i);
+      begin = i;
+      bytes = 0;
+    }
+    bytes += more;
+  }
+  shards.emplace_back(begin, tensors.size());
+  return shards;
+}
+
+}  // namespace
+
+void write_hf_weights(
+    const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,
+    const std::function<void(const TensorSpec& spec, std::span<std::byte> bytes)>& fill) {
+  const auto shards = plan_shards(tensors, dtype_bytes(dtype), shard_bytes);
+  Json weight_map = Json::object();
+  int64_t total_bytes = 0;
+  for (size_t s = 0; s < shards.size(); ++s) {
+    const std::string name =
+        shards.size() == 1 ? kSingle
+                           : fmt::format("model-{:05}-of-{:05}.safetensors", s + 1, shards.size());
+    std::vector<std::vector<std::byte>> data;
+    std::vector<TensorView> views;
+    for (size_t i = shards[s].first; i < shards[s].second; ++i) {
+      data.emplace_back(static_cast<size_t>(tensors[i].count() * dtype_bytes(dtype)));
+      fill(tensors[i], data.back());
+      views.push_back({tensors[i].name, dtype, tensors[i].shape, data.back()});
+      weight_map[tensors[i].name] = name;
+      total_bytes += static_cast<int64_t>(data.back().size());
+    }
+    write_safetensors(folder / name, views, Json{{"format", "pt"}});
+  }
+  if (shards.size() > 1) {
+    write_json(folder / kIndex,
+               Json{{"metadata", {{"total_size", total_bytes}}}, {"weight_map", weight_map}});
+  }
+}
+
+}  // namespace tandem

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "formats/safetensors.h"
+
+namespace tandem {
+
+// A tensor that a model has or wants, without data.
+struct TensorSpec {
+  std::string name;
+  std::vector<int64_t> shape;
+
+  int64_t count() const;  // product of the shape
+  bool operator==(const TensorSpec&) const = default;
+};
+
+// "[320, 64]"
+std::string format_shape(std::span<const int64_t> shape);
+
+// A Hugging Face model folder: config.json and the weights, either model.safetensors or shards that
+// model.safetensors.index.json names. All files are mapped; a tensor's bytes are read when touched.
+// Tensors that a shard holds beyond the index are not shown, as in transformers. Throws IoError and
+// FormatError, naming file and tensor.
+class HfFolder {
+ public:
+  explicit HfFolder(const fs::path& path);
+
+  const fs::path& path() const { return path_; }
+  fs::path config_path() const { return path_ / "config.json"; }
+  const Json& config() const { return config_; }
+  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
+  bool contains(const std::string& name) const { return tensors_.contains(name); }
+  // FormatError when absent.
+  const TensorView& at(const std::string& name) const;
+  // The same; FormatError too unless the shape is the spec's and the elements are F32, F16 or BF16.
+  const TensorView& weight(const TensorSpec& spec) const;
+
+ private:
+  void load_shards(const fs::path& index_path);
+
+  fs::path path_;
+  Json config_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, TensorView> tensors_;
+};
+
+// Writes weights into a folder under the names that HfFolder reads: one file when all fit into
+// shard_bytes, shards and an index otherwise. fill(spec, bytes) makes one tensor's data; only one
+// shard is in memory at a time. Throws IoError, FormatError.
+void write_hf_weights(
+    const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,
+    const std::function<void(const TensorSpec& spec, std::span<std::byte> bytes)>& fill);
+
+}  // namespace tandem
