@@ -56,7 +56,7 @@ int run(int argc, char** argv) {
       report.fail("no oracle folder found", "looked for names such as lrurec, metrics");
     }
     for (const fs::path& folder : folders) {
-      if (!done.insert(folder).second) continue;
+      if (!done.insert(fs::canonical(folder)).second) continue;
       if (checked_here.contains(oracle_of_name(folder.filename().string()))) {
         check_oracle(folder, report);
       } else {

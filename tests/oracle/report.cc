@@ -107,7 +107,9 @@ std::string_view oracle_of_name(std::string_view folder_name) {
 std::vector<fs::path> find_oracles(const fs::path& root) {
   std::vector<fs::path> found;
   constexpr int kDepth = 8;
-  search(fs::canonical(root), kDepth, found);
+  fs::path start = fs::absolute(root).lexically_normal();  // a link's own name counts
+  if (!start.has_filename()) start = start.parent_path();
+  search(start, kDepth, found);
   std::sort(found.begin(), found.end());
   return found;
 }

@@ -67,11 +67,12 @@ TEST(OracleFolders, AreFoundBelowAndAtTheRootAndAnExceptionFails) {
   fs::create_directories(root / "a" / "throwing-1" / "throwing");
   fs::create_directories(root / "b" / "throwing");
   fs::create_directories(root / "other");
-  const fs::path real = fs::canonical(root);
   EXPECT_EQ(find_oracles(root),
-            (std::vector<fs::path>{real / "a" / "throwing-1", real / "b" / "throwing"}));
+            (std::vector<fs::path>{root / "a" / "throwing-1", root / "b" / "throwing"}));
   EXPECT_EQ(find_oracles(root / "b" / "throwing"),
-            (std::vector<fs::path>{real / "b" / "throwing"}));
+            (std::vector<fs::path>{root / "b" / "throwing"}));
+  EXPECT_EQ(find_oracles(root / "b" / "throwing" / ""),
+            (std::vector<fs::path>{root / "b" / "throwing"}));
   OracleReport report(false, true);
   check_oracle(root / "b" / "throwing", report);
   EXPECT_EQ(report.failed(), 1);
