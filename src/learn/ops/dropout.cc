@@ -31,7 +31,11 @@ at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& keep, double scale)
     auto* to = result.data_ptr<scalar_t>();
     const auto factor = static_cast<scalar_t>(scale);
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] = kept[i] != 0 ? from[i] * factor : scalar_t{0};
+      for (int64_t i = begin; i < end; ++i) {
+        const scalar_t scaled =
+            from[i] * factor;  // outside the choice, so that the loop vectorises
+        to[i] = kept[i] != 0 ? scaled : scalar_t{0};
+      }
     });
   });
   return result;
