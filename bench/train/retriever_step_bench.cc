@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <vector>
 
 #include "core/clock.h"
@@ -44,28 +45,33 @@ void measure(const Shape& shape, double seconds) {
                   [&](std::string_view name) { return model.decayed(name); });
   std::vector<double> times;
   int64_t positions = 0;
+  std::clock_t cpu = 0;  // of all threads; the fair figure on a shared machine
   const Stopwatch all;
   for (uint64_t step = 0; step < 15 || all.seconds() < seconds; ++step) {
     const PackedBatch batch = random_batch(shape, rng);
     const DropoutRng dropout(1, step);
     const Stopwatch watch;
+    const std::clock_t cpu_before = std::clock();
     optimizer.zero_gradients();
     retriever_loss(model, batch, &dropout).backward();
     optimizer.clip_gradients(5.0);
     optimizer.step(1e-3);
     if (step < 5) continue;  // warming up
     times.push_back(watch.seconds());
+    cpu += std::clock() - cpu_before;
     positions += batch.items.size(0);
   }
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2], p95 = times[times.size() * 95 / 100];
   fmt::print(
       "{{\"shape\": \"{}\", \"rows\": {}, \"positions\": {:.0f}, \"items\": {}, \"threads\": {}, "
-      "\"isa\": \"{}\", \"steps\": {}, \"median_ms\": {:.2f}, \"p95_ms\": {:.2f}, "
+      "\"isa\": \"{}\", \"steps\": {}, \"median_ms\": {:.2f}, \"p95_ms\": {:.2f}, \"cpu_ms\": "
+      "{:.2f}, "
       "\"samples_per_s\": {:.0f}}}\n",
       shape.name, shape.rows, double(positions) / double(times.size()), shape.items,
       at::get_num_threads(), describe_machine().instruction_set, times.size(), 1e3 * median,
-      1e3 * p95, double(shape.rows) / median);
+      1e3 * p95, 1e3 * double(cpu) / CLOCKS_PER_SEC / double(times.size()),
+      double(shape.rows) / median);
 }
 
 }  // namespace

@@ -23,19 +23,25 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kGrain = 1 << 15;  // elements a thread should get at least
 
+// A function of its own with restrict pointers: captured by reference, factor could alias the
+// output and the loop would not vectorise.
+template <typename T>
+void mask_span(const T* __restrict from, const uint8_t* __restrict keep, T factor, int64_t count,
+               T* __restrict to) {
+  for (int64_t i = 0; i < count; ++i) {
+    const T scaled = from[i] * factor;
+    to[i] = keep[i] != 0 ? scaled : T{0};
+  }
+}
+
 at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& keep, double scale) {
   at::Tensor result = at::empty_like(x);
   const uint8_t* kept = keep.const_data_ptr<uint8_t>();
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
     const auto* from = x.const_data_ptr<scalar_t>();
     auto* to = result.data_ptr<scalar_t>();
-    const auto factor = static_cast<scalar_t>(scale);
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const scalar_t scaled =
-            from[i] * factor;  // outside the choice, so that the loop vectorises
-        to[i] = kept[i] != 0 ? scaled : scalar_t{0};
-      }
+      mask_span(from + begin, kept + begin, static_cast<scalar_t>(scale), end - begin, to + begin);
     });
   });
   return result;
@@ -61,6 +67,23 @@ inline uint64_t mix(uint64_t z) {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
   return z ^ (z >> 31);
+}
+
+// Elements [4 first, min(4 last, count)) of a mask; 16 random bits an element.
+void draw_groups(uint64_t key, uint64_t stride, uint32_t dropped, int64_t first, int64_t last,
+                 int64_t count, uint8_t* __restrict out) {
+  for (int64_t group = first; group < last; ++group) {
+    const uint64_t bits = mix(key + stride * static_cast<uint64_t>(group + 1));
+    if (4 * group + 4 <= count) {
+      for (int i = 0; i < 4; ++i) {
+        out[4 * group + i] = static_cast<uint32_t>((bits >> (16 * i)) & 0xFFFF) >= dropped;
+      }
+    } else {
+      for (int64_t i = 4 * group; i < count; ++i) {
+        out[i] = static_cast<uint32_t>((bits >> (16 * (i & 3))) & 0xFFFF) >= dropped;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -89,16 +112,10 @@ at::Tensor DropoutRng::keep(std::string_view site, int64_t rows, int64_t columns
   const int64_t count = rows * columns;
   at::Tensor mask = at::empty({rows, columns}, at::kByte);
   uint8_t* out = mask.data_ptr<uint8_t>();
-  // 16 random bits an element: p is rounded to a multiple of 2^-16.
+  // p is rounded to a multiple of 2^-16.
   const auto dropped = static_cast<uint32_t>(std::lround(std::clamp(p, 0.0, 1.0) * 65536.0));
   at::parallel_for(0, (count + 3) / 4, kGrain / 4, [&](int64_t begin, int64_t end) {
-    for (int64_t group = begin; group < end; ++group) {
-      const uint64_t bits = mix(key + stride * static_cast<uint64_t>(group + 1));
-      const int64_t last = std::min<int64_t>(4, count - 4 * group);
-      for (int64_t i = 0; i < last; ++i) {
-        out[4 * group + i] = static_cast<uint32_t>((bits >> (16 * i)) & 0xFFFF) >= dropped;
-      }
-    }
+    draw_groups(key, stride, dropped, begin, end, count, out);
   });
   return mask;
 }

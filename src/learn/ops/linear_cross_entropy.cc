@@ -46,6 +46,10 @@ struct Workspace {
   float *logits, *max, *sum, *dhidden;  // [tiles, rows, 512], [tiles, rows] twice, [tiles, rows, D]
 };
 
+void add_span(const float* __restrict from, int64_t count, float* __restrict to) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
 // Sum of the losses of rows [begin, begin + rows); adds to the gradients of table and bias, sets
 // those of hidden. weight is the loss's factor, 1 / number of labelled positions.
 double block_loss(const Inputs& in, const Gradients& out, const Workspace& work, int64_t begin,
@@ -109,7 +113,7 @@ double block_loss(const Inputs& in, const Gradients& out, const Workspace& work,
     std::copy(work.dhidden + first, work.dhidden + last, dhidden + first);
     for (int64_t tile = 1; tile < tiles; ++tile) {
       const float* part = work.dhidden + tile * rows * width;
-      for (int64_t i = first; i < last; ++i) dhidden[i] += part[i];
+      add_span(part + first, last - first, dhidden + first);
     }
   });
   return loss;
