@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -13,7 +15,8 @@ namespace tandem {
 // Keys keep the order in which they were written, so files of ours are stable and readable.
 using Json = nlohmann::ordered_json;
 
-// Throws FormatError that names `where` and the place of the mistake. Nesting deeper than 200 is refused.
+// Throws FormatError that names `where` and the place of the mistake. Nesting deeper than 200 is
+// refused.
 Json parse_json(std::string_view text, std::string_view where);
 Json read_json(const fs::path& path);
 void write_json(const fs::path& path, const Json& value);
@@ -24,10 +27,20 @@ T json_get(const Json& value, std::string_view key, std::string_view where) {
   const auto found = value.is_object() ? value.find(key) : value.end();
   if (found == value.end()) throw FormatError("{}: key '{}' is missing", where, key);
   try {
-    return found->template get<T>();
+    // The library would cut 3.7 to 3, take true for 1 and wrap what does not fit.
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      const bool fits =
+          found->is_number_unsigned()
+              ? std::in_range<T>(found->template get<uint64_t>())
+              : found->is_number_integer() && std::in_range<T>(found->template get<int64_t>());
+      if (fits) return found->template get<T>();
+    } else {
+      return found->template get<T>();
+    }
   } catch (const nlohmann::json::exception&) {
-    throw FormatError("{}: key '{}' has an unexpected value: {}", where, key, found->dump().substr(0, 80));
   }
+  throw FormatError("{}: key '{}' has an unexpected value: {}", where, key,
+                    found->dump().substr(0, 80));
 }
 
 // As json_get, with a value for an absent (or null) key.

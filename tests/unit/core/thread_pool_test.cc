@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+namespace tandem {
+namespace {
+
+TEST(ThreadPool, RunsEveryIndexOnce) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.size(), threads);
+    for (const int64_t count : {0, 1, 2, 3, 1000}) {
+      SCOPED_TRACE(count);
+      std::vector<std::atomic<int>> runs(static_cast<size_t>(count));
+      std::atomic<bool> good_worker{true};
+      pool.parallel_for(count, [&](int64_t index, int worker) {
+        if (worker < 0 || worker >= threads) good_worker = false;
+        ++runs[static_cast<size_t>(index)];
+      });
+      EXPECT_TRUE(good_worker);
+      for (const auto& run : runs) EXPECT_EQ(run, 1);
+    }
+  }
+}
+
+// A worker index belongs to one thread at a time, so scratch memory by worker needs no lock.
+TEST(ThreadPool, WorkersDoNotShareAnIndex) {
+  ThreadPool pool(4);
+  std::vector<int64_t> by_worker(4, 0);
+  pool.parallel_for(20000, [&](int64_t, int worker) { ++by_worker[static_cast<size_t>(worker)]; });
+  EXPECT_EQ(by_worker[0] + by_worker[1] + by_worker[2] + by_worker[3], 20000);
+}
+
+TEST(ThreadPool, FirstExceptionReachesTheCallerAndThePoolGoesOn) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<int64_t> runs{0};
+      try {
+        pool.parallel_for(100000, [&](int64_t index, int) {
+          ++runs;
+          if (index == 3) throw std::runtime_error("three");
+        });
+        FAIL() << "nothing was thrown";
+      } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "three");
+      }
+      EXPECT_LT(runs, 100000) << "the rest is skipped";
+      runs = 0;
+      pool.parallel_for(50, [&](int64_t, int) { ++runs; });
+      EXPECT_EQ(runs, 50);
+    }
+  }
+}
+
+TEST(ThreadPool, ManyShortRangesInARow) {
+  ThreadPool pool(3);
+  std::atomic<int64_t> sum{0};
+  for (int64_t round = 0; round < 5000; ++round)
+    pool.parallel_for(3, [&](int64_t index, int) { sum += index; });
+  EXPECT_EQ(sum, 15000);
+}
+
+TEST(ThreadPool, DefaultSizeIsTheProcessorsOfThisProcess) {
+  EXPECT_EQ(ThreadPool().size(), available_processors());
+}
+
+}  // namespace
+}  // namespace tandem
