@@ -29,8 +29,7 @@ template <typename T>
 void mask_span(const T* __restrict from, const uint8_t* __restrict keep, T factor, int64_t count,
                T* __restrict to) {
   for (int64_t i = 0; i < count; ++i) {
-    const T scaled = from[i] * factor;
-    to[i] = keep[i] != 0 ? scaled : T{0};
+    to[i] = from[i] * (factor * static_cast<T>(keep[i]));
   }
 }
 
