@@ -22,6 +22,7 @@ class SingleProcess : public ProcessGroup {
   void sum(std::span<double>) override {}
   void sum(std::span<int64_t>) override {}
   void barrier() override {}
+  void abort(int exit_code) override { std::exit(exit_code); }
 };
 
 #ifdef TANDEM_MPI
@@ -49,6 +50,10 @@ class MpiProcesses : public ProcessGroup {
   void sum(std::span<double> values) override { all_reduce(values, MPI_DOUBLE); }
   void sum(std::span<int64_t> values) override { all_reduce(values, MPI_INT64_T); }
   void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
+  void abort(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::_Exit(exit_code);
+  }
 
  private:
   static void check(int code, const char* call) {

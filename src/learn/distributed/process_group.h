@@ -20,6 +20,9 @@ class ProcessGroup {
   virtual void sum(std::span<double> values) = 0;
   virtual void sum(std::span<int64_t> values) = 0;
   virtual void barrier() = 0;
+  // Ends all processes at once: for an error on one of them, while the others wait in a collective
+  // call.
+  [[noreturn]] virtual void abort(int exit_code) = 0;
 };
 
 // MPI when mpirun started more than one process, else a group of one. MPI is initialised here and

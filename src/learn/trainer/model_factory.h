@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "learn/model.h"
+#include "learn/trainer/retriever_config.h"
+
+namespace tandem {
+
+// A freshly initialised model of config.model_type on the device ("cpu", "cuda", "cuda:1"). The
+// config must be resolved. Throws ConfigError or DeviceError.
+std::unique_ptr<RetrieverModel> make_retriever(const RetrieverConfig& config, int64_t num_items,
+                                               const std::string& device);
+
+}  // namespace tandem

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/trainer/validation.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "engine/kernels/score_topk.h"
+#include "learn/trainer/windows.h"
+
+namespace tandem {
+namespace {
+
+using History = std::span<const int32_t>;
+
+// One row's held-out item among all scores, where the model is not on the CPU.
+std::vector<int64_t> ranks_on_device(const at::Tensor& hidden, const at::Tensor& table,
+                                     const at::Tensor& bias, std::span<const int32_t> targets,
+                                     std::span<const History> excluded) {
+  at::Tensor scores = at::addmm(bias, hidden, table.t());  // [B, N+1]
+  if (!excluded.empty()) {
+    std::vector<int64_t> cells;
+    for (size_t row = 0; row < excluded.size(); ++row) {
+      const int64_t first = static_cast<int64_t>(row) * scores.size(1);
+      cells.push_back(first + kPaddingItem);
+      for (const int32_t item : excluded[row]) cells.push_back(first + item);
+    }
+    const at::Tensor where = at::tensor(cells, at::kLong).to(scores.device());
+    scores.view({-1}).index_fill_(0, where, kExcludedScore);
+  }
+  const std::vector<int64_t> wide(targets.begin(), targets.end());
+  const at::Tensor truth =
+      scores.gather(1, at::tensor(wide, at::kLong).to(scores.device()).unsqueeze(1));
+  const at::Tensor ranks = scores.gt(truth).sum(1).add(1).cpu();
+  const int64_t* data = ranks.const_data_ptr<int64_t>();
+  return {data, data + ranks.numel()};
+}
+
+std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& table,
+                                  const at::Tensor& bias, std::span<const int32_t> targets,
+                                  std::span<const History> excluded, ThreadPool& pool) {
+  const at::Tensor rows = hidden.contiguous(), items = table.contiguous(),
+                   offsets = bias.contiguous();
+  const ScoreProblem problem{.hidden = rows.const_data_ptr<float>(),
+                             .rows = rows.size(0),
+                             .width = rows.size(1),
+                             .table = items.const_data_ptr<float>(),
+                             .bias = offsets.const_data_ptr<float>(),
+                             .num_items = items.size(0) - 1,
+                             .excluded = excluded,
+                             .exclude_padding = !excluded.empty()};
+  std::vector<int64_t> ranks;
+  for (const TargetRank& target : score_rank(problem, targets, pool)) ranks.push_back(target.rank);
+  return ranks;
+}
+
+std::vector<int64_t> rank_users(const RetrieverModel& model, std::span<const History> histories,
+                                std::span<const int32_t> targets, const ValidationOptions& options,
+                                ThreadPool& pool) {
+  const at::Tensor table = model.item_table().detach(), bias = model.item_bias().detach();
+  PackedBatch batch = pack_histories(histories, options.max_length);
+  batch = {.items = batch.items.to(table.device()),
+           .labels = batch.labels.to(table.device()),
+           .row_starts = batch.row_starts.to(table.device())};
+  const at::Tensor last = batch.row_starts.narrow(0, 1, batch.row_starts.size(0) - 1) - 1;
+  const at::Tensor hidden = model.hidden(batch, nullptr).index_select(0, last);  // [B, D]
+  std::vector<History> excluded;
+  if (options.exclude_history) {
+    for (const History history : histories) {
+      excluded.push_back(
+          history.last(std::min(history.size(), static_cast<size_t>(options.max_length))));
+    }
+  }
+  return table.is_cpu() ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
+                        : ranks_on_device(hidden, table, bias, targets, excluded);
+}
+
+}  // namespace
+
+double ValidationMetrics::value(std::string_view name) const {
+  for (size_t i = 0; i < kCutOffs.size(); ++i) {
+    if (name == fmt::format("Recall@{}", kCutOffs[i])) return recall[i];
+    if (name == fmt::format("NDCG@{}", kCutOffs[i])) return ndcg[i];
+    if (name == fmt::format("MRR@{}", kCutOffs[i])) return mrr[i];
+  }
+  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @1, 5, 10, 20 or 50", name);
+}
+
+Json ValidationMetrics::to_json() const {
+  Json json;
+  json["users"] = users;
+  for (size_t i = 0; i < kCutOffs.size(); ++i) {
+    json[fmt::format("Recall@{}", kCutOffs[i])] = recall[i];
+    json[fmt::format("NDCG@{}", kCutOffs[i])] = ndcg[i];
+    json[fmt::format("MRR@{}", kCutOffs[i])] = mrr[i];
+  }
+  return json;
+}
+
+ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
+  ValidationMetrics metrics;
+  metrics.users = static_cast<int64_t>(ranks.size());
+  if (ranks.empty()) return metrics;
+  const auto users = static_cast<double>(ranks.size());
+  for (size_t i = 0; i < ValidationMetrics::kCutOffs.size(); ++i) {
+    for (const int64_t rank : ranks) {
+      if (rank > ValidationMetrics::kCutOffs[i]) continue;
+      metrics.recall[i] += 1;
+      metrics.ndcg[i] += 1 / std::log2(static_cast<double>(rank) + 1);
+      metrics.mrr[i] += 1 / static_cast<double>(rank);
+    }
+    metrics.recall[i] /= users;
+    metrics.ndcg[i] /= users;
+    metrics.mrr[i] /= users;
+  }
+  return metrics;
+}
+
+ValidationMetrics validate(const RetrieverModel& model, const Dataset& dataset,
+                           const ValidationOptions& options, ProcessGroup& group,
+                           ThreadPool& pool) {
+  at::NoGradGuard no_grad;
+  std::vector<History> histories;
+  std::vector<int32_t> targets;
+  for (int64_t user = 0; user < dataset.num_users(); ++user) {
+    const auto target = target_item(dataset, user, Split::kValid);
+    if (!target) continue;
+    histories.push_back(input_items(dataset, user, Split::kValid));
+    targets.push_back(*target);
+  }
+  std::vector<int64_t> ranks(targets.size(), 0);  // 0 where another process ranks
+  for (size_t at = 0, turn = 0; at < targets.size(); at += options.batch, ++turn) {
+    if (static_cast<int>(turn % group.size()) != group.rank()) continue;
+    const size_t count = std::min(targets.size() - at, static_cast<size_t>(options.batch));
+    const auto part = rank_users(model, std::span(histories).subspan(at, count),
+                                 std::span(targets).subspan(at, count), options, pool);
+    std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(at));
+  }
+  group.sum(ranks);
+  return metrics_of_ranks(ranks);
+}
+
+}  // namespace tandem
