@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "engine/llama/kv_cache.h"
+#include "engine/ops/linear_weight.h"
+#include "engine/ops/matrix.h"
+#include "engine/ops/rope.h"
+#include "formats/hf_folder.h"
+#include "models/llama_config.h"
+
+namespace tandem {
+
+// One sequence's share of a packed batch: its next `count` positions. With a cache they continue
+// what the cache holds and are added to it; without one they start a sequence.
+struct LlamaSequence {
+  int64_t count = 0;
+  KvCache* cache = nullptr;
+};
+
+// Intermediate results by name, for oracles and explanations: "embedding", "layers.0.q_proj" (k, v,
+// o), "layers.0.attention" (probabilities of the first sequence, [heads * queries, length]),
+// "layers.0.mlp", "layers.0", "norm".
+using LlamaObserver = std::function<void(const std::string& name, const Matrix& value)>;
+
+// RMSNorm over each head of the queries and of the keys before the rotation (Qwen3).
+struct HeadNorms {
+  std::vector<float> query, key;  // [head_dim]
+};
+
+// What all layers of one pass share.
+struct LlamaPass;
+
+// One decoder block:  x += o(attention(norm(x)));  x += down(silu(gate(norm(x))) * up(norm(x)))
+struct LlamaLayer {
+  std::vector<float> input_norm, post_attention_norm;
+  LinearWeight q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
+  std::optional<HeadNorms> head_norms;
+  int64_t window = 0;
+
+  // x [P, D] of all positions -> [Q, D] of those in `queries` (rows of x).
+  Matrix forward(Matrix x, int64_t layer, LlamaPass& pass, bool only_wanted) const;
+
+ private:
+  Matrix attention(const Matrix& x, int64_t layer, LlamaPass& pass, bool only_wanted) const;
+  Matrix mlp(const Matrix& x, ThreadPool& pool) const;
+};
+
+// A model of the Llama family in float32 arithmetic on mapped weights (see LinearWeight). Sequences
+// of different lengths are packed end to end, without padding. The result of a sequence does not
+// depend on which others share its batch beyond rounding; the bits do not depend on the number of
+// threads. Safe to use from several threads with a pool each.
+class Llama {
+ public:
+  // Checks every tensor's shape against the configuration first. Throws FormatError, IoError.
+  explicit Llama(const fs::path& folder);
+  explicit Llama(std::shared_ptr<const HfFolder> folder);
+
+  const LlamaConfig& config() const { return config_; }
+  KvCache new_cache() const { return {config_.num_layers, config_.kv_width()}; }
+
+  // Token embeddings, [tokens, D]. DataError for a token outside the vocabulary.
+  Matrix embed(std::span<const int32_t> tokens) const;
+
+  // x [P, D], rows of all sequences end to end -> the normed states of the last `last_rows`
+  // positions of each sequence (all of a shorter one; 0 means all), end to end. Positions that are
+  // not wanted skip the last layer's queries, attention output and MLP.
+  Matrix hidden(Matrix x, std::span<const LlamaSequence> sequences, int64_t last_rows,
+                ThreadPool& pool, const LlamaObserver& observer = {}) const;
+
+  // Logits of hidden states, [rows, V], or of some tokens only, [rows, tokens].
+  Matrix logits(const Matrix& hidden, ThreadPool& pool) const;
+  Matrix logits(const Matrix& hidden, std::span<const int32_t> tokens, ThreadPool& pool) const;
+
+ private:
+  std::shared_ptr<const HfFolder> folder_;  // keeps the weights mapped
+  LlamaConfig config_;
+  std::vector<double> inverse_frequencies_;
+  LinearWeight embedding_, head_;
+  std::vector<LlamaLayer> layers_;
+  std::vector<float> norm_;
+};
+
+}  // namespace tandem

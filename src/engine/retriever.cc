@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/retriever.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "engine/lrurec/lrurec.h"
+#include "engine/sasrec/sasrec.h"
+
+namespace tandem {
+namespace {
+
+// Positions of one task, cut by the histories' lengths alone.
+constexpr int64_t kTaskPositions = 512;
+constexpr int32_t kNewUser[] = {0};
+
+}  // namespace
+
+SeenItems parse_seen_items(std::string_view name) {
+  if (name == "window") return SeenItems::kWindow;
+  if (name == "full" || name == "history") return SeenItems::kHistory;
+  if (name == "none") return SeenItems::kNone;
+  throw UsageError("'{}' does not say which seen items to exclude; expected window, full or none",
+                   name);
+}
+
+std::string_view seen_items_name(SeenItems seen) {
+  switch (seen) {
+    case SeenItems::kWindow:
+      return "window";
+    case SeenItems::kHistory:
+      return "history";
+    case SeenItems::kNone:
+      break;
+  }
+  return "none";
+}
+
+Retriever::Retriever(const RetrieverModelConfig& config, PackedMatrix item_table,
+                     std::vector<float> item_bias)
+    : config_(config), item_table_(std::move(item_table)), item_bias_(std::move(item_bias)) {}
+
+std::vector<History> Retriever::windows(std::span<const History> histories) const {
+  std::vector<History> windows;
+  windows.reserve(histories.size());
+  for (const History& history : histories) {
+    for (const int32_t item : history)
+      if (item < 1 || item > num_items())
+        throw DataError("item {} of a history is not among the model's items 1..{}", item,
+                        num_items());
+    const size_t length = std::min(history.size(), static_cast<size_t>(max_length()));
+    windows.push_back(length == 0 ? History(kNewUser) : history.last(length));
+  }
+  return windows;
+}
+
+std::vector<History> Retriever::excluded(std::span<const History> histories, SeenItems seen) const {
+  if (seen == SeenItems::kNone) return {};
+  return seen == SeenItems::kWindow ? windows(histories)
+                                    : std::vector<History>(histories.begin(), histories.end());
+}
+
+std::vector<float> Retriever::hidden(std::span<const History> histories, ThreadPool& pool) const {
+  const std::vector<History> rows = windows(histories);
+  std::vector<int64_t> begins = {0};
+  int64_t positions = 0;
+  for (int64_t row = 0; row < std::ssize(rows); ++row) {
+    if (positions >= kTaskPositions) {
+      begins.push_back(row);
+      positions = 0;
+    }
+    positions += std::ssize(rows[row]);
+  }
+  begins.push_back(std::ssize(rows));
+  std::vector<float> out(rows.size() * width());
+  pool.parallel_for(std::ssize(begins) - 1, [&](int64_t task, int) {
+    const int64_t begin = begins[task], end = begins[task + 1];
+    if (begin < end)
+      forward(std::span(rows).subspan(begin, end - begin), out.data() + begin * width());
+  });
+  return out;
+}
+
+ScoreProblem Retriever::score_problem(const float* hidden, int64_t rows,
+                                      std::span<const History> excluded) const {
+  return {.hidden = hidden,
+          .rows = rows,
+          .width = width(),
+          .packed = &item_table_,
+          .bias = item_bias_.empty() ? nullptr : item_bias_.data(),
+          .num_items = num_items(),
+          .excluded = excluded};
+}
+
+std::vector<float> Retriever::score(std::span<const History> histories, SeenItems seen,
+                                    ThreadPool& pool) const {
+  const std::vector<float> states = hidden(histories, pool);
+  const std::vector<History> skip = excluded(histories, seen);
+  return score_all(score_problem(states.data(), std::ssize(histories), skip), pool);
+}
+
+std::vector<std::vector<ScoredItem>> Retriever::top_k(std::span<const History> histories, int64_t k,
+                                                      SeenItems seen, ThreadPool& pool) const {
+  return top_k_and_rank(histories, k, {}, seen, pool).top;
+}
+
+TopKAndRank Retriever::top_k_and_rank(std::span<const History> histories, int64_t k,
+                                      std::span<const int32_t> targets, SeenItems seen,
+                                      ThreadPool& pool) const {
+  const std::vector<float> states = hidden(histories, pool);
+  const std::vector<History> skip = excluded(histories, seen);
+  return score_topk_and_rank(score_problem(states.data(), std::ssize(histories), skip), k, targets,
+                             pool);
+}
+
+std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights) {
+  if (weights.config().model_type == "sasrec") return std::make_unique<SasRecRetriever>(weights);
+  return std::make_unique<LruRecRetriever>(weights);
+}
+
+std::unique_ptr<Retriever> load_retriever(const fs::path& path,
+                                          const RetrieverModelConfig& fallback) {
+  return make_retriever(RetrieverWeights::open(path, fallback));
+}
+
+}  // namespace tandem

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/file.h"
+#include "core/thread_pool.h"
+#include "engine/kernels/packed_matrix.h"
+#include "engine/kernels/score_topk.h"
+#include "models/retriever_config.h"
+#include "models/retriever_weights.h"
+
+namespace tandem {
+
+// A user's items, oldest first.
+using History = std::span<const int32_t>;
+
+// Which known items cannot be recommended: those the model sees (the newest max_length, the
+// authors' rule), all of the history, or none. The padding item never can.
+enum class SeenItems { kWindow, kHistory, kNone };
+SeenItems parse_seen_items(
+    std::string_view name);  // "window", "full" or "history", "none"; UsageError
+std::string_view seen_items_name(SeenItems seen);
+
+// A sequence model that scores every item for a user: score(n) = hidden . table[n] + bias[n].
+//
+// Results are the same bits on any number of threads and in any batch. Safe to call concurrently,
+// with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
+class Retriever {
+ public:
+  virtual ~Retriever() = default;
+
+  const RetrieverModelConfig& config() const { return config_; }
+  int64_t num_items() const { return config_.num_items; }
+  int64_t width() const { return config_.width; }
+  int64_t max_length() const { return config_.max_length; }
+
+  // [B, D]: what the model knows after the newest max_length items of each history.
+  std::vector<float> hidden(std::span<const History> histories, ThreadPool& pool) const;
+
+  // All scores [B, N + 1]; excluded ones are kExcludedScore.
+  std::vector<float> score(std::span<const History> histories, SeenItems seen,
+                           ThreadPool& pool) const;
+  // The k best items of each user, best first.
+  std::vector<std::vector<ScoredItem>> top_k(std::span<const History> histories, int64_t k,
+                                             SeenItems seen, ThreadPool& pool) const;
+  // Those, and where targets[b] stands in the full ranking.
+  TopKAndRank top_k_and_rank(std::span<const History> histories, int64_t k,
+                             std::span<const int32_t> targets, SeenItems seen,
+                             ThreadPool& pool) const;
+  // The last step alone, for states that are kept: hidden [B, D] against the table.
+  ScoreProblem score_problem(const float* hidden, int64_t rows,
+                             std::span<const History> excluded) const;
+
+ protected:
+  Retriever(const RetrieverModelConfig& config, PackedMatrix item_table,
+            std::vector<float> item_bias);
+
+  // Rows end to end: `rows` windows of 1..max_length items (a new user's is the padding item alone)
+  // -> out [rows, D]. Called by several threads at once.
+  virtual void forward(std::span<const History> windows, float* out) const = 0;
+
+  const PackedMatrix& item_table() const { return item_table_; }
+
+ private:
+  std::vector<History> windows(std::span<const History> histories) const;
+  std::vector<History> excluded(std::span<const History> histories, SeenItems seen) const;
+
+  RetrieverModelConfig config_;
+  PackedMatrix item_table_;       // [N + 1, D]
+  std::vector<float> item_bias_;  // [N + 1], or empty for none
+};
+
+// The model that the weights describe. The result owns copies.
+std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights);
+std::unique_ptr<Retriever> load_retriever(const fs::path& path,
+                                          const RetrieverModelConfig& fallback = {});
+
+}  // namespace tandem

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/kernels/packed_matrix.h"
+#include "engine/ops/layer_norm.h"
+#include "engine/retriever.h"
+
+namespace tandem {
+
+// A linear layer, packed.
+struct PackedLinear {
+  PackedMatrix weight;      // [outputs, inputs]
+  std::vector<float> bias;  // [outputs]
+
+  void forward(const float* x, int64_t rows, float* out) const;
+};
+
+struct SasRecBlock {
+  SasRecBlock(const RetrieverWeights& weights, int64_t index);
+
+  PackedLinear query, key, value, dense, dense_1, dense_2;
+  LayerNormWeights attention_norm, ffn_norm;
+};
+
+// SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) without
+// libtorch, in the post-norm form that src/learn/sasrec trains:
+//
+//     x = LN(E[item] + P[slot]);   h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
+//
+// A row of T inputs takes the last T of the position slots. Scores are hidden x E^T.
+class SasRecRetriever final : public Retriever {
+ public:
+  explicit SasRecRetriever(const RetrieverWeights& weights);
+
+ private:
+  void forward(std::span<const History> windows, float* out) const override;
+  // One row, [T, D] in x; with last_only the result is in x's first row.
+  void run_block(const SasRecBlock& block, std::vector<float>& x, bool last_only) const;
+
+  std::vector<float> positions_;  // [max_length, D]
+  LayerNormWeights embedding_norm_;
+  std::vector<SasRecBlock> blocks_;
+};
+
+// Causal multi-head attention of one row: query t sees keys 0..t.
+//
+//   query [queries, D], of the last `queries` of the T positions;  key, value [T, D];  out
+//   [queries, D]
+void causal_attention(const float* query, const float* key, const float* value, int64_t queries,
+                      int64_t steps, int64_t width, int64_t heads, float* out);
+
+}  // namespace tandem

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/rng.h"
+#include "engine/retriever.h"
+#include "formats/safetensors.h"
+#include "models/retriever_weights.h"
+
+namespace tandem::test {
+
+// A folder that ends with the object.
+class TempFolder {
+ public:
+  TempFolder() {
+    static std::atomic<int> count{0};
+    path_ = fs::temp_directory_path() / fmt::format("tandem-test-{}-{}", ::getpid(), count++);
+    fs::create_directories(path_);
+  }
+  ~TempFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Writes a run folder with random weights, large enough that every term shows.
+inline void write_random_run(const fs::path& folder, const RetrieverModelConfig& config,
+                             uint64_t seed) {
+  Rng rng(seed);
+  std::vector<std::vector<float>> storage;
+  std::vector<TensorView> tensors;
+  for (const ParameterSpec& spec : retriever_parameters(config)) {
+    int64_t count = 1;
+    for (const int64_t size : spec.shape) count *= size;
+    std::vector<float> values(static_cast<size_t>(count));
+    const bool norm = spec.name.find("orm.weight") != std::string::npos;
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>((norm ? 1.0 : 0.0) + (norm ? 0.2 : 0.15) * rng.normal());
+    if (spec.name.ends_with("params_log")) {  // |lambda| about 0.9, any angle, gamma about 0.4
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>(i * 3 < values.size()       ? -2.3 + 0.3 * rng.normal()
+                                       : i * 3 < 2 * values.size() ? 1.8 * rng.uniform()
+                                                                   : -0.9);
+    }
+    storage.push_back(std::move(values));
+    tensors.push_back({spec.name, DType::kF32, spec.shape,
+                       std::as_bytes(std::span<const float>(storage.back()))});
+  }
+  fs::create_directories(folder);
+  write_json(folder / kRetrieverConfigFile, config.to_json());
+  write_safetensors(folder / kRetrieverWeightsFile, tensors);
+}
+
+inline RetrieverWeights random_weights(const RetrieverModelConfig& config, uint64_t seed) {
+  const TempFolder folder;
+  write_random_run(folder.path(), config, seed);
+  return RetrieverWeights::open(folder.path());  // the mapping outlives the file's name
+}
+
+inline std::vector<int32_t> random_history(int64_t length, int64_t num_items, Rng& rng) {
+  std::vector<int32_t> items(static_cast<size_t>(length));
+  for (int32_t& item : items)
+    item = static_cast<int32_t>(1 + rng.below(static_cast<uint64_t>(num_items)));
+  return items;
+}
+
+}  // namespace tandem::test

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/retriever.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "core/error.h"
+#include "engine/lrurec/lrurec.h"
+#include "engine/sasrec/sasrec.h"
+#include "random_retriever.h"
+
+namespace tandem {
+namespace {
+
+using test::random_history;
+using test::random_weights;
+
+RetrieverModelConfig small(const std::string& model_type) {
+  return {.model_type = model_type,
+          .num_items = 50,
+          .width = 12,
+          .blocks = 2,
+          .heads = 3,
+          .inner = 2,
+          .max_length = 10};
+}
+
+std::vector<float> hidden_of(const Retriever& retriever, const std::vector<int32_t>& history) {
+  ThreadPool pool(1);
+  const History one[] = {history};
+  return retriever.hidden(one, pool);
+}
+
+// Serving advances a user one event at a time; evaluation scans. They must agree, bit for bit.
+RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
+  static const LruRecRetriever retriever(random_weights(small("lrurec"), 11));
+  const auto history = *rc::gen::resize(
+      10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
+  LruRecState state = retriever.new_state();
+  std::vector<float> hidden(12);
+  for (size_t t = 0; t < history.size() && t < 10; ++t) {
+    retriever.step(state, history[t], hidden.data());
+    RC_ASSERT(hidden == hidden_of(retriever, {history.begin(),
+                                              history.begin() + static_cast<int64_t>(t) + 1}));
+  }
+}
+
+TEST(LruRecState, RemembersMoreThanTheWindow) {
+  const LruRecRetriever retriever(random_weights(small("lrurec"), 11));
+  Rng rng(2);
+  const std::vector<int32_t> history = random_history(14, 50, rng);
+  LruRecState state = retriever.new_state();
+  std::vector<float> hidden(12);
+  for (const int32_t item : history) retriever.step(state, item, hidden.data());
+  EXPECT_EQ(state.items, 14);
+  EXPECT_NE(hidden, hidden_of(retriever, history));
+}
+
+TEST(LruRec, PaddingBeforeARowChangesNothing) {
+  const LruRecRetriever retriever(random_weights(small("lrurec"), 12));
+  Rng rng(3);
+  const std::vector<int32_t> history = random_history(6, 50, rng);
+  std::vector<int32_t> padded = {0, 0, 0};
+  padded.insert(padded.end(), history.begin(), history.end());
+  const LruRecRetriever::Trace plain = retriever.trace(history), behind = retriever.trace(padded);
+  for (size_t block = 0; block < 2; ++block) {
+    const std::vector<float>& out = behind.ffn_outputs[block];
+    EXPECT_EQ(std::vector<float>(out.begin() + 3 * 12, out.end()), plain.ffn_outputs[block]);
+  }
+  const std::vector<float>& last = plain.ffn_outputs[1];
+  EXPECT_EQ(std::vector<float>(last.end() - 12, last.end()), hidden_of(retriever, history));
+}
+
+TEST(LruRec, ANewUserIsThePaddingItemAlone) {
+  const LruRecRetriever retriever(random_weights(small("lrurec"), 12));
+  const std::vector<int32_t> padding = {0, 0};
+  const std::vector<float> out = retriever.trace(padding).ffn_outputs[1];
+  EXPECT_EQ(hidden_of(retriever, {}), std::vector<float>(out.end() - 12, out.end()));
+}
+
+// The other properties hold for every retriever.
+class AnyRetriever : public testing::TestWithParam<const char*> {
+ protected:
+  std::unique_ptr<Retriever> retriever_ = make_retriever(random_weights(small(GetParam()), 13));
+};
+
+INSTANTIATE_TEST_SUITE_P(Models, AnyRetriever, testing::Values("lrurec", "sasrec"),
+                         [](const auto& model) { return std::string(model.param); });
+
+TEST_P(AnyRetriever, BatchOfOneEqualsBatchOfManyOnAnyNumberOfThreads) {
+  Rng rng(4);
+  std::vector<std::vector<int32_t>> rows;
+  for (int64_t i = 0; i < 300; ++i)
+    rows.push_back(random_history(static_cast<int64_t>(rng.below(14)), 50, rng));
+  const std::vector<History> histories(rows.begin(), rows.end());
+  std::vector<int32_t> targets = random_history(300, 50, rng);
+  ThreadPool one(1), two(2);
+  const std::vector<float> many = retriever_->hidden(histories, one);
+  EXPECT_EQ(retriever_->hidden(histories, two), many);
+  for (size_t row = 0; row < rows.size(); row += 7) {
+    const std::vector<float> alone = hidden_of(*retriever_, rows[row]);
+    EXPECT_TRUE(
+        std::equal(alone.begin(), alone.end(), many.begin() + static_cast<int64_t>(row) * 12))
+        << row;
+  }
+  const TopKAndRank a = retriever_->top_k_and_rank(histories, 5, targets, SeenItems::kWindow, one);
+  const TopKAndRank b = retriever_->top_k_and_rank(histories, 5, targets, SeenItems::kWindow, two);
+  EXPECT_EQ(a.top, b.top);
+  EXPECT_EQ(a.ranks, b.ranks);
+}
+
+TEST_P(AnyRetriever, SeesTheNewestItemsOnly) {
+  Rng rng(5);
+  const std::vector<int32_t> history = random_history(17, 50, rng);
+  EXPECT_EQ(hidden_of(*retriever_, history),
+            hidden_of(*retriever_, {history.end() - 10, history.end()}));
+  EXPECT_NE(hidden_of(*retriever_, history),
+            hidden_of(*retriever_, {history.end() - 9, history.end()}));
+}
+
+TEST_P(AnyRetriever, OrderMatters) {
+  EXPECT_NE(hidden_of(*retriever_, {1, 2, 3}), hidden_of(*retriever_, {2, 1, 3}));
+}
+
+TEST_P(AnyRetriever, ExcludesWhatItIsToldTo) {
+  std::vector<int32_t> history;
+  for (int32_t item = 1; item <= 20; ++item) history.push_back(item);
+  const History one[] = {history};
+  ThreadPool pool(1);
+  const auto lowest = [&](SeenItems seen) {
+    const std::vector<ScoredItem> top = retriever_->top_k(one, 50, seen, pool)[0];
+    int32_t item = 99;
+    for (const ScoredItem& found : top) item = std::min(item, found.item);
+    return item;
+  };
+  EXPECT_EQ(lowest(SeenItems::kNone), 1);
+  EXPECT_EQ(retriever_->top_k(one, 99, SeenItems::kNone, pool)[0].size(), 50u);
+  EXPECT_EQ(retriever_->top_k(one, 99, SeenItems::kWindow, pool)[0].size(), 40u);
+  EXPECT_EQ(lowest(SeenItems::kHistory), 21);
+  EXPECT_EQ(retriever_->score(one, SeenItems::kWindow, pool)[11], kExcludedScore);
+  EXPECT_NE(retriever_->score(one, SeenItems::kWindow, pool)[10], kExcludedScore);
+}
+
+TEST_P(AnyRetriever, UnknownItemsAreErrors) {
+  EXPECT_THROW(hidden_of(*retriever_, {1, 51}), DataError);
+  EXPECT_THROW(hidden_of(*retriever_, {0}), DataError);
+}
+
+TEST(CausalAttention, EqualsTheDefinitionInDouble) {
+  constexpr int64_t kSteps = 5, kWidth = 6, kHeads = 2, kSize = 3;
+  Rng rng(6);
+  std::vector<float> q(kSteps * kWidth), k(kSteps * kWidth), v(kSteps * kWidth),
+      out(kSteps * kWidth);
+  for (std::vector<float>* values : {&q, &k, &v})
+    for (float& x : *values) x = static_cast<float>(rng.normal());
+  causal_attention(q.data(), k.data(), v.data(), kSteps, kSteps, kWidth, kHeads, out.data());
+  for (int64_t t = 0; t < kSteps; ++t) {
+    for (int64_t head = 0; head < kHeads; ++head) {
+      double total = 0, want[kSize] = {};
+      for (int64_t s = 0; s <= t; ++s) {
+        double dot = 0;
+        for (int64_t d = 0; d < kSize; ++d)
+          dot += double{q[t * kWidth + head * kSize + d]} * k[s * kWidth + head * kSize + d];
+        const double weight = std::exp(dot / std::sqrt(3.0));
+        total += weight;
+        for (int64_t d = 0; d < kSize; ++d) want[d] += weight * v[s * kWidth + head * kSize + d];
+      }
+      for (int64_t d = 0; d < kSize; ++d)
+        EXPECT_NEAR(out[t * kWidth + head * kSize + d], want[d] / total, 1e-6);
+    }
+  }
+  std::vector<float> last(kWidth);
+  causal_attention(q.data() + (kSteps - 1) * kWidth, k.data(), v.data(), 1, kSteps, kWidth, kHeads,
+                   last.data());
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), out.end() - kWidth));
+}
+
+// What a broken run folder says.
+std::string error_of(const fs::path& path) {
+  try {
+    load_retriever(path);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RetrieverWeights, NamesWhatDoesNotFit) {
+  const test::TempFolder folder;
+  EXPECT_NE(error_of(folder.path() / "absent").find("no such run folder"), std::string::npos);
+  EXPECT_NE(error_of(folder.path()).find("config.json"), std::string::npos);
+
+  RetrieverModelConfig config = small("lrurec");
+  test::write_random_run(folder.path(), config, 1);
+  EXPECT_EQ(error_of(folder.path()), "no error");
+  config.num_items = 49;
+  write_json(folder.path() / kRetrieverConfigFile, config.to_json());
+  EXPECT_NE(error_of(folder.path())
+                .find("tensor 'embedding.token.weight' has the shape 51 x 12, expected 50 x 12"),
+            std::string::npos);
+  config.num_items = 50;
+  config.blocks = 3;
+  write_json(folder.path() / kRetrieverConfigFile, config.to_json());
+  EXPECT_NE(error_of(folder.path()).find("'model.lru_blocks.2.lru_layer.params_log' is missing"),
+            std::string::npos);
+  write_json(folder.path() / kRetrieverConfigFile, Json{{"model_type", "gru"}});
+  EXPECT_NE(error_of(folder.path()).find("num_items"), std::string::npos);
+}
+
+TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
+  for (const char* type : {"lrurec", "sasrec"}) {
+    const test::TempFolder folder;
+    test::write_random_run(folder.path(), small(type), 1);
+    fs::remove(folder.path() / kRetrieverConfigFile);
+    const RetrieverWeights weights = RetrieverWeights::open(folder.path() / kRetrieverWeightsFile,
+                                                            {.heads = 3, .max_length = 10});
+    EXPECT_EQ(weights.config().to_json(), small(type).to_json());
+  }
+}
+
+}  // namespace
+}  // namespace tandem
