@@ -291,6 +291,7 @@ void check_dropout(const fs::path& folder, OracleReport& report) {
 // AdamW over the file's batches; `run` is "steps" or "steps_exaggerated".
 void check_steps(const fs::path& folder, const std::string& run, OracleReport& report) {
   const std::string where = run + ".json";
+  if (!fs::exists(folder / where)) return report.skip(run, "the folder has no " + where);
   const Json settings = read_json(folder / where);
   const LruRec model = load_model(SafetensorsFile(folder / "weights.safetensors"));
   const auto listed = json_get<std::vector<std::string>>(settings, "decayed", where);
