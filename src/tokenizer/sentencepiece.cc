@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/loaders.h"
+
+namespace tandem {
+namespace {
+
+
+void load_model(sentencepiece::SentencePieceProcessor& processor, std::string_view model, std::string_view where) {
+  const auto status = processor.LoadFromSerializedProto({model.data(), model.size()});
+  if (!status.ok()) throw FormatError("{}: not a SentencePiece model: {}", where, status.ToString());
+  if (processor.GetPieceSize() <= 0) throw FormatError("{}: SentencePiece model without pieces", where);
+}
+
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  SentencePieceTokenizer(std::string_view model, std::string_view where, const SentencePieceOptions& options)
+      : legacy_(options.legacy) {
+    load_model(processor_, model, where);
+    // Messages of the format merge when their bytes are joined: this adds normalizer_spec { add_dummy_prefix: false }.
+    load_model(without_prefix_, std::string(model) + std::string("\x1A\x02\x18\x00", 4), where);
+    SpecialIds ids;
+    const auto id_of = [](int id) { return id >= 0 ? std::optional<int32_t>(id) : std::nullopt; };
+    ids.bos = id_of(processor_.bos_id());
+    ids.eos = id_of(processor_.eos_id());
+    ids.unk = id_of(processor_.unk_id());
+    ids.pad = id_of(processor_.pad_id());
+    set_special_ids(ids);
+    add_bos_ = ids.bos && options.add_bos.value_or(true);
+    add_eos_ = ids.eos && options.add_eos.value_or(!ids.bos);
+    for (int id = 0; id < processor_.GetPieceSize(); ++id) {
+      pieces_.push_back(processor_.IdToPiece(id));
+      if (!is_special(id)) continue;
+      AddedToken token;
+      token.id = id;
+      token.content = pieces_.back();
+      token.special = true;
+      specials_.add(token.content, token);
+    }
+  }
+
+  const std::string& piece(int32_t id) const override {
+    if (id < 0 || id >= vocab_size()) throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size());
+    return pieces_[static_cast<size_t>(id)];
+  }
+  std::optional<int32_t> find_piece(std::string_view piece) const override {
+    const int id = processor_.PieceToId({piece.data(), piece.size()});
+    return id >= 0 && id < vocab_size() && pieces_[static_cast<size_t>(id)] == piece ? std::optional<int32_t>(id)
+                                                                                     : std::nullopt;
+  }
+  int32_t vocab_size() const override { return processor_.GetPieceSize(); }
+  bool is_special(int32_t id) const override { return processor_.IsControl(id) || processor_.IsUnknown(id); }
+
+ protected:
+  void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets, Encoding& result) const override {
+    const auto add = [&](int32_t id, size_t begin, size_t end) {
+      result.ids.push_back(id);
+      if (!want_offsets) return;
+      result.pieces.push_back(piece(id));
+      result.offsets.push_back({static_cast<int64_t>(begin), static_cast<int64_t>(end)});
+    };
+    if (options.add_special && add_bos_) add(*bos_id(), 0, 0);
+    bool first = true;
+    const auto plain = [&](size_t begin, size_t end) {
+      encode_stretch(legacy_ || first ? processor_ : without_prefix_, text.substr(begin, end - begin), begin,
+                     want_offsets, result);
+      first = false;
+    };
+    if (options.parse_special) {
+      specials_.split(text, true, plain, [&](const AddedToken& token, size_t begin, size_t end) {
+        add(token.id, begin, end);
+        first = false;
+      });
+    } else {
+      plain(0, text.size());
+    }
+    if (options.add_special && add_eos_) add(*eos_id(), 0, 0);
+  }
+
+  std::string decode_ids(std::span<const int32_t> ids, bool skip_special) const override {
+    std::string text, part;
+    std::vector<int> run;
+    const auto flush = [&] {
+      if (run.empty()) return;
+      const auto status = processor_.Decode(run, &part);
+      if (!status.ok()) throw DataError("SentencePiece cannot decode: {}", status.ToString());
+      text += part;
+      run.clear();
+    };
+    for (const int32_t id : ids) {
+      piece(id);  // checks the range
+      // The library decodes control symbols to nothing.
+      if (!processor_.IsControl(id)) {
+        run.push_back(id);
+      } else if (!skip_special) {
+        flush();
+        text += pieces_[static_cast<size_t>(id)];
+      }
+    }
+    flush();
+    return text;
+  }
+
+ private:
+  static void encode_stretch(const sentencepiece::SentencePieceProcessor& processor, std::string_view text,
+                             size_t begin, bool want_offsets, Encoding& result) {
+    if (!want_offsets) {
+      std::vector<int> ids;
+      const auto status = processor.Encode({text.data(), text.size()}, &ids);
+      if (!status.ok()) throw DataError("SentencePiece cannot encode: {}", status.ToString());
+      result.ids.insert(result.ids.end(), ids.begin(), ids.end());
+      return;
+    }
+    const auto encoded = processor.EncodeAsImmutableProto({text.data(), text.size()});
+    for (size_t i = 0; i < encoded.pieces_size(); ++i) {
+      const auto part = encoded.pieces(static_cast<int>(i));
+      result.ids.push_back(static_cast<int32_t>(part.id()));
+      result.pieces.push_back(part.piece());
+      result.offsets.push_back({static_cast<int64_t>(begin + part.begin()), static_cast<int64_t>(begin + part.end())});
+    }
+  }
+
+  sentencepiece::SentencePieceProcessor processor_, without_prefix_;
+  std::vector<std::string> pieces_;
+  AddedTokenMatcher specials_;
+  bool legacy_, add_bos_ = false, add_eos_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path, const SentencePieceOptions& options) {
+  return std::make_unique<SentencePieceTokenizer>(MappedFile(path).text(), path.string(), options);
+}
+
+std::unique_ptr<PipelineTokenizer> load_sentencepiece_as_pipeline(const fs::path& path, PrependScheme scheme) {
+  const std::string where = path.string();
+  sentencepiece::SentencePieceProcessor processor;
+  load_model(processor, MappedFile(path).text(), where);
+  PipelineParts parts;
+  Vocabulary vocabulary;
+  std::map<float, int32_t, std::greater<>> rank_of_score;
+  const int32_t num_pieces = processor.GetPieceSize();
+  const auto is_plain = [&](int32_t id) {
+    return !processor.IsControl(id) && !processor.IsUnknown(id) && !processor.IsUnused(id) && !processor.IsByte(id);
+  };
+  for (int32_t id = 0; id < num_pieces; ++id) {
+    vocabulary.add(processor.IdToPiece(id), id, num_pieces, where);
+    if (is_plain(id)) rank_of_score.emplace(processor.GetScore(id), 0);
+    if (!processor.IsControl(id) && !processor.IsUnknown(id)) continue;
+    AddedToken token;
+    token.id = id;
+    token.content = vocabulary.piece(id);
+    token.special = true;
+    parts.added_tokens.push_back(std::move(token));
+  }
+  int32_t next_rank = 0;
+  for (auto& [score, rank] : rank_of_score) rank = next_rank++;
+  const auto merges = BpeModel::merges_from_ranks(
+      vocabulary, [&](int32_t id) -> std::string_view { return vocabulary.piece(id); },
+      [&](int32_t id) { return is_plain(id) ? rank_of_score.at(processor.GetScore(id)) : -1; });
+  BpeOptions options;
+  options.byte_fallback = true;
+  options.fuse_unk = true;
+  if (processor.unk_id() >= 0) options.unk_piece = vocabulary.piece(processor.unk_id());
+  parts.model = std::make_unique<BpeModel>(std::move(vocabulary), merges, options, where);
+  parts.pre_tokenizer.add_metaspace(scheme, false);
+  parts.decoders = byte_fallback_decoders(scheme != PrependScheme::kNever);
+  Tokenizer::SpecialIds ids;
+  if (processor.bos_id() >= 0) ids.bos = processor.bos_id();
+  if (processor.eos_id() >= 0) ids.eos = processor.eos_id();
+  if (processor.unk_id() >= 0) ids.unk = processor.unk_id();
+  if (processor.pad_id() >= 0) ids.pad = processor.pad_id();
+  if (ids.bos) parts.post_processor.prefix = {*ids.bos};
+  auto tokenizer = std::make_unique<PipelineTokenizer>(std::move(parts), where);
+  tokenizer->set_special_ids(ids);
+  return tokenizer;
+}
+
+}  // namespace tandem
