@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the tests: `make_dataset TANDEM FOLDER` imports 120 generated users of 3 to 42 events over 60 items.
+make_dataset() {
+  awk 'BEGIN {
+    print "user,item,timestamp"
+    for (u = 1; u <= 120; ++u) {
+      x = u * 7919 % 61
+      for (t = 0; t < 3 + u * 37 % 40; ++t) { x = (x * 5 + u % 3 + t) % 60; print "u" u ",i" x "," 1000 + t }
+    }
+  }' > "$2.csv"
+  "$1" --quiet data import --format csv --input "$2.csv" --output "$2"
+}
+
+# Values of KEY in metrics.jsonl lines that have it.
+values_of() {
+  grep -o "\"$1\":[^,}]*" "$2/metrics.jsonl" | cut -d: -f2
+}
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
