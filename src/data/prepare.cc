@@ -170,7 +170,11 @@ PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const It
     for (const int32_t source : ranked.source) {
       Json fields = Json::object();
       if (const RawItem* entry = text[static_cast<size_t>(source)]) {
-        for (const auto& [name, value] : entry->fields) {
+        auto sorted =
+            entry->fields;  // by name, so that the bytes do not depend on the source's order
+        std::stable_sort(sorted.begin(), sorted.end(),
+                         [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (const auto& [name, value] : sorted) {
           if (!value.empty()) fields[name] = value;
         }
       }

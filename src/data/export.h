@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "data/dataset.h"
+
+namespace tandem {
+
+enum class ExportFormat { kRecbole, kJsonl, kCsv };
+
+// Writes the data set as a new folder, whole or not at all: NAME.inter and NAME.item (RecBole
+// atomic files, NAME that of the folder), interactions.jsonl and items.jsonl, or interactions.csv
+// and items.csv. Importing it again with the k-core off (--min-user 0 --min-item 0) gives the same
+// fingerprint. Times and ratings the data set does not have are left out.
+void export_dataset(const Dataset& dataset, ExportFormat format, const fs::path& output,
+                    bool overwrite);
+
+}  // namespace tandem

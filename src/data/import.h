@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "data/raw_log.h"
+
+namespace tandem {
+
+// Which columns hold what: by header name, or by number from 1. Empty means the usual names.
+struct ColumnMap {
+  std::string user, item, time, rating, title;
+};
+
+// "user=uid,item=sku,time=3". Throws UsageError for an unknown key or a missing '='.
+ColumnMap parse_column_map(std::string_view text);
+
+// How MovieLens titles are written. kLlamaRec: as LlamaRec's preprocessing does, which reads
+// movies.csv as Latin-1 (accents become two characters), drops bracketed groups and moves a
+// trailing article to the front. kClean: the same with the right encoding. kPlain: as in the file.
+enum class MovieTitles { kLlamaRec, kClean, kPlain };
+
+struct ImportOptions {
+  std::string format = "auto";
+  fs::path input;                             // a file or a folder
+  std::optional<fs::path> meta;               // item text, when it is not found beside the input
+  ColumnMap columns;                          // csv, jsonl
+  std::string separator;                      // csv; "" means told from the first line
+  std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences and hllm
+  TieRule ties = TieRule::kFile;
+  bool drop_untitled = false;
+  bool overwrite = false;
+  bool skip_bad_lines = false;
+  MovieTitles titles = MovieTitles::kLlamaRec;
+};
+
+struct ImportReport {
+  std::string format;  // as used
+  PrepareReport prepared;
+  int64_t min_user = 0, min_item = 0;
+  int64_t skipped_lines = 0;
+};
+
+const std::vector<std::string>& import_formats();
+
+// Reads the source and writes the data set folder, whole or not at all. Throws FormatError for a
+// bad line, UsageError for options that do not fit, DataError, IoError.
+ImportReport import_dataset(const ImportOptions& options, const fs::path& output, ThreadPool& pool);
+
+}  // namespace tandem

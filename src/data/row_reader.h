@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "core/thread_pool.h"
+#include "data/fields.h"
+#include "data/raw_log.h"
+#include "data/text_source.h"
+
+namespace tandem {
+
+struct Row {
+  std::string_view user, item;
+  int64_t time = 0;
+  float rating = kNoRating;
+};
+
+// Where a line parser puts its rows: columns of one part of a file, ids numbered by the worker's
+// own tables.
+class RowSink {
+ public:
+  RowSink(IdTable& users, IdTable& items) : users_(&users), items_(&items) {}
+
+  void add(const Row& row) {
+    user.push_back(users_->add(row.user));
+    item.push_back(items_->add(row.item));
+    time.push_back(row.time);
+    rating.push_back(row.rating);
+  }
+
+  std::vector<int32_t> user, item;
+  std::vector<int64_t> time;
+  std::vector<float> rating;
+
+ private:
+  IdTable *users_, *items_;
+};
+
+// Adds the rows of one line (without its line end) or throws BadLine before it has added any.
+using LineParser = std::function<void(std::string_view line, RowSink& sink)>;
+
+struct ReadContext {
+  ThreadPool* pool = nullptr;
+  bool skip_bad_lines = false;
+  int64_t skipped_lines = 0;
+
+  // Throws FormatError "file:line: found ..., expected ..." or counts the line.
+  void bad_line(std::string_view file, int64_t line, const BadLine& bad);
+};
+
+// Parses the lines that are left in the source, in parallel, and appends their rows in file order.
+// Empty lines are passed over. make_parser is called once per thread. The first bad line of the
+// file is the one reported.
+void read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
+               InteractionLog& log, ReadContext& context);
+
+}  // namespace tandem
