@@ -26,7 +26,8 @@ void AddedTokenMatcher::add(std::string_view pattern, const AddedToken& token) {
   uint32_t node = 0;
   for (const char c : pattern) {
     const uint64_t key = static_cast<uint64_t>(node) << 8 | static_cast<unsigned char>(c);
-    const auto [child, fresh] = children_.try_emplace(key, static_cast<uint32_t>(token_of_node_.size()));
+    const auto [child, fresh] =
+        children_.try_emplace(key, static_cast<uint32_t>(token_of_node_.size()));
     if (fresh) token_of_node_.push_back(-1);
     node = child->second;
   }
@@ -36,9 +37,9 @@ void AddedTokenMatcher::add(std::string_view pattern, const AddedToken& token) {
   tokens_.push_back(token);
 }
 
-void AddedTokenMatcher::split(std::string_view text, bool parse_special,
-                              const std::function<void(size_t, size_t)>& plain,
-                              const std::function<void(const AddedToken&, size_t, size_t)>& token) const {
+void AddedTokenMatcher::split(
+    std::string_view text, bool parse_special, const std::function<void(size_t, size_t)>& plain,
+    const std::function<void(const AddedToken&, size_t, size_t)>& token) const {
   size_t done = 0;
   for (size_t at = 0; at < text.size();) {
     if (!first_bytes_[static_cast<unsigned char>(text[at])]) {

@@ -10,8 +10,10 @@ AlignedText::AlignedText(std::string_view text, size_t begin, bool tracked)
   if (!tracked) return;
   spans_.resize(text.size());
   for (size_t at = 0; at < text.size();) {
-    const size_t length = std::min(char_length(static_cast<unsigned char>(text[at])), text.size() - at);
-    const ByteSpan span{static_cast<uint32_t>(begin + at), static_cast<uint32_t>(begin + at + length)};
+    const size_t length =
+        std::min(char_length(static_cast<unsigned char>(text[at])), text.size() - at);
+    const ByteSpan span{static_cast<uint32_t>(begin + at),
+                        static_cast<uint32_t>(begin + at + length)};
     std::fill_n(spans_.begin() + static_cast<ptrdiff_t>(at), length, span);
     at += length;
   }
@@ -31,7 +33,8 @@ AlignedText AlignedText::slice(size_t begin, size_t end) const {
   piece.text_ = text_.substr(begin, end - begin);
   piece.tracked_ = tracked_;
   if (tracked_) {
-    piece.spans_.assign(spans_.begin() + static_cast<ptrdiff_t>(begin), spans_.begin() + static_cast<ptrdiff_t>(end));
+    piece.spans_.assign(spans_.begin() + static_cast<ptrdiff_t>(begin),
+                        spans_.begin() + static_cast<ptrdiff_t>(end));
     piece.begin_ = piece.spans_.empty() ? begin_ : piece.spans_.front().begin;
   } else {
     piece.begin_ = begin_ + begin;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,8 +17,9 @@ struct ByteSpan {
   uint32_t begin = 0, end = 0;
 };
 
-// A stretch of text under rewriting, with the way back to its source: every byte knows the source bytes of the
-// character it came from. Without tracking the spans are not kept, and rewriting costs no more than the text.
+// A stretch of text under rewriting, with the way back to its source: every byte knows the source
+// bytes of the character it came from. Without tracking the spans are not kept, and rewriting costs
+// no more than the text.
 class AlignedText {
  public:
   // text stands at byte `begin` of the source.

@@ -34,11 +34,13 @@ struct LaterMerge {
 
 }  // namespace
 
-BpeModel::BpeModel(Vocabulary vocabulary, std::span<const Merge> merges, BpeOptions options, std::string_view where)
+BpeModel::BpeModel(Vocabulary vocabulary, std::span<const Merge> merges, BpeOptions options,
+                   std::string_view where)
     : vocabulary_(std::move(vocabulary)), options_(std::move(options)) {
   if (options_.unk_piece) {
     unk_id_ = vocabulary_.find(*options_.unk_piece);
-    if (!unk_id_) throw FormatError("{}: unk_token '{}' is not in the vocabulary", where, *options_.unk_piece);
+    if (!unk_id_)
+      throw FormatError("{}: unk_token '{}' is not in the vocabulary", where, *options_.unk_piece);
   }
   byte_ids_.fill(-1);
   ascii_ids_.fill(-1);
@@ -50,12 +52,15 @@ BpeModel::BpeModel(Vocabulary vocabulary, std::span<const Merge> merges, BpeOpti
     }
     if (options_.ignore_merges) {
       for (int32_t id = 0; id < vocabulary_.size(); ++id) {
-        if (from_byte_alphabet(vocabulary_.piece(id), text) && !text.empty()) whole_words_[text] = id;
+        if (from_byte_alphabet(vocabulary_.piece(id), text) && !text.empty())
+          whole_words_[text] = id;
       }
     }
   } else {
-    for (unsigned b = 0; b < 256; ++b) byte_ids_[b] = vocabulary_.find(fmt::format("<0x{:02X}>", b)).value_or(-1);
-    all_bytes_ = std::all_of(byte_ids_.begin(), byte_ids_.end(), [](int32_t id) { return id >= 0; });
+    for (unsigned b = 0; b < 256; ++b)
+      byte_ids_[b] = vocabulary_.find(fmt::format("<0x{:02X}>", b)).value_or(-1);
+    all_bytes_ =
+        std::all_of(byte_ids_.begin(), byte_ids_.end(), [](int32_t id) { return id >= 0; });
     for (unsigned c = 0; c < 128; ++c) {
       ascii_ids_[c] = vocabulary_.find(std::string(1, static_cast<char>(c))).value_or(-1);
     }
@@ -72,19 +77,22 @@ BpeModel::BpeModel(Vocabulary vocabulary, std::span<const Merge> merges, BpeOpti
     joined_[slot] = {merge.rank, merge.joined};
   }
 
-  cut_before_mark_ = !options_.byte_level && !options_.ignore_merges && options_.continuing_prefix.empty() &&
-                     options_.end_suffix.empty() && vocabulary_.find(kMark).has_value();
+  cut_before_mark_ = !options_.byte_level && !options_.ignore_merges &&
+                     options_.continuing_prefix.empty() && options_.end_suffix.empty() &&
+                     vocabulary_.find(kMark).has_value();
   for (const Merge& merge : merges) {
-    if (vocabulary_.piece(merge.right).starts_with(kMark) && !vocabulary_.piece(merge.left).ends_with(kMark)) {
+    if (vocabulary_.piece(merge.right).starts_with(kMark) &&
+        !vocabulary_.piece(merge.left).ends_with(kMark)) {
       cut_before_mark_ = false;
     }
   }
 }
 
-std::vector<BpeModel::Merge> BpeModel::merges_from_ranks(const Vocabulary& vocabulary,
-                                                         const std::function<std::string_view(int32_t)>& key,
-                                                         const std::function<int32_t(int32_t)>& rank) {
-  // Splits are quadratic in a piece's length when each half is hashed anew; real pieces are below this.
+std::vector<BpeModel::Merge> BpeModel::merges_from_ranks(
+    const Vocabulary& vocabulary, const std::function<std::string_view(int32_t)>& key,
+    const std::function<int32_t(int32_t)>& rank) {
+  // Splits are quadratic in a piece's length when each half is hashed anew; real pieces are below
+  // this.
   constexpr size_t kMaxPieceBytes = 1024;
   std::unordered_map<std::string_view, int32_t> ids;
   ids.reserve(static_cast<size_t>(vocabulary.size()));
@@ -113,19 +121,22 @@ const BpeModel::Joined* BpeModel::find_merge(int32_t left, int32_t right) const 
   }
 }
 
-void BpeModel::encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const {
+void BpeModel::encode_word(std::string_view word, WordCache& scratch,
+                           std::vector<WordPiece>& out) const {
   if (!cut_before_mark_) {
     encode_part(word, scratch, out, 0);
     return;
   }
-  // The same pieces as without cuts, since no merge crosses one; but the parts are words, and the cache knows words.
+  // The same pieces as without cuts, since no merge crosses one; but the parts are words, and the
+  // cache knows words.
   size_t begin = 0;
   for (size_t at = 0; (at = word.find(kMark, at)) != std::string_view::npos; at += kMark.size()) {
     if (at == begin || word.substr(0, at).ends_with(kMark)) continue;
     encode_part(word.substr(begin, at - begin), scratch, out, static_cast<uint32_t>(begin));
     begin = at;
   }
-  if (begin < word.size()) encode_part(word.substr(begin), scratch, out, static_cast<uint32_t>(begin));
+  if (begin < word.size())
+    encode_part(word.substr(begin), scratch, out, static_cast<uint32_t>(begin));
 }
 
 void BpeModel::encode_part(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out,
@@ -149,7 +160,8 @@ void BpeModel::encode_part(std::string_view word, WordCache& scratch, std::vecto
     } else {
       start_symbols(word, scratch.symbols);
       merge_all(scratch);
-      // Offsets add up the symbols' lengths: a character that the vocabulary leaves out takes no room.
+      // Offsets add up the symbols' lengths: a character that the vocabulary leaves out takes no
+      // room.
       uint32_t at = 0;
       for (const auto& symbol : scratch.symbols) {
         const uint32_t length = symbol.end - symbol.begin;
@@ -200,9 +212,12 @@ void BpeModel::start_symbols(std::string_view word, std::vector<WordCache::Symbo
       flush_unknown();
       add(id, length);
     } else if (options_.byte_fallback && !options_.byte_level &&
-               std::all_of(word.begin() + static_cast<ptrdiff_t>(at), word.begin() + static_cast<ptrdiff_t>(at + length),
-                           [&](char b) { return all_bytes_ || byte_ids_[static_cast<unsigned char>(b)] >= 0; })) {
-      for (size_t i = 0; i < length; ++i) add(byte_ids_[static_cast<unsigned char>(word[at + i])], 1);
+               std::all_of(word.begin() + static_cast<ptrdiff_t>(at),
+                           word.begin() + static_cast<ptrdiff_t>(at + length), [&](char b) {
+                             return all_bytes_ || byte_ids_[static_cast<unsigned char>(b)] >= 0;
+                           })) {
+      for (size_t i = 0; i < length; ++i)
+        add(byte_ids_[static_cast<unsigned char>(word[at + i])], 1);
     } else if (unk_id_) {
       if (!options_.fuse_unk) flush_unknown();
       unknown += length;

@@ -11,7 +11,8 @@ Charsmap::Charsmap(std::string_view blob, std::string_view where) {
   uint32_t trie_bytes = 0;
   if (blob.size() >= 4) std::memcpy(&trie_bytes, blob.data(), 4);
   if (blob.size() < 4 || trie_bytes % 4 != 0 || trie_bytes < 4 || trie_bytes > blob.size() - 4) {
-    throw FormatError("{}: precompiled_charsmap of {} bytes says its trie has {}", where, blob.size(), trie_bytes);
+    throw FormatError("{}: precompiled_charsmap of {} bytes says its trie has {}", where,
+                      blob.size(), trie_bytes);
   }
   units_.resize(trie_bytes / 4);
   std::memcpy(units_.data(), blob.data() + 4, trie_bytes);
@@ -19,8 +20,8 @@ Charsmap::Charsmap(std::string_view blob, std::string_view where) {
 }
 
 std::optional<std::string_view> Charsmap::find(std::string_view text) const {
-  // A unit: bits 0-7 the byte that leads here, bit 8 whether a value hangs on it, bits 10-30 the distance to its
-  // children (times 256 with bit 9); with bit 31 the unit is a value.
+  // A unit: bits 0-7 the byte that leads here, bit 8 whether a value hangs on it, bits 10-30 the
+  // distance to its children (times 256 with bit 9); with bit 31 the unit is a value.
   const auto offset = [](uint32_t unit) { return unit >> 10 << ((unit & 1u << 9) >> 6); };
   size_t at = offset(units_[0]);
   for (const char c : text) {

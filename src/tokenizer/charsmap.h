@@ -9,14 +9,15 @@
 
 namespace tandem {
 
-// SentencePiece's compiled table of replacements: the size of a double-array trie (32 bits), the trie, and the
-// replacements, each ended by a zero byte.
+// SentencePiece's compiled table of replacements: the size of a double-array trie (32 bits), the
+// trie, and the replacements, each ended by a zero byte.
 class Charsmap {
  public:
   // Throws FormatError when the parts do not fit the blob.
   Charsmap(std::string_view blob, std::string_view where);
 
-  // The replacement for the shortest entry that text begins with, as the tokenizers library applies it.
+  // The replacement for the shortest entry that text begins with, as the tokenizers library applies
+  // it.
   std::optional<std::string_view> find(std::string_view text) const;
 
  private:

@@ -17,7 +17,8 @@ constexpr std::string_view kMark = "\xE2\x96\x81";
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   size_t done = 0;
-  for (size_t at; !from.empty() && (at = text.find(from, done)) != std::string_view::npos; done = at + from.size()) {
+  for (size_t at; !from.empty() && (at = text.find(from, done)) != std::string_view::npos;
+       done = at + from.size()) {
     out.append(text.substr(done, at - done)).append(to);
   }
   return out.append(text.substr(done));
@@ -113,13 +114,16 @@ class ReplaceRegex : public Decoder {
 
 class Strip : public Decoder {
  public:
-  Strip(std::string content, size_t start, size_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
+  Strip(std::string content, size_t start, size_t stop)
+      : content_(std::move(content)), start_(start), stop_(stop) {}
   void apply(std::vector<std::string>& pieces) const override {
     if (content_.empty()) return;
     for (std::string& piece : pieces) {
       std::string_view left = piece;
-      for (size_t i = 0; i < start_ && left.starts_with(content_); ++i) left.remove_prefix(content_.size());
-      for (size_t i = 0; i < stop_ && left.ends_with(content_); ++i) left.remove_suffix(content_.size());
+      for (size_t i = 0; i < start_ && left.starts_with(content_); ++i)
+        left.remove_prefix(content_.size());
+      for (size_t i = 0; i < stop_ && left.ends_with(content_); ++i)
+        left.remove_suffix(content_.size());
       piece = std::string(left);
     }
   }
@@ -148,12 +152,23 @@ class WordPieces : public Decoder {
   void apply(std::vector<std::string>& pieces) const override {
     // English spacing, in the order in which transformers undoes it.
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kCleanups{{
-        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"},
-        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+        {" .", "."},
+        {" ?", "?"},
+        {" !", "!"},
+        {" ,", ","},
+        {" ' ", "'"},
+        {" n't", "n't"},
+        {" 'm", "'m"},
+        {" do not", " don't"},
+        {" 's", "'s"},
+        {" 've", "'ve"},
+        {" 're", "'re"},
     }};
     for (size_t i = 0; i < pieces.size(); ++i) {
       std::string& piece = pieces[i];
-      if (i > 0) piece = !prefix_.empty() && piece.starts_with(prefix_) ? piece.substr(prefix_.size()) : " " + piece;
+      if (i > 0)
+        piece = !prefix_.empty() && piece.starts_with(prefix_) ? piece.substr(prefix_.size())
+                                                               : " " + piece;
       if (!cleanup_) continue;
       for (const auto& [from, to] : kCleanups) piece = replace_all(piece, from, to);
     }
@@ -182,7 +197,8 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Dec
   if (depth > 20) throw FormatError("{}: decoder sequences are nested too deeply", where);
   const auto type = field<std::string>(spec, "type", where);
   if (type == "Sequence") {
-    for (const auto& step : list_field(spec, "decoders", where)) add_steps(step, where, depth + 1, out);
+    for (const auto& step : list_field(spec, "decoders", where))
+      add_steps(step, where, depth + 1, out);
   } else if (type == "ByteLevel") {
     out.push_back(byte_level_decoder());
   } else if (type == "ByteFallback") {
@@ -197,20 +213,23 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Dec
     const auto pattern = field<TokenizerJson>(spec, "pattern", where);
     auto to = field<std::string>(spec, "content", where);
     if (pattern.contains("Regex")) {
-      out.push_back(
-          std::make_unique<ReplaceRegex>(Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
+      out.push_back(std::make_unique<ReplaceRegex>(
+          Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
     } else {
-      out.push_back(std::make_unique<Replace>(field<std::string>(pattern, "String", where), std::move(to)));
+      out.push_back(
+          std::make_unique<Replace>(field<std::string>(pattern, "String", where), std::move(to)));
     }
   } else if (type == "Metaspace") {
     const bool prefix = field_or(spec, "add_prefix_space", true, where);
-    const auto scheme = field_or<std::string>(spec, "prepend_scheme", prefix ? "always" : "never", where);
+    const auto scheme =
+        field_or<std::string>(spec, "prepend_scheme", prefix ? "always" : "never", where);
     out.push_back(std::make_unique<Metaspace>(scheme != "never"));
   } else if (type == "WordPiece") {
     out.push_back(std::make_unique<WordPieces>(field_or<std::string>(spec, "prefix", "##", where),
                                                field_or(spec, "cleanup", true, where)));
   } else if (type == "BPEDecoder") {
-    out.push_back(std::make_unique<WordSuffix>(field_or<std::string>(spec, "suffix", "</w>", where)));
+    out.push_back(
+        std::make_unique<WordSuffix>(field_or<std::string>(spec, "suffix", "</w>", where)));
   } else {
     throw FormatError("{}: decoder type '{}' is not supported", where, type);
   }

@@ -23,7 +23,8 @@ using Decoders = std::vector<std::unique_ptr<Decoder>>;
 Decoders make_decoders(const TokenizerJson& spec, std::string_view where);
 
 std::unique_ptr<Decoder> byte_level_decoder();
-// U+2581 to spaces, <0xNN> to bytes, and one space off the front if strip_first: SentencePiece's way.
+// U+2581 to spaces, <0xNN> to bytes, and one space off the front if strip_first: SentencePiece's
+// way.
 Decoders byte_fallback_decoders(bool strip_first);
 
 }  // namespace tandem

@@ -17,11 +17,15 @@ enum TokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4 };
 
 // The split patterns that llama.cpp knows by name.
 void add_pre_tokenizer(std::string_view name, PreTokenizer& out, std::string_view where) {
-  static constexpr std::array kGpt2{"gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jais", "roberta-bpe", "exaone"};
-  static constexpr std::array kLlama3{"llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "dbrx", "smaug-bpe"};
+  static constexpr std::array kGpt2{"gpt-2", "gpt2", "phi-2",       "mpt",
+                                    "olmo",  "jais", "roberta-bpe", "exaone"};
+  static constexpr std::array kLlama3{"llama3",  "llama-v3", "llama-bpe", "falcon3",
+                                      "pixtral", "dbrx",     "smaug-bpe"};
   static constexpr std::array kQwen2{"qwen2", "deepseek-r1-qwen", "stablelm2", "megrez"};
   static constexpr std::array kDigits{"smollm", "starcoder", "refact", "codeshell", "command-r"};
-  const auto one_of = [&](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  const auto one_of = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   if (one_of(kLlama3)) {
     out.add_split(kLlama3SplitPattern, where);
   } else if (one_of(kQwen2)) {
@@ -52,7 +56,8 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
     vocabulary.add(std::string(pieces[id]), static_cast<int64_t>(id), num_pieces, where);
   }
   std::vector<double> types(pieces.size(), kNormal);
-  if (metadata.contains("tokenizer.ggml.token_type")) types = metadata.numbers("tokenizer.ggml.token_type");
+  if (metadata.contains("tokenizer.ggml.token_type"))
+    types = metadata.numbers("tokenizer.ggml.token_type");
   if (types.size() != pieces.size()) {
     throw FormatError("{}: {} token types for {} tokens", where, types.size(), pieces.size());
   }
@@ -72,14 +77,16 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
   const auto special = [&](const char* key) -> std::optional<int32_t> {
     const auto id = metadata.integer(key);
     if (!id) return std::nullopt;
-    if (*id < 0 || *id >= num_pieces) throw FormatError("{}: {} is {}, of {} tokens", where, key, *id, num_pieces);
+    if (*id < 0 || *id >= num_pieces)
+      throw FormatError("{}: {} is {}, of {} tokens", where, key, *id, num_pieces);
     return static_cast<int32_t>(*id);
   };
   ids.bos = special("tokenizer.ggml.bos_token_id");
   ids.eos = special("tokenizer.ggml.eos_token_id");
   ids.unk = special("tokenizer.ggml.unknown_token_id");
   ids.pad = special("tokenizer.ggml.padding_token_id");
-  if (ids.bos && metadata.flag("tokenizer.ggml.add_bos_token").value_or(spm)) parts.post_processor.prefix = {*ids.bos};
+  if (ids.bos && metadata.flag("tokenizer.ggml.add_bos_token").value_or(spm))
+    parts.post_processor.prefix = {*ids.bos};
   if (ids.eos && metadata.flag("tokenizer.ggml.add_eos_token").value_or(false)) {
     parts.post_processor.suffix = {*ids.eos};
   }
@@ -100,8 +107,8 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
     distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
     const auto rank = [&](int32_t id) {
       if (type_of(id) != kNormal && type_of(id) != kUserDefined) return -1;
-      const auto at = std::lower_bound(distinct.begin(), distinct.end(), scores[static_cast<size_t>(id)],
-                                       std::greater<>());
+      const auto at = std::lower_bound(distinct.begin(), distinct.end(),
+                                       scores[static_cast<size_t>(id)], std::greater<>());
       return static_cast<int32_t>(at - distinct.begin());
     };
     merges = BpeModel::merges_from_ranks(
@@ -118,14 +125,17 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
     merges.reserve(list.size());
     const auto need = [&](std::string_view piece) {
       const auto id = vocabulary.find(piece);
-      if (!id) throw FormatError("{}: merge {} uses '{}', which is no token", where, merges.size(), piece);
+      if (!id)
+        throw FormatError("{}: merge {} uses '{}', which is no token", where, merges.size(), piece);
       return *id;
     };
     for (const std::string_view merge : list) {
       const size_t space = merge.find(' ', 1);
-      if (space == std::string_view::npos) throw FormatError("{}: merge {} is no pair", where, merges.size());
+      if (space == std::string_view::npos)
+        throw FormatError("{}: merge {} is no pair", where, merges.size());
       const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-      merges.push_back({need(left), need(right), static_cast<int32_t>(merges.size()), need(std::string(left).append(right))});
+      merges.push_back({need(left), need(right), static_cast<int32_t>(merges.size()),
+                        need(std::string(left).append(right))});
     }
     add_pre_tokenizer(metadata.text("tokenizer.ggml.pre"), parts.pre_tokenizer, where);
     parts.pre_tokenizer.set_byte_level();

@@ -17,13 +17,15 @@ void Vocabulary::add(std::string piece, int64_t id, int64_t max_id, std::string_
 
 void WordCache::store(std::string_view word, uint64_t hash, const WordPiece* pieces, size_t count) {
   if (count == 0 || word.size() > kMaxWordBytes) return;
-  if (slots_.empty() || text_.size() + word.size() > kMaxTextBytes || pieces_.size() + count > kMaxPieces) {
+  if (slots_.empty() || text_.size() + word.size() > kMaxTextBytes ||
+      pieces_.size() + count > kMaxPieces) {
     slots_.assign(kSlots, Slot{});
     text_.clear();
     pieces_.clear();
   }
-  slots_[hash & kMask] = {hash, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(pieces_.size()),
-                          static_cast<uint16_t>(word.size()), static_cast<uint16_t>(count)};
+  slots_[hash & kMask] = {hash, static_cast<uint32_t>(text_.size()),
+                          static_cast<uint32_t>(pieces_.size()), static_cast<uint16_t>(word.size()),
+                          static_cast<uint16_t>(count)};
   text_.append(word);
   pieces_.insert(pieces_.end(), pieces, pieces + count);
 }

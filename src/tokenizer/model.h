@@ -16,8 +16,8 @@ namespace tandem {
 // Pieces and their ids. Ids may leave gaps; an empty piece marks one.
 class Vocabulary {
  public:
-  // Throws FormatError when id is negative or above max_id; the file's size bounds it, so that one hostile id
-  // cannot ask for gigabytes.
+  // Throws FormatError when id is negative or above max_id; the file's size bounds it, so that one
+  // hostile id cannot ask for gigabytes.
   void add(std::string piece, int64_t id, int64_t max_id, std::string_view where);
 
   std::optional<int32_t> find(std::string_view piece) const {
@@ -42,7 +42,8 @@ class TokenModel {
   virtual ~TokenModel() = default;
 
   // Appends the pieces of word. scratch belongs to the calling thread for the time of the call.
-  virtual void encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const = 0;
+  virtual void encode_word(std::string_view word, WordCache& scratch,
+                           std::vector<WordPiece>& out) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
   virtual std::optional<int32_t> unk_id() const { return std::nullopt; }
   // Whether an unknown piece is shown as the text it stands for.

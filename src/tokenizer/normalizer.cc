@@ -12,7 +12,8 @@ namespace tandem {
 namespace {
 
 bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 class NormalFormStep : public Normalizer {
@@ -109,19 +110,19 @@ class Bert : public Normalizer {
  private:
   static void clean(AlignedText& text) {
     const auto is_layout = [](char32_t c) { return c == U'\t' || c == U'\n' || c == U'\r'; };
-    text.filter([&](char32_t c) {
-      return c != 0 && c != 0xFFFD && (is_layout(c) || !is_control_or_unassigned(c));
-    });
+    text.filter(
+        [&](char32_t c) { return c != 0 && c != 0xFFFD && (is_layout(c) || !is_control(c)); });
     std::vector<CharChange> chars;
-    for (const char32_t c : to_chars(text.text())) chars.push_back({is_whitespace(c) ? U' ' : c, 0});
+    for (const char32_t c : to_chars(text.text()))
+      chars.push_back({is_whitespace(c) ? U' ' : c, 0});
     text.rewrite(chars);
   }
 
   bool clean_, cut_cjk_, strip_accents_, lower_;
 };
 
-// SentencePiece's table, applied as the tokenizers library does: to a whole grapheme cluster of fewer than six bytes
-// when an entry fits, else to its characters one by one.
+// SentencePiece's table, applied as the tokenizers library does: to a whole grapheme cluster of
+// fewer than six bytes when an entry fits, else to its characters one by one.
 class Precompiled : public Normalizer {
  public:
   explicit Precompiled(Charsmap map) : map_(std::move(map)) {}
@@ -167,7 +168,8 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Nor
   if (depth > 20) throw FormatError("{}: normalizer sequences are nested too deeply", where);
   const auto type = field<std::string>(spec, "type", where);
   if (type == "Sequence") {
-    for (const auto& step : list_field(spec, "normalizers", where)) add_steps(step, where, depth + 1, out);
+    for (const auto& step : list_field(spec, "normalizers", where))
+      add_steps(step, where, depth + 1, out);
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     const NormalForm form = type == "NFC"    ? NormalForm::kNfc
                             : type == "NFD"  ? NormalForm::kNfd
@@ -187,10 +189,11 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Nor
     const auto pattern = field<TokenizerJson>(spec, "pattern", where);
     auto to = field<std::string>(spec, "content", where);
     if (pattern.contains("Regex")) {
-      out.push_back(
-          std::make_unique<ReplaceRegex>(Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
+      out.push_back(std::make_unique<ReplaceRegex>(
+          Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
     } else {
-      out.push_back(replace_normalizer(field<std::string>(pattern, "String", where), std::move(to)));
+      out.push_back(
+          replace_normalizer(field<std::string>(pattern, "String", where), std::move(to)));
     }
   } else if (type == "BertNormalizer") {
     const bool lower = field_or(spec, "lowercase", true, where);
@@ -198,7 +201,8 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Nor
                                          field_or(spec, "handle_chinese_chars", true, where),
                                          field_or(spec, "strip_accents", lower, where), lower));
   } else if (type == "Precompiled") {
-    const std::string blob = decode_base64(field<std::string>(spec, "precompiled_charsmap", where), where);
+    const std::string blob =
+        decode_base64(field<std::string>(spec, "precompiled_charsmap", where), where);
     if (!blob.empty()) out.push_back(std::make_unique<Precompiled>(Charsmap(blob, where)));
   } else {
     throw FormatError("{}: normalizer type '{}' is not supported", where, type);

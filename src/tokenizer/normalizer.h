@@ -20,7 +20,8 @@ class Normalizer {
 
 using Normalizers = std::vector<std::unique_ptr<Normalizer>>;
 
-// The steps of tokenizer.json's "normalizer", sequences flattened. FormatError for a type that is not known.
+// The steps of tokenizer.json's "normalizer", sequences flattened. FormatError for a type that is
+// not known.
 Normalizers make_normalizers(const TokenizerJson& spec, std::string_view where);
 
 std::unique_ptr<Normalizer> prepend_normalizer(std::string prefix);

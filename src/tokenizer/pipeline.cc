@@ -39,7 +39,8 @@ struct PipelineTokenizer::Sink {
   std::vector<WordPiece> pieces{};
 };
 
-PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where) : parts_(std::move(parts)) {
+PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where)
+    : parts_(std::move(parts)) {
   vocab_size_ = parts_.model->vocabulary().size();
   for (const AddedToken& token : parts_.added_tokens) {
     vocab_size_ = std::max(vocab_size_, token.id + 1);
@@ -50,14 +51,17 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where
       pattern = text.text();
     }
     (token.normalized ? normalized_matcher_ : raw_matcher_).add(pattern, token);
-    // The tokenizers library knows a special token by its normalised text, so it never skips one whose text changes.
-    added_[token.id] = {token.content, token.special, token.special && pattern == token.content};
+    // The tokenizers library knows a special token by its normalised text, so it never skips one
+    // whose text changes.
+    added_[token.id] = {token.content, pattern, token.special,
+                        token.special && pattern == token.content};
     added_ids_.insert_or_assign(token.content, token.id);
   }
   for (const auto* ids : {&parts_.post_processor.prefix, &parts_.post_processor.suffix}) {
     for (const int32_t id : *ids) {
       if (id < 0 || id >= vocab_size_) {
-        throw FormatError("{}: the template's id {} is outside the vocabulary of {}", where, id, vocab_size_);
+        throw FormatError("{}: the template's id {} is outside the vocabulary of {}", where, id,
+                          vocab_size_);
       }
     }
   }
@@ -65,13 +69,15 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where
 
 const std::string& PipelineTokenizer::piece(int32_t id) const {
   static const std::string kNone;
-  if (id < 0 || id >= vocab_size_) throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size_);
+  if (id < 0 || id >= vocab_size_)
+    throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size_);
   if (const auto found = added_.find(id); found != added_.end()) return found->second.content;
   return id < parts_.model->vocabulary().size() ? parts_.model->vocabulary().piece(id) : kNone;
 }
 
 std::optional<int32_t> PipelineTokenizer::find_piece(std::string_view piece) const {
-  if (const auto found = added_ids_.find(std::string(piece)); found != added_ids_.end()) return found->second;
+  if (const auto found = added_ids_.find(std::string(piece)); found != added_ids_.end())
+    return found->second;
   return parts_.model->vocabulary().find(piece);
 }
 
@@ -93,29 +99,33 @@ void PipelineTokenizer::encode_utf8(std::string_view text, EncodeOptions options
     }
   };
   if (options.add_special) add_template(parts_.post_processor.prefix);
-  const auto plain = [&](size_t begin, size_t end) { encode_stretch(text, begin, end, options, sink); };
+  const auto plain = [&](size_t begin, size_t end) {
+    encode_stretch(text, begin, end, options, sink);
+  };
   if (raw_matcher_.empty()) {
     plain(0, text.size());
   } else {
-    raw_matcher_.split(text, options.parse_special, plain, [&](const AddedToken& token, size_t begin, size_t end) {
-      result.ids.push_back(token.id);
-      if (!want_offsets) return;
-      result.pieces.emplace_back(text.substr(begin, end - begin));
-      result.offsets.push_back({static_cast<int64_t>(begin), static_cast<int64_t>(end)});
-    });
+    raw_matcher_.split(
+        text, options.parse_special, plain, [&](const AddedToken& token, size_t begin, size_t end) {
+          result.ids.push_back(token.id);
+          if (!want_offsets) return;
+          result.pieces.emplace_back(text.substr(begin, end - begin));
+          result.offsets.push_back({static_cast<int64_t>(begin), static_cast<int64_t>(end)});
+        });
   }
   if (options.add_special) add_template(parts_.post_processor.suffix);
 }
 
-void PipelineTokenizer::encode_stretch(std::string_view text, size_t begin, size_t end, EncodeOptions options,
-                                       Sink& sink) const {
+void PipelineTokenizer::encode_stretch(std::string_view text, size_t begin, size_t end,
+                                       EncodeOptions options, Sink& sink) const {
   AlignedText stretch(text.substr(begin, end - begin), begin, sink.want_offsets);
   for (const auto& step : parts_.normalizers) step->apply(stretch);
   const TokenModel& model = *parts_.model;
 
   const auto word = [&](const AlignedText& words, size_t word_begin, size_t word_end) {
     sink.pieces.clear();
-    const std::string_view whole = std::string_view(words.text()).substr(word_begin, word_end - word_begin);
+    const std::string_view whole =
+        std::string_view(words.text()).substr(word_begin, word_end - word_begin);
     model.encode_word(whole, sink.cache, sink.pieces);
     for (const WordPiece& p : sink.pieces) {
       sink.result.ids.push_back(p.id);
@@ -150,10 +160,12 @@ std::vector<int64_t> PipelineTokenizer::split_ends(std::string_view text) const 
   for (const auto& step : parts_.normalizers) step->apply(stretch);
   std::vector<int64_t> ends;
   int64_t chars = 0;
-  parts_.pre_tokenizer.split(std::move(stretch), [&](const AlignedText& words, size_t begin, size_t end) {
-    chars += static_cast<int64_t>(to_chars(std::string_view(words.text()).substr(begin, end - begin)).size());
-    ends.push_back(chars);
-  });
+  parts_.pre_tokenizer.split(
+      std::move(stretch), [&](const AlignedText& words, size_t begin, size_t end) {
+        chars += static_cast<int64_t>(
+            to_chars(std::string_view(words.text()).substr(begin, end - begin)).size());
+        ends.push_back(chars);
+      });
   return ends;
 }
 
@@ -162,11 +174,12 @@ std::string PipelineTokenizer::decode_ids(std::span<const int32_t> ids, bool ski
   for (const int32_t id : ids) {
     const std::string& text = piece(id);
     if (text.empty()) continue;
-    if (skip_special) {
-      const auto found = added_.find(id);
-      if (found != added_.end() && found->second.skipped) continue;
+    const auto added = added_.find(id);
+    if (added == added_.end()) {
+      pieces.push_back(text);
+    } else if (!skip_special || !added->second.skipped) {
+      pieces.push_back(added->second.decoded);
     }
-    pieces.push_back(text);
   }
   for (const auto& step : parts_.decoders) step->apply(pieces);
   std::string text;

@@ -13,9 +13,9 @@
 
 namespace tandem {
 
-// The tokenizer of Hugging Face's tokenizer.json, made of its parts: added tokens are cut out of the text, the
-// stretches between them normalised, cut into words and encoded by the model; the post-processor frames the whole.
-// tiktoken and GGUF vocabularies are built from the same parts.
+// The tokenizer of Hugging Face's tokenizer.json, made of its parts: added tokens are cut out of
+// the text, the stretches between them normalised, cut into words and encoded by the model; the
+// post-processor frames the whole. tiktoken and GGUF vocabularies are built from the same parts.
 struct PipelineParts {
   Normalizers normalizers;
   PreTokenizer pre_tokenizer;
@@ -36,24 +36,30 @@ class PipelineTokenizer : public Tokenizer {
   int32_t vocab_size() const override { return vocab_size_; }
   bool is_special(int32_t id) const override;
 
-  // Where the pre-tokenizer cuts the normalised text, added tokens apart: exclusive ends in code points.
+  // Where the pre-tokenizer cuts the normalised text, added tokens apart: exclusive ends in code
+  // points.
   std::vector<int64_t> split_ends(std::string_view text) const;
 
  protected:
-  void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets, Encoding& result) const override;
-  void finish_offsets(Encoding& encoding) const override { parts_.post_processor.trim_offsets(encoding); }
+  void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets,
+                   Encoding& result) const override;
+  void finish_offsets(Encoding& encoding) const override {
+    parts_.post_processor.trim_offsets(encoding);
+  }
   std::string decode_ids(std::span<const int32_t> ids, bool skip_special) const override;
 
  private:
   class CacheLease;
   struct Sink;
-  void encode_stretch(std::string_view text, size_t begin, size_t end, EncodeOptions options, Sink& sink) const;
+  void encode_stretch(std::string_view text, size_t begin, size_t end, EncodeOptions options,
+                      Sink& sink) const;
 
   PipelineParts parts_;
   int32_t vocab_size_ = 0;
   AddedTokenMatcher raw_matcher_, normalized_matcher_;
   struct Added {
     std::string content;
+    std::string decoded;  // normalised, where the token is
     bool special = false, skipped = false;
   };
   std::unordered_map<int32_t, Added> added_;

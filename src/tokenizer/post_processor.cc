@@ -9,7 +9,8 @@ namespace tandem {
 namespace {
 
 void add_template(const TokenizerJson& spec, std::string_view where, PostProcessor& out) {
-  const auto specials = field_or<TokenizerJson>(spec, "special_tokens", TokenizerJson::object(), where);
+  const auto specials =
+      field_or<TokenizerJson>(spec, "special_tokens", TokenizerJson::object(), where);
   bool behind = false;
   for (const auto& part : list_field(spec, "single", where)) {
     if (part.contains("Sequence")) {
@@ -19,7 +20,8 @@ void add_template(const TokenizerJson& spec, std::string_view where, PostProcess
     const auto token = field<TokenizerJson>(part, "SpecialToken", where);
     const auto name = field<std::string>(token, "id", where);
     const auto found = specials.find(name);
-    if (found == specials.end()) throw FormatError("{}: the template's token '{}' is not defined", where, name);
+    if (found == specials.end())
+      throw FormatError("{}: the template's token '{}' is not defined", where, name);
     for (const auto& id : field<std::vector<int32_t>>(*found, "ids", where)) {
       (behind ? out.suffix : out.prefix).push_back(id);
     }
@@ -34,12 +36,14 @@ int32_t pair_id(const TokenizerJson& spec, const char* key, std::string_view whe
   return pair[1].get<int32_t>();
 }
 
-void add_processor(const TokenizerJson& spec, std::string_view where, int depth, PostProcessor& out) {
+void add_processor(const TokenizerJson& spec, std::string_view where, int depth,
+                   PostProcessor& out) {
   if (spec.is_null()) return;
   if (depth > 20) throw FormatError("{}: post-processor sequences are nested too deeply", where);
   const auto type = field<std::string>(spec, "type", where);
   if (type == "Sequence") {
-    for (const auto& part : list_field(spec, "processors", where)) add_processor(part, where, depth + 1, out);
+    for (const auto& part : list_field(spec, "processors", where))
+      add_processor(part, where, depth + 1, out);
   } else if (type == "TemplateProcessing") {
     add_template(spec, where, out);
   } else if (type == "ByteLevel") {

@@ -10,12 +10,13 @@
 
 namespace tandem {
 
-// What is done to the finished ids of one text: special tokens before and behind, and white space at the edges of
-// pieces taken out of their offsets.
+// What is done to the finished ids of one text: special tokens before and behind, and white space
+// at the edges of pieces taken out of their offsets.
 struct PostProcessor {
   std::vector<int32_t> prefix, suffix;
   bool trims_offsets = false;
-  bool keeps_prefix_space = false;  // the one space that the pre-tokenizer put before the text is not trimmed
+  bool keeps_prefix_space =
+      false;  // the one space that the pre-tokenizer put before the text is not trimmed
 
   static PostProcessor from_json(const TokenizerJson& spec, std::string_view where);
   // Offsets in code points.

@@ -63,7 +63,8 @@ void apply_behavior(const std::vector<Segment>& segments, Behavior behavior, con
 struct PreTokenizer::Step {
   // An edit, or else a cut.
   std::function<void(AlignedText&)> edit;
-  // Delimiter of the cut: a regular expression, a text or a class of characters (each a match of its own).
+  // Delimiter of the cut: a regular expression, a text or a class of characters (each a match of
+  // its own).
   std::optional<Regex> regex;
   std::string text;
   std::function<bool(char32_t)> is_delimiter;
@@ -97,7 +98,8 @@ struct PreTokenizer::Step {
         if (is_delimiter(next_char(piece, at))) found(begin, at);
       }
     } else if (!text.empty()) {
-      for (size_t at = 0; (at = piece.find(text, at)) != std::string_view::npos; at += text.size()) {
+      for (size_t at = 0; (at = piece.find(text, at)) != std::string_view::npos;
+           at += text.size()) {
         found(at, at + text.size());
       }
     }
@@ -121,7 +123,8 @@ void PreTokenizer::add_metaspace(PrependScheme scheme, bool split) {
   auto edit = std::make_unique<Step>();
   edit->edit = [scheme](AlignedText& text) {
     text.replace(" ", kMark);
-    const bool wanted = scheme == PrependScheme::kAlways || (scheme == PrependScheme::kFirst && text.at_source_begin());
+    const bool wanted = scheme == PrependScheme::kAlways ||
+                        (scheme == PrependScheme::kFirst && text.at_source_begin());
     if (wanted && !text.text().starts_with(kMark)) text.prepend(kMark);
   };
   steps_.push_back(std::move(edit));
@@ -151,11 +154,13 @@ void PreTokenizer::add_json(const TokenizerJson& spec, std::string_view where, i
     steps_.push_back(std::move(cut));
   };
   const auto is_bert_punctuation = [](char32_t c) {
-    if (c < 0x80) return c > 32 && c < 127 && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z');
+    if (c < 0x80)
+      return c > 32 && c < 127 && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z');
     return is_punctuation(c);
   };
   if (type == "Sequence") {
-    for (const auto& part : list_field(spec, "pretokenizers", where)) add_json(part, where, depth + 1);
+    for (const auto& part : list_field(spec, "pretokenizers", where))
+      add_json(part, where, depth + 1);
   } else if (type == "ByteLevel") {
     if (field_or(spec, "add_prefix_space", true, where)) {
       step->edit = [](AlignedText& text) {
@@ -177,13 +182,16 @@ void PreTokenizer::add_json(const TokenizerJson& spec, std::string_view where, i
     steps_.push_back(std::move(step));
   } else if (type == "Metaspace") {
     if (field_or<std::string>(spec, "replacement", std::string(kMark), where) != kMark) {
-      throw FormatError("{}: Metaspace with a replacement other than U+2581 is not supported", where);
+      throw FormatError("{}: Metaspace with a replacement other than U+2581 is not supported",
+                        where);
     }
     // Files from before prepend_scheme say add_prefix_space.
     const bool prefix = field_or(spec, "add_prefix_space", true, where);
-    const auto scheme = field_or<std::string>(spec, "prepend_scheme", prefix ? "always" : "never", where);
+    const auto scheme =
+        field_or<std::string>(spec, "prepend_scheme", prefix ? "always" : "never", where);
     if (scheme != "always" && scheme != "first" && scheme != "never") {
-      throw FormatError("{}: prepend_scheme is '{}', expected always, first or never", where, scheme);
+      throw FormatError("{}: prepend_scheme is '{}', expected always, first or never", where,
+                        scheme);
     }
     add_metaspace(scheme == "always"  ? PrependScheme::kAlways
                   : scheme == "first" ? PrependScheme::kFirst
@@ -203,8 +211,9 @@ void PreTokenizer::add_json(const TokenizerJson& spec, std::string_view where, i
     add_class(is_bert_punctuation,
               parse_behavior(field_or<std::string>(spec, "behavior", "Isolated", where), where));
   } else if (type == "Digits") {
-    add_class(is_numeric,
-              field_or(spec, "individual_digits", false, where) ? Behavior::kIsolated : Behavior::kContiguous);
+    add_class(is_numeric, field_or(spec, "individual_digits", false, where)
+                              ? Behavior::kIsolated
+                              : Behavior::kContiguous);
   } else if (type == "CharDelimiterSplit") {
     step->text = field<std::string>(spec, "delimiter", where);
     step->behavior = Behavior::kRemoved;
@@ -221,7 +230,8 @@ void PreTokenizer::run(AlignedText& piece, size_t step, const Word& word) const 
   cut(piece, 0, piece.text().size(), step, word);
 }
 
-void PreTokenizer::cut(const AlignedText& text, size_t begin, size_t end, size_t step, const Word& word) const {
+void PreTokenizer::cut(const AlignedText& text, size_t begin, size_t end, size_t step,
+                       const Word& word) const {
   if (step == steps_.size()) {
     if (begin < end) word(text, begin, end);
     return;

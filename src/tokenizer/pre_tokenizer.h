@@ -22,7 +22,8 @@ class PreTokenizer {
   PreTokenizer(PreTokenizer&&) noexcept;
   PreTokenizer& operator=(PreTokenizer&&) noexcept;
 
-  // tokenizer.json's "pre_tokenizer", sequences flattened. FormatError for a type that is not known.
+  // tokenizer.json's "pre_tokenizer", sequences flattened. FormatError for a type that is not
+  // known.
   static PreTokenizer from_json(const TokenizerJson& spec, std::string_view where);
   void add_split(const std::string& regex, std::string_view where);
   void add_metaspace(PrependScheme scheme, bool split);

@@ -11,7 +11,8 @@
 namespace tandem {
 namespace {
 
-// Patterns come from files: one that backtracks without end must give up. Ordinary split patterns use a few dozen.
+// Patterns come from files: one that backtracks without end must give up. Ordinary split patterns
+// use a few dozen.
 constexpr uint32_t kMatchLimit = 2'000'000;
 constexpr size_t kStackBytes = 1 << 20;
 
@@ -30,14 +31,17 @@ struct Regex::State {
   ~State() { pcre2_code_free(code); }
 };
 
-Regex::Regex(const std::string& pattern, std::string_view where) : state_(std::make_unique<State>()) {
+Regex::Regex(const std::string& pattern, std::string_view where)
+    : state_(std::make_unique<State>()) {
   int error = 0;
   PCRE2_SIZE at = 0;
   state_->pattern = pattern;
-  state_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                               PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
+  state_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
   if (!state_->code) {
-    throw FormatError("{}: regular expression '{}': {} at {}", where, pattern.substr(0, 200), error_text(error), at);
+    throw FormatError("{}: regular expression '{}': {} at {}", where, pattern.substr(0, 200),
+                      error_text(error), at);
   }
   state_->jit = pcre2_jit_compile(state_->code, PCRE2_JIT_COMPLETE) == 0;
 }
@@ -66,7 +70,8 @@ bool Regex::Matcher::next(std::string_view text, size_t from, size_t& begin, siz
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   const auto match = [&] {
     return state_.jit ? pcre2_jit_match(state_.code, subject, text.size(), from, 0, data, context)
-                      : pcre2_match(state_.code, subject, text.size(), from, PCRE2_NO_UTF_CHECK, data, context);
+                      : pcre2_match(state_.code, subject, text.size(), from, PCRE2_NO_UTF_CHECK,
+                                    data, context);
   };
   int found = match();
   if (found == PCRE2_ERROR_JIT_STACKLIMIT && !stack_) {
@@ -76,13 +81,14 @@ bool Regex::Matcher::next(std::string_view text, size_t from, size_t& begin, siz
   }
   if (found == PCRE2_ERROR_NOMATCH) return false;
   if (found < 0) {
-    throw DataError("regular expression '{}' gave up on a text of {} bytes: {}", state_.pattern.substr(0, 200),
-                    text.size(), error_text(found));
+    throw DataError("regular expression '{}' gave up on a text of {} bytes: {}",
+                    state_.pattern.substr(0, 200), text.size(), error_text(found));
   }
   const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
   begin = ends[0];
   end = ends[1];
-  if (end < begin) throw DataError("regular expression '{}' matched backwards", state_.pattern.substr(0, 200));
+  if (end < begin)
+    throw DataError("regular expression '{}' matched backwards", state_.pattern.substr(0, 200));
   return true;
 }
 

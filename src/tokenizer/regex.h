@@ -16,8 +16,8 @@ class Regex {
   ~Regex();
   Regex(Regex&&) noexcept;
 
-  // Calls found(begin, end), bytes, for every non-overlapping match from the left; empty ones are skipped. text is
-  // valid UTF-8. Throws DataError when the pattern gives up (backtracking limit).
+  // Calls found(begin, end), bytes, for every non-overlapping match from the left; empty ones are
+  // skipped. text is valid UTF-8. Throws DataError when the pattern gives up (backtracking limit).
   template <typename Found>
   void for_each_match(std::string_view text, Found&& found) const {
     Matcher matcher(*this);

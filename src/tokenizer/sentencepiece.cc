@@ -11,19 +11,23 @@
 namespace tandem {
 namespace {
 
-
-void load_model(sentencepiece::SentencePieceProcessor& processor, std::string_view model, std::string_view where) {
+void load_model(sentencepiece::SentencePieceProcessor& processor, std::string_view model,
+                std::string_view where) {
   const auto status = processor.LoadFromSerializedProto({model.data(), model.size()});
-  if (!status.ok()) throw FormatError("{}: not a SentencePiece model: {}", where, status.ToString());
-  if (processor.GetPieceSize() <= 0) throw FormatError("{}: SentencePiece model without pieces", where);
+  if (!status.ok())
+    throw FormatError("{}: not a SentencePiece model: {}", where, status.ToString());
+  if (processor.GetPieceSize() <= 0)
+    throw FormatError("{}: SentencePiece model without pieces", where);
 }
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  SentencePieceTokenizer(std::string_view model, std::string_view where, const SentencePieceOptions& options)
+  SentencePieceTokenizer(std::string_view model, std::string_view where,
+                         const SentencePieceOptions& options)
       : legacy_(options.legacy) {
     load_model(processor_, model, where);
-    // Messages of the format merge when their bytes are joined: this adds normalizer_spec { add_dummy_prefix: false }.
+    // Messages of the format merge when their bytes are joined: this adds normalizer_spec {
+    // add_dummy_prefix: false }.
     load_model(without_prefix_, std::string(model) + std::string("\x1A\x02\x18\x00", 4), where);
     SpecialIds ids;
     const auto id_of = [](int id) { return id >= 0 ? std::optional<int32_t>(id) : std::nullopt; };
@@ -46,19 +50,24 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
   const std::string& piece(int32_t id) const override {
-    if (id < 0 || id >= vocab_size()) throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size());
+    if (id < 0 || id >= vocab_size())
+      throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size());
     return pieces_[static_cast<size_t>(id)];
   }
   std::optional<int32_t> find_piece(std::string_view piece) const override {
     const int id = processor_.PieceToId({piece.data(), piece.size()});
-    return id >= 0 && id < vocab_size() && pieces_[static_cast<size_t>(id)] == piece ? std::optional<int32_t>(id)
-                                                                                     : std::nullopt;
+    return id >= 0 && id < vocab_size() && pieces_[static_cast<size_t>(id)] == piece
+               ? std::optional<int32_t>(id)
+               : std::nullopt;
   }
   int32_t vocab_size() const override { return processor_.GetPieceSize(); }
-  bool is_special(int32_t id) const override { return processor_.IsControl(id) || processor_.IsUnknown(id); }
+  bool is_special(int32_t id) const override {
+    return processor_.IsControl(id) || processor_.IsUnknown(id);
+  }
 
  protected:
-  void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets, Encoding& result) const override {
+  void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets,
+                   Encoding& result) const override {
     const auto add = [&](int32_t id, size_t begin, size_t end) {
       result.ids.push_back(id);
       if (!want_offsets) return;
@@ -68,8 +77,8 @@ class SentencePieceTokenizer : public Tokenizer {
     if (options.add_special && add_bos_) add(*bos_id(), 0, 0);
     bool first = true;
     const auto plain = [&](size_t begin, size_t end) {
-      encode_stretch(legacy_ || first ? processor_ : without_prefix_, text.substr(begin, end - begin), begin,
-                     want_offsets, result);
+      encode_stretch(legacy_ || first ? processor_ : without_prefix_,
+                     text.substr(begin, end - begin), begin, want_offsets, result);
       first = false;
     };
     if (options.parse_special) {
@@ -108,8 +117,9 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
-  static void encode_stretch(const sentencepiece::SentencePieceProcessor& processor, std::string_view text,
-                             size_t begin, bool want_offsets, Encoding& result) {
+  static void encode_stretch(const sentencepiece::SentencePieceProcessor& processor,
+                             std::string_view text, size_t begin, bool want_offsets,
+                             Encoding& result) {
     if (!want_offsets) {
       std::vector<int> ids;
       const auto status = processor.Encode({text.data(), text.size()}, &ids);
@@ -122,7 +132,8 @@ class SentencePieceTokenizer : public Tokenizer {
       const auto part = encoded.pieces(static_cast<int>(i));
       result.ids.push_back(static_cast<int32_t>(part.id()));
       result.pieces.push_back(part.piece());
-      result.offsets.push_back({static_cast<int64_t>(begin + part.begin()), static_cast<int64_t>(begin + part.end())});
+      result.offsets.push_back(
+          {static_cast<int64_t>(begin + part.begin()), static_cast<int64_t>(begin + part.end())});
     }
   }
 
@@ -134,11 +145,13 @@ class SentencePieceTokenizer : public Tokenizer {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path, const SentencePieceOptions& options) {
+std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path,
+                                              const SentencePieceOptions& options) {
   return std::make_unique<SentencePieceTokenizer>(MappedFile(path).text(), path.string(), options);
 }
 
-std::unique_ptr<PipelineTokenizer> load_sentencepiece_as_pipeline(const fs::path& path, PrependScheme scheme) {
+std::unique_ptr<PipelineTokenizer> load_sentencepiece_as_pipeline(const fs::path& path,
+                                                                  PrependScheme scheme) {
   const std::string where = path.string();
   sentencepiece::SentencePieceProcessor processor;
   load_model(processor, MappedFile(path).text(), where);
@@ -147,7 +160,8 @@ std::unique_ptr<PipelineTokenizer> load_sentencepiece_as_pipeline(const fs::path
   std::map<float, int32_t, std::greater<>> rank_of_score;
   const int32_t num_pieces = processor.GetPieceSize();
   const auto is_plain = [&](int32_t id) {
-    return !processor.IsControl(id) && !processor.IsUnknown(id) && !processor.IsUnused(id) && !processor.IsByte(id);
+    return !processor.IsControl(id) && !processor.IsUnknown(id) && !processor.IsUnused(id) &&
+           !processor.IsByte(id);
   };
   for (int32_t id = 0; id < num_pieces; ++id) {
     vocabulary.add(processor.IdToPiece(id), id, num_pieces, where);

@@ -17,13 +17,14 @@ using Specials = std::vector<std::pair<std::string, int32_t>>;
 Specials llama3_specials(int32_t first) {
   Specials specials;
   for (const char* name :
-       {"<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
-        "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>",
-        "<|eom_id|>", "<|eot_id|>", "<|python_tag|>"}) {
+       {"<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
+        "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>",
+        "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>"}) {
     specials.emplace_back(name, first + static_cast<int32_t>(specials.size()));
   }
   for (int i = 3; specials.size() < 256; ++i) {
-    specials.emplace_back(fmt::format("<|reserved_special_token_{}|>", i), first + static_cast<int32_t>(specials.size()));
+    specials.emplace_back(fmt::format("<|reserved_special_token_{}|>", i),
+                          first + static_cast<int32_t>(specials.size()));
   }
   return specials;
 }
@@ -48,13 +49,17 @@ std::unique_ptr<PipelineTokenizer> load_tiktoken(const fs::path& path) {
     const size_t space = line.find(' ');
     int64_t rank = -1;
     if (space != std::string_view::npos) {
-      const auto [stop, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), rank);
+      const auto [stop, error] =
+          std::from_chars(line.data() + space + 1, line.data() + line.size(), rank);
       if (error != std::errc{} || stop != line.data() + line.size()) rank = -1;
     }
-    if (rank < 0) throw FormatError("{}: expected base64, a space and a rank, found '{}'", place, line.substr(0, 60));
+    if (rank < 0)
+      throw FormatError("{}: expected base64, a space and a rank, found '{}'", place,
+                        line.substr(0, 60));
     std::string bytes = decode_base64(line.substr(0, space), place);
     vocabulary.add(to_byte_alphabet(bytes), rank, max_rank, place);
-    if (static_cast<size_t>(rank) >= bytes_of.size()) bytes_of.resize(static_cast<size_t>(rank) + 1);
+    if (static_cast<size_t>(rank) >= bytes_of.size())
+      bytes_of.resize(static_cast<size_t>(rank) + 1);
     bytes_of[static_cast<size_t>(rank)] = std::move(bytes);
   }
   if (vocabulary.size() == 0) throw FormatError("{}: no ranks", where);
@@ -66,8 +71,11 @@ std::unique_ptr<PipelineTokenizer> load_tiktoken(const fs::path& path) {
   if (gpt2) {
     specials = {{"<|endoftext|>", 50256}};
   } else if (cl100k) {
-    specials = {{"<|endoftext|>", 100257}, {"<|fim_prefix|>", 100258}, {"<|fim_middle|>", 100259},
-                {"<|fim_suffix|>", 100260}, {"<|endofprompt|>", 100276}};
+    specials = {{"<|endoftext|>", 100257},
+                {"<|fim_prefix|>", 100258},
+                {"<|fim_middle|>", 100259},
+                {"<|fim_suffix|>", 100260},
+                {"<|endofprompt|>", 100276}};
   } else {
     specials = llama3_specials(vocabulary.size());
   }

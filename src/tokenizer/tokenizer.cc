@@ -22,15 +22,17 @@ void to_code_points(std::string_view text, std::vector<TokenSpan>& spans) {
   chars[text.size()] = count;
   for (TokenSpan& span : spans) {
     // A span may end inside a character; it then covers the whole of it.
-    const bool inside = static_cast<size_t>(span.end) < text.size() &&
-                        (static_cast<unsigned char>(text[static_cast<size_t>(span.end)]) & 0xC0) == 0x80;
+    const bool inside =
+        static_cast<size_t>(span.end) < text.size() &&
+        (static_cast<unsigned char>(text[static_cast<size_t>(span.end)]) & 0xC0) == 0x80;
     const uint32_t end = chars[static_cast<size_t>(span.end)] + (inside ? 1 : 0);
     span = {chars[static_cast<size_t>(span.begin)], end};
   }
 }
 
 std::string checked_text(std::string_view text) {
-  if (text.size() > UINT32_MAX / 4) throw DataError("a text of {} bytes is too long to be encoded at once", text.size());
+  if (text.size() > UINT32_MAX / 4)
+    throw DataError("a text of {} bytes is too long to be encoded at once", text.size());
   return repair_utf8(text);
 }
 
@@ -59,10 +61,11 @@ void apply_config(const Json& config, Tokenizer& tokenizer) {
   tokenizer.set_special_ids(ids);
 }
 
-// A SentencePiece model is a protocol buffer whose first field, a piece, begins with the byte 0x0A; a rank file is
-// text of base64 and digits.
+// A SentencePiece model is a protocol buffer whose first field, a piece, begins with the byte 0x0A;
+// a rank file is text of base64 and digits.
 bool looks_like_ranks(std::string_view text) {
-  const std::string_view line = text.substr(0, std::min(text.find('\n'), std::min<size_t>(text.size(), 4096)));
+  const std::string_view line =
+      text.substr(0, std::min(text.find('\n'), std::min<size_t>(text.size(), 4096)));
   const size_t space = line.find(' ');
   return space != std::string_view::npos && space > 0 && space + 1 < line.size() &&
          std::all_of(line.begin() + static_cast<ptrdiff_t>(space) + 1, line.end(),
@@ -78,7 +81,8 @@ std::unique_ptr<Tokenizer> load_file(const fs::path& path, const SentencePieceOp
   if (looks_like_ranks(text)) return load_tiktoken(path);
   if (text.starts_with('\x0A')) return load_sentencepiece(path, options);
   throw FormatError(
-      "{}: neither tokenizer.json nor a SentencePiece model, a tiktoken rank file or GGUF", path.string());
+      "{}: neither tokenizer.json nor a SentencePiece model, a tiktoken rank file or GGUF",
+      path.string());
 }
 
 std::unique_ptr<Tokenizer> load_folder(const fs::path& folder) {
@@ -95,14 +99,18 @@ std::unique_ptr<Tokenizer> load_folder(const fs::path& folder) {
     const std::string where = config_path.string();
     SentencePieceOptions options;
     options.legacy = json_get_or(config, "legacy", true, where);
-    if (config.contains("add_bos_token")) options.add_bos = json_get_or(config, "add_bos_token", true, where);
-    if (config.contains("add_eos_token")) options.add_eos = json_get_or(config, "add_eos_token", false, where);
+    if (config.contains("add_bos_token"))
+      options.add_bos = json_get_or(config, "add_bos_token", true, where);
+    if (config.contains("add_eos_token"))
+      options.add_eos = json_get_or(config, "add_eos_token", false, where);
     for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
       if (!tokenizer && fs::exists(folder / name)) tokenizer = load_file(folder / name, options);
     }
-    const bool qwen2 = json_get_or<std::string>(config, "tokenizer_class", "", where).starts_with("Qwen2");
+    const bool qwen2 =
+        json_get_or<std::string>(config, "tokenizer_class", "", where).starts_with("Qwen2");
     // The second pair of names is that of OpenAI's own GPT-2 release.
-    for (const auto& [vocab, merges] : {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
+    for (const auto& [vocab, merges] :
+         {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
       if (!tokenizer && fs::exists(folder / vocab)) {
         tokenizer = load_vocab_and_merges(folder / vocab, folder / merges, qwen2);
       }

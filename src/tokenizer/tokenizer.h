@@ -16,11 +16,13 @@ namespace tandem {
 struct EncodeOptions {
   // BOS, EOS, CLS ... as the tokenizer's own template says.
   bool add_special = false;
-  // Special tokens spelt out in the text become those tokens. For prompts of ours; never for user data.
+  // Special tokens spelt out in the text become those tokens. For prompts of ours; never for user
+  // data.
   bool parse_special = false;
 };
 
-// Half-open range in Unicode code points of the given text. A character cut into several tokens gives each the same.
+// Half-open range in Unicode code points of the given text. A character cut into several tokens
+// gives each the same.
 struct TokenSpan {
   int64_t begin = 0, end = 0;
   bool operator==(const TokenSpan&) const = default;
@@ -28,12 +30,14 @@ struct TokenSpan {
 
 struct Encoding {
   std::vector<int32_t> ids;
-  std::vector<std::string> pieces;  // as the vocabulary spells them; an unknown piece may be the text itself
+  std::vector<std::string>
+      pieces;  // as the vocabulary spells them; an unknown piece may be the text itself
   std::vector<TokenSpan> offsets;
 };
 
-// Text to token ids and back. Ids are those of the file; every implementation agrees with the library the file was
-// made for. Bytes that are not UTF-8 are read as U+FFFD. Safe for concurrent use.
+// Text to token ids and back. Ids are those of the file; every implementation agrees with the
+// library the file was made for. Bytes that are not UTF-8 are read as U+FFFD. Safe for concurrent
+// use.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -41,10 +45,12 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // Slower: keeps the way back from each token to the text.
   Encoding encode_with_offsets(std::string_view text, EncodeOptions options = {}) const;
-  // A token sequence that ends inside a character gives U+FFFD there. Throws DataError for an id out of range.
+  // A token sequence that ends inside a character gives U+FFFD there. Throws DataError for an id
+  // out of range.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
-  // The piece as the vocabulary spells it; "" for an id that the vocabulary leaves out. DataError out of range.
+  // The piece as the vocabulary spells it; "" for an id that the vocabulary leaves out. DataError
+  // out of range.
   virtual const std::string& piece(int32_t id) const = 0;
   virtual std::optional<int32_t> find_piece(std::string_view piece) const = 0;
   virtual int32_t vocab_size() const = 0;  // largest id + 1
@@ -72,9 +78,9 @@ class Tokenizer {
   SpecialIds special_ids_;
 };
 
-// A file (tokenizer.json, SentencePiece .model, tiktoken ranks, .gguf) or a Hugging Face folder, told apart by
-// content. In a folder tokenizer.json goes before tokenizer.model, then vocab.json with merges.txt;
-// tokenizer_config.json names the special tokens. Throws FormatError or IoError.
+// A file (tokenizer.json, SentencePiece .model, tiktoken ranks, .gguf) or a Hugging Face folder,
+// told apart by content. In a folder tokenizer.json goes before tokenizer.model, then vocab.json
+// with merges.txt; tokenizer_config.json names the special tokens. Throws FormatError or IoError.
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path);
 
 }  // namespace tandem

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <stdexcept>
 
@@ -33,21 +35,26 @@ Vocabulary read_vocabulary(const TokenizerJson& vocab, int64_t max_id, std::stri
   if (!vocab.is_object()) throw FormatError("{}: the vocabulary is not an object", where);
   Vocabulary vocabulary;
   for (const auto& [piece, id] : vocab.items()) {
-    if (!id.is_number_integer()) throw FormatError("{}: token '{}' has no integer id", where, piece.substr(0, 40));
+    if (!id.is_number_integer())
+      throw FormatError("{}: token '{}' has no integer id", where, piece.substr(0, 40));
     vocabulary.add(piece, id.get<int64_t>(), max_id, where);
   }
   return vocabulary;
 }
 
-BpeModel::Merge make_merge(const Vocabulary& vocabulary, std::string_view left, std::string_view right, size_t rank,
-                           std::string_view prefix, std::string_view where) {
+BpeModel::Merge make_merge(const Vocabulary& vocabulary, std::string_view left,
+                           std::string_view right, size_t rank, std::string_view prefix,
+                           std::string_view where) {
   const auto need = [&](std::string_view piece) {
     const auto id = vocabulary.find(piece);
-    if (!id) throw FormatError("{}: merge {} uses '{}', which is not in the vocabulary", where, rank, piece);
+    if (!id)
+      throw FormatError("{}: merge {} uses '{}', which is not in the vocabulary", where, rank,
+                        piece);
     return *id;
   };
   const std::string_view tail = right.starts_with(prefix) ? right.substr(prefix.size()) : right;
-  return {need(left), need(right), static_cast<int32_t>(rank), need(std::string(left).append(tail))};
+  return {need(left), need(right), static_cast<int32_t>(rank),
+          need(std::string(left).append(tail))};
 }
 
 std::vector<BpeModel::Merge> read_merges(const TokenizerJson& list, const Vocabulary& vocabulary,
@@ -57,22 +64,58 @@ std::vector<BpeModel::Merge> read_merges(const TokenizerJson& list, const Vocabu
   for (const auto& merge : list) {
     if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
       merges.push_back(make_merge(vocabulary, merge[0].get_ref<const std::string&>(),
-                                  merge[1].get_ref<const std::string&>(), merges.size(), prefix, where));
+                                  merge[1].get_ref<const std::string&>(), merges.size(), prefix,
+                                  where));
       continue;
     }
     const auto* text = merge.get_ptr<const std::string*>();
     const size_t space = text ? text->find(' ') : std::string::npos;
-    if (space == std::string::npos) throw FormatError("{}: merge {} is not a pair of pieces", where, merges.size());
+    if (space == std::string::npos)
+      throw FormatError("{}: merge {} is not a pair of pieces", where, merges.size());
     const std::string_view both = *text;
-    merges.push_back(make_merge(vocabulary, both.substr(0, space), both.substr(space + 1), merges.size(), prefix, where));
+    merges.push_back(make_merge(vocabulary, both.substr(0, space), both.substr(space + 1),
+                                merges.size(), prefix, where));
   }
   return merges;
+}
+
+// A score as the tokenizers library reads it: digits as an integer, then one multiplication or
+// division by a power of ten. That is not always the nearest double, and decides between paths
+// whose exact sums tie.
+double library_score(double value) {
+  std::array<char, 32> buffer;
+  const char* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                                        std::abs(value), std::chars_format::scientific)
+                              .ptr;
+  uint64_t digits = 0;
+  int exponent = 0;
+  bool behind_point = false;
+  for (const char* at = buffer.data(); at < end; ++at) {
+    if (*at == '.') {
+      behind_point = true;
+    } else if (*at == 'e') {
+      int written = 0;
+      std::from_chars(at + (at[1] == '+' ? 2 : 1), end, written);
+      exponent += written;
+      break;
+    } else {
+      digits = digits * 10 + static_cast<uint64_t>(*at - '0');
+      exponent -= behind_point;
+    }
+  }
+  // Powers of ten up to 22 are exact; scores beyond are no log-probabilities.
+  if (std::abs(exponent) > 22) return value;
+  double power = 1;
+  for (int i = 0; i < std::abs(exponent); ++i) power *= 10;
+  const auto whole = static_cast<double>(digits);
+  return std::copysign(exponent < 0 ? whole / power : whole * power, value);
 }
 
 std::unique_ptr<TokenModel> read_model(const TokenizerJson& spec, bool byte_level, int64_t max_id,
                                        std::string_view where) {
   // The oldest files leave the type out.
-  const auto type = field_or<std::string>(spec, "type", spec.contains("merges") ? "BPE" : "WordPiece", where);
+  const auto type =
+      field_or<std::string>(spec, "type", spec.contains("merges") ? "BPE" : "WordPiece", where);
   const auto vocab = spec.find("vocab");
   if (vocab == spec.end()) throw FormatError("{}: the model has no vocab", where);
   if (type == "BPE") {
@@ -87,27 +130,32 @@ std::unique_ptr<TokenModel> read_model(const TokenizerJson& spec, bool byte_leve
     options.continuing_prefix = field_or<std::string>(spec, "continuing_subword_prefix", "", where);
     options.end_suffix = field_or<std::string>(spec, "end_of_word_suffix", "", where);
     Vocabulary vocabulary = read_vocabulary(*vocab, max_id, where);
-    const auto merges =
-        read_merges(list_field(spec, "merges", where), vocabulary, options.continuing_prefix, where);
+    const auto merges = read_merges(list_field(spec, "merges", where), vocabulary,
+                                    options.continuing_prefix, where);
     return std::make_unique<BpeModel>(std::move(vocabulary), merges, std::move(options), where);
   }
   if (type == "Unigram") {
     Vocabulary vocabulary;
     std::vector<double> scores;
     for (const auto& entry : list_field(spec, "vocab", where)) {
-      if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-        throw FormatError("{}: unigram entry {} is not a piece and its score", where, scores.size());
+      if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() ||
+          !entry[1].is_number()) {
+        throw FormatError("{}: unigram entry {} is not a piece and its score", where,
+                          scores.size());
       }
       const auto score = entry[1].get<double>();
-      if (!std::isfinite(score)) throw FormatError("{}: unigram entry {} has no finite score", where, scores.size());
-      vocabulary.add(entry[0].get<std::string>(), static_cast<int64_t>(scores.size()), max_id, where);
-      scores.push_back(score);
+      if (!std::isfinite(score))
+        throw FormatError("{}: unigram entry {} has no finite score", where, scores.size());
+      vocabulary.add(entry[0].get<std::string>(), static_cast<int64_t>(scores.size()), max_id,
+                     where);
+      scores.push_back(library_score(score));
     }
     std::optional<int32_t> unk;
     if (spec.contains("unk_id") && !spec["unk_id"].is_null()) {
       unk = field<int32_t>(spec, "unk_id", where);
       if (*unk < 0 || *unk >= vocabulary.size()) {
-        throw FormatError("{}: unk_id {} is outside the vocabulary of {}", where, *unk, vocabulary.size());
+        throw FormatError("{}: unk_id {} is outside the vocabulary of {}", where, *unk,
+                          vocabulary.size());
       }
     }
     return std::make_unique<UnigramModel>(std::move(vocabulary), std::move(scores), unk,
@@ -118,14 +166,16 @@ std::unique_ptr<TokenModel> read_model(const TokenizerJson& spec, bool byte_leve
     const auto name = field_or<std::string>(spec, "unk_token", "[UNK]", where);
     const auto unk = vocabulary.find(name);
     if (!unk) throw FormatError("{}: unk_token '{}' is not in the vocabulary", where, name);
-    return std::make_unique<WordPieceModel>(std::move(vocabulary), *unk,
-                                            field_or<std::string>(spec, "continuing_subword_prefix", "##", where),
-                                            field_or<int64_t>(spec, "max_input_chars_per_word", 100, where));
+    return std::make_unique<WordPieceModel>(
+        std::move(vocabulary), *unk,
+        field_or<std::string>(spec, "continuing_subword_prefix", "##", where),
+        field_or<int64_t>(spec, "max_input_chars_per_word", 100, where));
   }
   throw FormatError("{}: model type '{}' is not supported", where, type);
 }
 
-std::unique_ptr<PipelineTokenizer> build(const TokenizerJson& root, std::string_view text, std::string_view where) {
+std::unique_ptr<PipelineTokenizer> build(const TokenizerJson& root, std::string_view text,
+                                         std::string_view where) {
   if (!root.is_object()) throw FormatError("{}: not a JSON object", where);
   const int64_t max_id = max_id_for(text);
   const auto part = [&](const char* key) -> const TokenizerJson& {
@@ -146,7 +196,8 @@ std::unique_ptr<PipelineTokenizer> build(const TokenizerJson& root, std::string_
       AddedToken token;
       const auto id = field<int64_t>(entry, "id", where);
       token.content = field<std::string>(entry, "content", where);
-      if (id < 0 || id > max_id) throw FormatError("{}: added token '{}' has id {}", where, token.content, id);
+      if (id < 0 || id > max_id)
+        throw FormatError("{}: added token '{}' has id {}", where, token.content, id);
       token.id = static_cast<int32_t>(id);
       token.special = field_or(entry, "special", false, where);
       token.single_word = field_or(entry, "single_word", false, where);
@@ -157,7 +208,8 @@ std::unique_ptr<PipelineTokenizer> build(const TokenizerJson& root, std::string_
     }
   }
   const auto unk = parts.model->unk_id();
-  const std::vector<int32_t> before = parts.post_processor.prefix, behind = parts.post_processor.suffix;
+  const std::vector<int32_t> before = parts.post_processor.prefix,
+                             behind = parts.post_processor.suffix;
   auto tokenizer = std::make_unique<PipelineTokenizer>(std::move(parts), where);
 
   // Which tokens are BOS and EOS is not in the file: the template's, else the usual names.
@@ -170,8 +222,10 @@ std::unique_ptr<PipelineTokenizer> build(const TokenizerJson& root, std::string_
   };
   Tokenizer::SpecialIds ids;
   ids.unk = unk;
-  ids.bos = before.empty() ? named({"<s>", "<|begin_of_text|>", "[CLS]"}) : std::optional(before.front());
-  ids.eos = behind.empty() ? named({"</s>", "<|end_of_text|>", "<|endoftext|>", "[SEP]"}) : std::optional(behind.back());
+  ids.bos =
+      before.empty() ? named({"<s>", "<|begin_of_text|>", "[CLS]"}) : std::optional(before.front());
+  ids.eos = behind.empty() ? named({"</s>", "<|end_of_text|>", "<|endoftext|>", "[SEP]"})
+                           : std::optional(behind.back());
   ids.pad = named({"<pad>", "[PAD]", "<|finetune_right_pad_id|>"});
   tokenizer->set_special_ids(ids);
   return tokenizer;
@@ -186,7 +240,8 @@ const char* const kLlama3SplitPattern =
 const char* const kQwen2SplitPattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-std::unique_ptr<PipelineTokenizer> parse_tokenizer_json(std::string_view text, std::string_view where) {
+std::unique_ptr<PipelineTokenizer> parse_tokenizer_json(std::string_view text,
+                                                        std::string_view where) {
   try {
     return build(parse_sorted_json(text, where), text, where);
   } catch (const nlohmann::json::exception& error) {
@@ -198,10 +253,12 @@ std::unique_ptr<PipelineTokenizer> load_tokenizer_json(const fs::path& path) {
   return parse_tokenizer_json(MappedFile(path).text(), path.string());
 }
 
-std::unique_ptr<PipelineTokenizer> load_vocab_and_merges(const fs::path& vocab, const fs::path& merges, bool qwen2) {
+std::unique_ptr<PipelineTokenizer> load_vocab_and_merges(const fs::path& vocab,
+                                                         const fs::path& merges, bool qwen2) {
   const MappedFile vocab_file(vocab), merges_file(merges);
   const std::string where = vocab.string();
-  Vocabulary vocabulary = read_vocabulary(parse_sorted_json(vocab_file.text(), where), max_id_for(vocab_file.text()), where);
+  Vocabulary vocabulary = read_vocabulary(parse_sorted_json(vocab_file.text(), where),
+                                          max_id_for(vocab_file.text()), where);
   std::vector<BpeModel::Merge> list;
   std::string_view rest = merges_file.text();
   for (size_t line_number = 1; !rest.empty(); ++line_number) {
@@ -214,7 +271,8 @@ std::unique_ptr<PipelineTokenizer> load_vocab_and_merges(const fs::path& vocab, 
     if (space == std::string_view::npos) {
       throw FormatError("{}:{}: not a pair of pieces", merges.string(), line_number);
     }
-    list.push_back(make_merge(vocabulary, line.substr(0, space), line.substr(space + 1), list.size(), "", merges.string()));
+    list.push_back(make_merge(vocabulary, line.substr(0, space), line.substr(space + 1),
+                              list.size(), "", merges.string()));
   }
 
   PipelineParts parts;

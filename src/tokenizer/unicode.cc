@@ -9,9 +9,12 @@
 namespace tandem {
 namespace {
 
-// Length of the well-formed character at `at`, or 0 with the length of the maximal ill-formed part in `bad`.
+// Length of the well-formed character at `at`, or 0 with the length of the maximal ill-formed part
+// in `bad`.
 size_t check_char(std::string_view text, size_t at, size_t& bad) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const auto byte = [&](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
   const unsigned first = byte(at);
   bad = 1;
   if (first < 0x80) return 1;
@@ -51,18 +54,20 @@ int combining_class(char32_t c) {
 // The primary composite of a and b, or 0.
 char32_t compose(char32_t a, char32_t b) {
   if (b < 0x300) return 0;  // no composition ends in a character below the combining marks
-  std::array<utf8proc_int32_t, 3> pair{static_cast<utf8proc_int32_t>(a), static_cast<utf8proc_int32_t>(b), 0};
+  std::array<utf8proc_int32_t, 3> pair{static_cast<utf8proc_int32_t>(a),
+                                       static_cast<utf8proc_int32_t>(b), 0};
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
   if (utf8proc_normalize_utf32(pair.data(), 2, options) != 1) return 0;
   return static_cast<char32_t>(pair[0]);
 }
 
-// Decomposes every character and sorts each run of combining marks; stable, so that marks keep their source.
+// Decomposes every character and sorts each run of combining marks; stable, so that marks keep
+// their source.
 std::vector<CharChange> decompose(std::u32string_view text, bool compatibility) {
   std::vector<CharChange> out;
   out.reserve(text.size() + 8);
-  const auto options = static_cast<utf8proc_option_t>(
-      UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility ? UTF8PROC_COMPAT : 0));
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE |
+                                                      (compatibility ? UTF8PROC_COMPAT : 0));
   std::array<utf8proc_int32_t, 32> buffer;
   for (const char32_t c : text) {
     if (c < 0x80) {
@@ -70,8 +75,8 @@ std::vector<CharChange> decompose(std::u32string_view text, bool compatibility) 
       continue;
     }
     int boundary = 0;
-    const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), buffer.size(), options,
-                                           &boundary);
+    const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(),
+                                           buffer.size(), options, &boundary);
     if (n <= 0 || n > static_cast<utf8proc_ssize_t>(buffer.size())) {
       out.push_back({c, 0});
       continue;
@@ -86,14 +91,16 @@ std::vector<CharChange> decompose(std::u32string_view text, bool compatibility) 
     }
     size_t end = i;
     while (end < out.size() && class_of(out[end]) != 0) ++end;
-    std::stable_sort(out.begin() + static_cast<ptrdiff_t>(i), out.begin() + static_cast<ptrdiff_t>(end),
-                     [&](const CharChange& a, const CharChange& b) { return class_of(a) < class_of(b); });
+    std::stable_sort(
+        out.begin() + static_cast<ptrdiff_t>(i), out.begin() + static_cast<ptrdiff_t>(end),
+        [&](const CharChange& a, const CharChange& b) { return class_of(a) < class_of(b); });
     i = end;
   }
   return out;
 }
 
-// Canonical composition. A composite carries the changes of both its parts, less the one it removes.
+// Canonical composition. A composite carries the changes of both its parts, less the one it
+// removes.
 std::vector<CharChange> recompose(const std::vector<CharChange>& in) {
   std::vector<CharChange> out;
   out.reserve(in.size());
@@ -141,7 +148,9 @@ const ByteAlphabet& alphabet() {
 }  // namespace
 
 char32_t next_char(std::string_view text, size_t& at) {
-  const auto byte = [&](size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  const auto byte = [&](size_t i) {
+    return static_cast<char32_t>(static_cast<unsigned char>(text[i]));
+  };
   const char32_t first = byte(at);
   const size_t length = std::min(char_length(static_cast<unsigned char>(first)), text.size() - at);
   char32_t c = length == 1 ? first : first & (0x7Fu >> length);
@@ -204,14 +213,14 @@ std::string repair_utf8(std::string_view text) {
 
 bool is_whitespace(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
-  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-         c == 0x202F || c == 0x205F || c == 0x3000;
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-bool is_control_or_unassigned(char32_t c) {
+bool is_control(char32_t c) {
   const int k = category(c);
-  return k == UTF8PROC_CATEGORY_CN || k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
-         k == UTF8PROC_CATEGORY_CS || k == UTF8PROC_CATEGORY_CO;
+  return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CS ||
+         k == UTF8PROC_CATEGORY_CO;
 }
 
 bool is_punctuation(char32_t c) {
@@ -232,8 +241,9 @@ bool is_word_char(char32_t c) {
 }
 
 bool is_cjk_ideograph(char32_t c) {
-  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+         (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+         (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 

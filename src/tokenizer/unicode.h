@@ -17,20 +17,22 @@ inline size_t char_length(unsigned char first) {
 }
 
 bool is_valid_utf8(std::string_view text);
-// Every maximal ill-formed part becomes one U+FFFD (the Unicode standard's practice, as Rust and WHATWG do).
+// Every maximal ill-formed part becomes one U+FFFD (the Unicode standard's practice, as Rust and
+// WHATWG do).
 std::string repair_utf8(std::string_view text);
 
 // White_Space, and general categories.
 bool is_whitespace(char32_t c);
-bool is_control_or_unassigned(char32_t c);  // C*
-bool is_punctuation(char32_t c);            // P*
-bool is_numeric(char32_t c);                // N*
-bool is_nonspacing_mark(char32_t c);        // Mn
-bool is_word_char(char32_t c);              // letter, mark, number or connector
-bool is_cjk_ideograph(char32_t c);          // as BERT counts them
+bool is_control(char32_t c);          // C*, but for unassigned characters
+bool is_punctuation(char32_t c);      // P*
+bool is_numeric(char32_t c);          // N*
+bool is_nonspacing_mark(char32_t c);  // Mn
+bool is_word_char(char32_t c);        // letter, mark, number or connector
+bool is_cjk_ideograph(char32_t c);    // as BERT counts them
 
-// A character that a rewriting step emits, and how it relates to its source: 0 replaces one character, 1 is inserted
-// after the one before, -n replaces one and removes n more. (The convention of Hugging Face's NormalizedString.)
+// A character that a rewriting step emits, and how it relates to its source: 0 replaces one
+// character, 1 is inserted after the one before, -n replaces one and removes n more. (The
+// convention of Hugging Face's NormalizedString.)
 struct CharChange {
   char32_t c;
   int change;

@@ -10,8 +10,8 @@
 
 namespace tandem {
 
-UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores, std::optional<int32_t> unk_id,
-                           bool byte_fallback)
+UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores,
+                           std::optional<int32_t> unk_id, bool byte_fallback)
     : vocabulary_(std::move(vocabulary)),
       scores_(std::move(scores)),
       unk_id_(unk_id),
@@ -19,13 +19,16 @@ UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores, st
   double lowest = std::numeric_limits<double>::infinity();
   for (const double score : scores_) lowest = std::min(lowest, score);
   unknown_score_ = lowest - 10.0;
-  for (unsigned b = 0; b < 256; ++b) byte_ids_[b] = vocabulary_.find(fmt::format("<0x{:02X}>", b)).value_or(-1);
+  for (unsigned b = 0; b < 256; ++b)
+    byte_ids_[b] = vocabulary_.find(fmt::format("<0x{:02X}>", b)).value_or(-1);
 
-  // The trie, breadth first over the sorted pieces: a node covers the range of pieces that share its prefix.
+  // The trie, breadth first over the sorted pieces: a node covers the range of pieces that share
+  // its prefix.
   std::vector<int32_t> sorted;
   for (int32_t id = 0; id < vocabulary_.size(); ++id) {
     // A piece that stands twice counts where the lookup finds it.
-    if (!vocabulary_.piece(id).empty() && vocabulary_.find(vocabulary_.piece(id)) == id) sorted.push_back(id);
+    if (!vocabulary_.piece(id).empty() && vocabulary_.find(vocabulary_.piece(id)) == id)
+      sorted.push_back(id);
   }
   std::sort(sorted.begin(), sorted.end(),
             [&](int32_t a, int32_t b) { return vocabulary_.piece(a) < vocabulary_.piece(b); });
@@ -36,7 +39,8 @@ UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores, st
   nodes_.emplace_back();
   for (size_t node = 0; node < nodes_.size(); ++node) {
     auto [begin, end, depth] = ranges[node];
-    if (begin < end && vocabulary_.piece(sorted[begin]).size() == depth) nodes_[node].id = sorted[begin++];
+    if (begin < end && vocabulary_.piece(sorted[begin]).size() == depth)
+      nodes_[node].id = sorted[begin++];
     nodes_[node].first_child = static_cast<int32_t>(nodes_.size());
     while (begin < end) {
       const char byte = vocabulary_.piece(sorted[begin])[depth];
@@ -56,11 +60,13 @@ int32_t UnigramModel::child(int32_t node, unsigned char byte) const {
   const Node& parent = nodes_[static_cast<size_t>(node)];
   const auto first = nodes_.begin() + parent.first_child;
   const auto last = first + parent.num_children;
-  const auto found = std::lower_bound(first, last, byte, [](const Node& n, unsigned char b) { return n.byte < b; });
+  const auto found = std::lower_bound(first, last, byte,
+                                      [](const Node& n, unsigned char b) { return n.byte < b; });
   return found != last && found->byte == byte ? static_cast<int32_t>(found - nodes_.begin()) : -1;
 }
 
-void UnigramModel::encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const {
+void UnigramModel::encode_word(std::string_view word, WordCache& scratch,
+                               std::vector<WordPiece>& out) const {
   if (word.empty()) return;
   const bool cached = word.size() <= WordCache::kMaxWordBytes;
   const uint64_t hash = cached ? hash_bytes(word) : 0;
@@ -76,11 +82,13 @@ void UnigramModel::encode_word(std::string_view word, WordCache& scratch, std::v
   std::vector<Best> best(word.size() + 1);
   const auto offer = [&](size_t end, double score, size_t begin, int32_t id) {
     Best& there = best[end];
-    if (there.begin == kNowhere || score > there.score) there = {score, static_cast<uint32_t>(begin), id};
+    if (there.begin == kNowhere || score > there.score)
+      there = {score, static_cast<uint32_t>(begin), id};
   };
   for (size_t at = 0; at < word.size();) {
     const double so_far = best[at].score;
-    const size_t length = std::min(char_length(static_cast<unsigned char>(word[at])), word.size() - at);
+    const size_t length =
+        std::min(char_length(static_cast<unsigned char>(word[at])), word.size() - at);
     bool has_single = false;
     int32_t node = 0;
     for (size_t end = at; end < word.size();) {
@@ -118,7 +126,8 @@ void UnigramModel::encode_word(std::string_view word, WordCache& scratch, std::v
     } else if (byte_fallback_ && std::all_of(text.begin(), text.end(), [&](char b) {
                  return byte_ids_[static_cast<unsigned char>(b)] >= 0;
                })) {
-      for (const char b : text) out.push_back({byte_ids_[static_cast<unsigned char>(b)], part->begin, part->end});
+      for (const char b : text)
+        out.push_back({byte_ids_[static_cast<unsigned char>(b)], part->begin, part->end});
     } else if (unk_id_) {
       out.push_back({*unk_id_, part->begin, part->end});
     }

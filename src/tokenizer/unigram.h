@@ -7,15 +7,18 @@
 
 namespace tandem {
 
-// The unigram language model (Kudo, "Subword Regularization", 2018): of all ways to cut a word into pieces, the one
-// with the largest sum of log-probabilities, found by dynamic programming over the places. A character that is no
-// piece costs 10 more than the least likely piece; neighbouring unknown characters are one token.
+// The unigram language model (Kudo, "Subword Regularization", 2018): of all ways to cut a word into
+// pieces, the one with the largest sum of log-probabilities, found by dynamic programming over the
+// places. A character that is no piece costs 10 more than the least likely piece; neighbouring
+// unknown characters are one token.
 class UnigramModel : public TokenModel {
  public:
   // scores[id] is the log-probability of vocabulary.piece(id).
-  UnigramModel(Vocabulary vocabulary, std::vector<double> scores, std::optional<int32_t> unk_id, bool byte_fallback);
+  UnigramModel(Vocabulary vocabulary, std::vector<double> scores, std::optional<int32_t> unk_id,
+               bool byte_fallback);
 
-  void encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const override;
+  void encode_word(std::string_view word, WordCache& scratch,
+                   std::vector<WordPiece>& out) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::optional<int32_t> unk_id() const override { return unk_id_; }
   bool shows_unknown_text() const override { return true; }

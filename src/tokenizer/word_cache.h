@@ -39,8 +39,8 @@ struct PendingMerge {
   uint32_t position;
 };
 
-// The pieces of words seen lately, and the working memory of one encoder thread. Bounded: about 4 MB of words, then
-// it starts anew. Direct-mapped, so a lookup is one hash and one comparison.
+// The pieces of words seen lately, and the working memory of one encoder thread. Bounded: about 4
+// MB of words, then it starts anew. Direct-mapped, so a lookup is one hash and one comparison.
 class WordCache {
  public:
   static constexpr size_t kMaxWordBytes = 64;

@@ -7,22 +7,27 @@
 
 namespace tandem {
 
-WordPieceModel::WordPieceModel(Vocabulary vocabulary, int32_t unk_id, std::string prefix, int64_t max_word_chars)
+WordPieceModel::WordPieceModel(Vocabulary vocabulary, int32_t unk_id, std::string prefix,
+                               int64_t max_word_chars)
     : vocabulary_(std::move(vocabulary)),
       unk_id_(unk_id),
       prefix_(std::move(prefix)),
       max_word_chars_(max_word_chars) {
-  for (int32_t id = 0; id < vocabulary_.size(); ++id) longest_ = std::max(longest_, vocabulary_.piece(id).size());
+  for (int32_t id = 0; id < vocabulary_.size(); ++id)
+    longest_ = std::max(longest_, vocabulary_.piece(id).size());
 }
 
-void WordPieceModel::encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const {
+void WordPieceModel::encode_word(std::string_view word, WordCache& scratch,
+                                 std::vector<WordPiece>& out) const {
   if (word.empty()) return;
   const bool cached = word.size() <= WordCache::kMaxWordBytes;
   const uint64_t hash = cached ? hash_bytes(word) : 0;
   if (cached && scratch.find(word, hash, out)) return;
   const size_t first = out.size();
 
-  const auto is_start = [&](size_t at) { return (static_cast<unsigned char>(word[at]) & 0xC0) != 0x80; };
+  const auto is_start = [&](size_t at) {
+    return (static_cast<unsigned char>(word[at]) & 0xC0) != 0x80;
+  };
   int64_t num_chars = 0;
   for (size_t i = 0; i < word.size(); ++i) num_chars += is_start(i);
   bool known = num_chars <= max_word_chars_;

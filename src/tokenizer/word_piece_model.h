@@ -5,13 +5,14 @@
 
 namespace tandem {
 
-// BERT's WordPiece: from the left, always the longest piece; pieces inside a word carry a prefix ("##"). A word that
-// cannot be cut so, or is too long, is unknown as a whole.
+// BERT's WordPiece: from the left, always the longest piece; pieces inside a word carry a prefix
+// ("##"). A word that cannot be cut so, or is too long, is unknown as a whole.
 class WordPieceModel : public TokenModel {
  public:
   WordPieceModel(Vocabulary vocabulary, int32_t unk_id, std::string prefix, int64_t max_word_chars);
 
-  void encode_word(std::string_view word, WordCache& scratch, std::vector<WordPiece>& out) const override;
+  void encode_word(std::string_view word, WordCache& scratch,
+                   std::vector<WordPiece>& out) const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::optional<int32_t> unk_id() const override { return unk_id_; }
 
