@@ -22,8 +22,8 @@ struct RetrieverModelConfig {
   int64_t inner =
       2;  // sasrec only: width of the feed-forward layer as a multiple of D; lrurec has 4
   int64_t max_length = 200;  // L, the newest items of a history that the model sees
-  std::string
-      dataset_fingerprint;  // of the data set whose item numbers the model knows; empty: unknown
+  // Of the data set whose item numbers the model knows; empty: unknown.
+  std::string dataset_fingerprint = "";
 
   // Throws ConfigError naming `where` and the key.
   void validate(std::string_view where) const;

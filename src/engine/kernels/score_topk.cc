@@ -219,7 +219,7 @@ TopKAndRank score_topk_and_rank(const ScoreProblem& problem, int64_t k,
     std::ranges::sort(top, better);
     if (std::ssize(top) > k) top.resize(k);
     if (!ranking) continue;
-    result.ranks[row].rank += 1;
+    result.ranks[row].rank = std::min(result.ranks[row].rank + 1, shape.items);
     result.ranks[row].equal =
         std::max<int64_t>(0, result.ranks[row].equal - 1);  // not the target itself
   }

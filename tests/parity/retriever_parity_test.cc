@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training half and the engine must read the same folder as the same model.
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "engine/retriever.h"
+#include "learn/checkpoint/checkpoint.h"
+#include "learn/lrurec/lrurec.h"
+#include "learn/sasrec/sasrec.h"
+#include "models/retriever_weights.h"
+#include "unit/engine/random_retriever.h"
+
+namespace tandem {
+namespace {
+
+constexpr int64_t kItems = 90, kWidth = 32, kLength = 20;
+
+// Scores of all classes after each row, by libtorch.
+std::vector<float> learn_scores(const RetrieverModel& model,
+                                const std::vector<std::vector<int32_t>>& rows) {
+  const at::NoGradGuard no_grad;
+  std::vector<int64_t> items, starts = {0}, last;
+  for (const std::vector<int32_t>& row : rows) {
+    items.insert(items.end(), row.begin(), row.end());
+    starts.push_back(std::ssize(items));
+    last.push_back(std::ssize(items) - 1);
+  }
+  const std::vector<int64_t> labels(items.size(), 0);
+  const PackedBatch batch{at::tensor(items), at::tensor(labels), at::tensor(starts)};
+  const at::Tensor hidden = at::index_select(model.hidden(batch, nullptr), 0, at::tensor(last));
+  const at::Tensor scores =
+      (at::matmul(hidden, model.item_table().t()) + model.item_bias()).contiguous();
+  return {scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel()};
+}
+
+// Makes fresh weights (0.02 wide) large enough that every term shows.
+void enlarge(const RetrieverModel& model) {
+  const at::NoGradGuard no_grad;
+  Rng rng(9);
+  for (const NamedParameter& parameter : model.parameters()) {
+    if (parameter.name.ends_with("params_log")) continue;
+    float* values = parameter.value.data_ptr<float>();
+    for (int64_t i = 0; i < parameter.value.numel(); ++i)
+      values[i] += static_cast<float>(0.15 * rng.normal());
+  }
+}
+
+void expect_parity(const RetrieverModel& model, const RetrieverModelConfig& config) {
+  enlarge(model);
+  const test::TempFolder folder;
+  save_tensors(folder.path() / kRetrieverWeightsFile, model.parameters());
+  write_json(folder.path() / kRetrieverConfigFile, config.to_json());
+  const auto retriever = load_retriever(folder.path());
+
+  Rng rng(10);
+  std::vector<std::vector<int32_t>> rows;
+  for (const int64_t length : {1, 2, 7, 16, 19, 20})
+    rows.push_back(test::random_history(length, kItems, rng));
+  const std::vector<History> histories(rows.begin(), rows.end());
+  ThreadPool pool(2);
+  const std::vector<float> hidden = retriever->hidden(histories, pool);
+  ScoreProblem problem = retriever->score_problem(hidden.data(), std::ssize(rows), {});
+  problem.exclude_padding = false;
+  const std::vector<float> found = score_all(problem, pool), wanted = learn_scores(model, rows);
+  ASSERT_EQ(found.size(), wanted.size());
+  float largest = 0, error = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    largest = std::max(largest, std::abs(wanted[i]));
+    error = std::max(error, std::abs(found[i] - wanted[i]));
+    ASSERT_FALSE(std::isnan(found[i]));
+  }
+  EXPECT_GT(largest, 0.5f);
+  EXPECT_LT(error, 2e-5f);  // float32 sums in another order; the oracle's limit
+}
+
+TEST(Parity, LruRecScores) {
+  const LruRec model({.num_items = kItems, .width = kWidth, .num_blocks = 2}, 3);
+  expect_parity(model, {.model_type = "lrurec",
+                        .num_items = kItems,
+                        .width = kWidth,
+                        .blocks = 2,
+                        .max_length = kLength});
+}
+
+TEST(Parity, SasRecScores) {
+  const SasRec model({.num_items = kItems,
+                      .width = kWidth,
+                      .blocks = 2,
+                      .heads = 4,
+                      .inner = 2,
+                      .max_length = kLength},
+                     3);
+  expect_parity(model, {.model_type = "sasrec",
+                        .num_items = kItems,
+                        .width = kWidth,
+                        .blocks = 2,
+                        .heads = 4,
+                        .inner = 2,
+                        .max_length = kLength});
+}
+
+}  // namespace
+}  // namespace tandem
