@@ -2,6 +2,7 @@
 #include "core/config.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -29,6 +30,11 @@ bool parse_number(const std::string& text, T& value) {
 }
 
 bool parse_value(const std::string& text, std::string& value) {
+  try {
+    nlohmann::json(text).dump();  // throws on what is not UTF-8, which YAML could not give back
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
   value = text;
   return true;
 }
@@ -46,7 +52,7 @@ bool parse_value(const std::string& text, bool& value) {
 }
 
 struct Expected {
-  std::string_view operator()(const std::string*) const { return "a text"; }
+  std::string_view operator()(const std::string*) const { return "a text in UTF-8"; }
   std::string_view operator()(const int64_t*) const { return "a whole number"; }
   std::string_view operator()(const double*) const { return "a number"; }
   std::string_view operator()(const bool*) const { return "true or false"; }

@@ -14,6 +14,8 @@ Json parse_json(std::string_view text, std::string_view where) {
     const size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
     throw FormatError("{}:{}: not valid JSON: {}", where, line, error.what());
+  } catch (const nlohmann::json::exception& error) {  // a number beyond double's range
+    throw FormatError("{}: not valid JSON: {}", where, error.what());
   } catch (const std::length_error& error) {
     throw FormatError("{}: JSON {}", where, error.what());
   }

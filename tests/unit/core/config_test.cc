@@ -119,6 +119,7 @@ TEST_F(Config, RefusesValuesOfTheWrongKind) {
   EXPECT_NE(set_error("data.shuffle=yes"), "");
   EXPECT_NE(set_error("train.lr"), "");
   EXPECT_NE(set_error("=1"), "");
+  EXPECT_NE(set_error("train.note=\xff"), "");
 }
 
 TEST_F(Config, HelpListsEveryKey) {

@@ -26,6 +26,7 @@ TEST(Json, ErrorsNameFileAndLine) {
   EXPECT_TRUE(error_of("").starts_with("file.json:1: not valid JSON")) << error_of("");
   EXPECT_NE(error_of("\"\xff\""), "");
   EXPECT_NE(error_of("{} x"), "");
+  EXPECT_NE(error_of("[1e44444]"), "");
 }
 
 TEST(Json, RefusesDeepNesting) {
