@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/verbs.h"
+#include "core/interrupt.h"
+#include "core/json.h"
+#include "eval/evaluation.h"
+#include "rank/full_ranking.h"
+
+namespace tandem {
+namespace {
+
+struct EvalOptions {
+  std::string dataset, retriever, baseline, output, split = "test", exclude = "window";
+  std::vector<int32_t> cutoffs = kDefaultCutoffs;
+  int64_t max_length = RetrieverModelConfig{}.max_length;
+  ResamplingOptions resampling;
+  int threads = 0;
+  bool json = false, overwrite = false;
+};
+
+Json to_json(const Evaluation& evaluation) {
+  Json metrics = Json::object();
+  for (const MetricResult& metric : evaluation.metrics)
+    metrics[metric.name] = {
+        {"value", metric.value}, {"low", metric.interval.low}, {"high", metric.interval.high}};
+  return {{"system", evaluation.system},
+          {"users", evaluation.num_users()},
+          {"tied_targets", evaluation.num_tied()},
+          {"protocol", evaluation.protocol.describe(evaluation.num_users(), evaluation.num_tied())},
+          {"metrics", metrics}};
+}
+
+void run_eval(const EvalOptions& options) {
+  const InterruptGuard guard;
+  options.resampling.validate();
+  ranking_metrics(options.cutoffs);  // a wrong cut-off is an error before the work
+  const Dataset dataset = Dataset::open(options.dataset);
+  const Split split = parse_split(options.split);
+  const SeenItems seen = parse_seen_items(options.exclude);
+  ThreadPool pool(options.threads);
+
+  Protocol protocol;
+  protocol.split = options.split;
+  protocol.seen_items = seen_items_name(seen);
+  protocol.cutoffs = options.cutoffs;
+  protocol.resampling = options.resampling;
+  protocol.fingerprint = dataset.fingerprint();
+  protocol.version = TANDEM_VERSION;
+  const NameOf user_name = [&](int64_t user) { return std::string(dataset.user_id(user)); };
+  const NameOf item_name = [&](int64_t item) {
+    return std::string(dataset.item_id(static_cast<int32_t>(item)));
+  };
+  const auto evaluate = [&](const std::string& system, const RankList& ranks) {
+    return evaluate_ranks(system, protocol, ranks, user_name, item_name, pool);
+  };
+
+  std::vector<Evaluation> systems;  // the one asked for last, as the right-most column
+  if (options.retriever == "popularity") {
+    systems.push_back(
+        evaluate("popularity", rank_by_popularity(dataset, split, seen, options.max_length, pool)));
+  } else {
+    const auto retriever = load_retriever(options.retriever, {.max_length = options.max_length});
+    check_fits(retriever->config(), dataset, options.retriever);
+    const FullRanking ranking = rank_users(*retriever, dataset, split, 0, seen, pool);
+    if (options.baseline == "popularity")
+      systems.push_back(evaluate(
+          "popularity", rank_by_popularity(dataset, split, seen, retriever->max_length(), pool)));
+    systems.push_back(evaluate(retriever->config().model_type, ranking.ranks));
+  }
+  const Evaluation& main = systems.back();
+  if (!options.output.empty()) write_evaluation(options.output, main, options.overwrite);
+  if (options.json) {
+    Json list = Json::array();
+    for (const Evaluation& system : systems) list.push_back(to_json(system));
+    fmt::print("{}\n",
+               Json{{"dataset_fingerprint", dataset.fingerprint()}, {"systems", list}}.dump(2));
+    return;
+  }
+  fmt::print("{}\n\n{}", metric_table(systems), "");
+  for (const Evaluation& system : systems)
+    fmt::print("{}: {}\n", system.system,
+               system.protocol.describe(system.num_users(), system.num_tied()));
+  fmt::print("{:g} % bootstrap intervals over users ({} resamples, seed {}); data set {}\n",
+             100 * options.resampling.level, options.resampling.resamples, options.resampling.seed,
+             dataset.fingerprint().substr(0, 16));
+  if (!options.output.empty()) fmt::print("written to {}\n", options.output);
+}
+
+}  // namespace
+
+void add_eval_verb(CLI::App& app) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App* verb = app.add_subcommand(
+      "eval", "How well does it predict each user's held-out item, among all items?");
+  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
+      ->required();
+  verb->add_option("--retriever", options->retriever,
+                   "a run folder, an authors' checkpoint (.pth, .safetensors), or popularity")
+      ->required();
+  verb->add_option("--baseline", options->baseline, "popularity: a second column to compare with")
+      ->check(CLI::IsMember({"popularity"}));
+  verb->add_option("--split", options->split, "which held-out item: valid or test")
+      ->capture_default_str();
+  verb->add_option("--exclude", options->exclude,
+                   "known items that cannot be recommended: window (those the model sees), full "
+                   "(all known), none")
+      ->capture_default_str();
+  verb->add_option("--ks", options->cutoffs, "cut-offs K of Recall, MRR and NDCG")->delimiter(',');
+  verb->add_option("--output", options->output,
+                   "folder for metrics.json and ranks.tsv, which `tandem compare` reads");
+  verb->add_flag("--overwrite", options->overwrite, "replace the output folder");
+  verb->add_option(
+          "--max-length", options->max_length,
+          "history length of a checkpoint that does not say it; the window of popularity alone")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  verb->add_option("--resamples", options->resampling.resamples, "bootstrap samples")
+      ->capture_default_str();
+  verb->add_option("--seed", options->resampling.seed, "of the bootstrap")->capture_default_str();
+  verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
+      ->check(CLI::Range(0, 1024));
+  verb->add_flag("--json", options->json, "the result as JSON");
+  verb->callback([options] { run_eval(*options); });
+}
+
+}  // namespace tandem

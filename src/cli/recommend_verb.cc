@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cctype>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/verbs.h"
+#include "core/config.h"
+#include "core/json.h"
+#include "rank/full_ranking.h"
+
+namespace tandem {
+namespace {
+
+struct RecommendOptions {
+  std::string run, dataset, user, history, exclude = "full";
+  int64_t k = 10, shown = 10, max_length = RetrieverModelConfig{}.max_length;
+  int threads = 1;
+  bool json = false;
+};
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+std::string trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\n");
+  if (begin == std::string_view::npos) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(" \t\n") - begin + 1));
+}
+
+// Up to three titles that a person may have meant: those that hold the words, else the nearest by
+// spelling.
+std::string suggestions(const Dataset& dataset, const std::string& wanted) {
+  std::vector<std::string> found, titles;
+  for (int32_t item = 1; item <= dataset.num_items(); ++item) {
+    const std::string title(dataset.title(item));
+    if (found.size() < 3 && lower(title).find(wanted) != std::string::npos) found.push_back(title);
+    titles.push_back(lower(title));
+  }
+  if (found.empty()) {
+    const std::string nearest = nearest_word(wanted, titles);
+    const auto at = std::ranges::find(titles, nearest);
+    if (!nearest.empty() && at != titles.end())
+      found.emplace_back(dataset.title(static_cast<int32_t>(at - titles.begin()) + 1));
+  }
+  if (found.empty()) return "";
+  std::string text = "; did you mean";
+  for (size_t i = 0; i < found.size(); ++i)
+    text += fmt::format("{} '{}'", i == 0 ? "" : ",", found[i]);
+  return text + "?";
+}
+
+// A title (in any case), or an item id.
+int32_t find_title(const Dataset& dataset, const std::string& text) {
+  const std::string wanted = lower(text);
+  for (int32_t item = 1; item <= dataset.num_items(); ++item)
+    if (lower(dataset.title(item)) == wanted) return item;
+  if (const auto item = dataset.find_item(text)) return *item;
+  throw DataError("{}: no item has the title or id '{}'{}", dataset.folder().string(), text,
+                  suggestions(dataset, wanted));
+}
+
+std::vector<int32_t> parse_history(const Dataset& dataset, const std::string& text) {
+  std::vector<int32_t> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(';', begin), text.size());
+    const std::string title = trimmed(std::string_view(text).substr(begin, end - begin));
+    if (!title.empty()) items.push_back(find_title(dataset, title));
+    begin = end + 1;
+  }
+  if (items.empty())
+    throw UsageError("--history names no item; write titles with a ; between them");
+  return items;
+}
+
+int64_t find_user(const Dataset& dataset, const std::string& id) {
+  if (const auto user = dataset.find_user(id)) return *user;
+  constexpr int64_t kSearched = 100'000;  // spelling is compared with this many ids at most
+  std::vector<std::string> ids;
+  for (int64_t user = 0; user < std::min(dataset.num_users(), kSearched); ++user)
+    ids.emplace_back(dataset.user_id(user));
+  const std::string nearest = nearest_word(id, ids);
+  throw DataError("{}: there is no user '{}'{}", dataset.folder().string(), id,
+                  nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest));
+}
+
+void run_recommend(const RecommendOptions& options) {
+  if (options.user.empty() == options.history.empty())
+    throw UsageError("recommend needs either --user ID or --history \"title; title\"");
+  const Dataset dataset = Dataset::open(options.dataset);
+  const std::vector<int32_t> typed =
+      options.history.empty() ? std::vector<int32_t>{} : parse_history(dataset, options.history);
+  const History history =
+      options.history.empty() ? dataset.items(find_user(dataset, options.user)) : History(typed);
+  const auto retriever = load_retriever(options.run, {.max_length = options.max_length});
+  check_fits(retriever->config(), dataset, options.run);
+  ThreadPool pool(options.threads);
+  const History one[] = {history};
+  const auto lists = retriever->top_k(one, options.k, parse_seen_items(options.exclude), pool);
+  const std::vector<ScoredItem>& top = lists[0];
+  const History recent = history.last(std::min(history.size(), static_cast<size_t>(options.shown)));
+
+  if (options.json) {
+    const auto describe = [&](int32_t item) {
+      return Json{{"item_id", dataset.item_id(item)}, {"title", dataset.title(item)}};
+    };
+    Json seen = Json::array(), found = Json::array();
+    for (const int32_t item : recent) seen.push_back(describe(item));
+    for (const ScoredItem& entry : top) {
+      found.push_back(describe(entry.item));
+      found.back()["score"] = entry.score;
+    }
+    Json result = {
+        {"history_length", history.size()}, {"recent_history", seen}, {"recommendations", found}};
+    if (!options.user.empty()) result["user"] = options.user;
+    fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  if (!options.user.empty()) fmt::print("User {}, ", options.user);
+  fmt::print("{} interactions; the last {}, oldest first:\n", history.size(), recent.size());
+  for (const int32_t item : recent) fmt::print("          {}\n", dataset.title(item));
+  fmt::print("\nRecommended ({}, score before the title):\n", retriever->config().model_type);
+  for (size_t i = 0; i < top.size(); ++i)
+    fmt::print("{:>3}  {:>8.3f}  {}\n", i + 1, top[i].score, dataset.title(top[i].item));
+}
+
+}  // namespace
+
+void add_recommend_verb(CLI::App& app) {
+  const auto options = std::make_shared<RecommendOptions>();
+  CLI::App* verb =
+      app.add_subcommand("recommend", "What one user, or a history typed in, would be shown");
+  verb->add_option("--run", options->run,
+                   "a retriever's run folder, or an authors' checkpoint (.pth, .safetensors)")
+      ->required();
+  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
+      ->required();
+  verb->add_option("--user", options->user, "a user's id, as in the source");
+  verb->add_option("--history", options->history,
+                   "titles or item ids, oldest first, with ; between them");
+  verb->add_option("-k,--count", options->k, "how many recommendations")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  verb->add_option("--show-history", options->shown, "how many items of the history to print")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  verb->add_option("--exclude", options->exclude,
+                   "known items that are not recommended: window (those the model sees), full (all "
+                   "known), none")
+      ->capture_default_str();
+  verb->add_option("--max-length", options->max_length,
+                   "history length of a checkpoint that does not say it")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  verb->add_flag("--json", options->json, "the result as JSON");
+  verb->footer(
+      "Example:\n  tandem recommend --run run --dataset dataset --history \"Toy Story (1995); Heat "
+      "(1995)\"");
+  verb->callback([options] { run_recommend(*options); });
+}
+
+}  // namespace tandem

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <string>
+
+#include "cli/verbs.h"
+#include "core/interrupt.h"
+#include "core/json.h"
+#include "rank/full_ranking.h"
+
+namespace tandem {
+namespace {
+
+struct RetrieveOptions {
+  std::string run, dataset, output, split = "test", exclude = "window";
+  int64_t k = 20, max_length = RetrieverModelConfig{}.max_length;
+  int threads = 0;
+  bool json = false;
+};
+
+void run_retrieve(const RetrieveOptions& options) {
+  const InterruptGuard guard;
+  const Dataset dataset = Dataset::open(options.dataset);
+  const auto retriever = load_retriever(options.run, {.max_length = options.max_length});
+  check_fits(retriever->config(), dataset, options.run);
+  ThreadPool pool(options.threads);
+  const FullRanking ranking = rank_users(*retriever, dataset, parse_split(options.split), options.k,
+                                         parse_seen_items(options.exclude), pool);
+  write_candidates(options.output, ranking.candidates);
+
+  int64_t held = 0;
+  for (const int32_t rank : ranking.ranks.ranks) held += rank <= options.k;
+  if (options.json) {
+    fmt::print("{}\n", Json{{"output", options.output},
+                            {"split", options.split},
+                            {"users", ranking.ranks.size()},
+                            {"candidates", options.k},
+                            {"users_with_target_among_candidates", held}}
+                           .dump(2));
+    return;
+  }
+  fmt::print(
+      "{}: {} candidates for each of {} users ({} split); the held-out item is among them for {} "
+      "({:.1f} %)\n",
+      options.output, options.k, ranking.ranks.size(), options.split, held,
+      ranking.ranks.size() == 0
+          ? 0.0
+          : 100.0 * static_cast<double>(held) / static_cast<double>(ranking.ranks.size()));
+}
+
+}  // namespace
+
+void add_retrieve_verb(CLI::App& app) {
+  const auto options = std::make_shared<RetrieveOptions>();
+  CLI::App* verb =
+      app.add_subcommand("retrieve", "Write each user's best candidates to a file, for a ranker");
+  verb->add_option("--run", options->run,
+                   "a retriever's run folder, or an authors' checkpoint (.pth, .safetensors)")
+      ->required();
+  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
+      ->required();
+  verb->add_option("--output", options->output, "the candidate file to write (safetensors)")
+      ->required();
+  verb->add_option("--split", options->split, "which held-out item: valid or test")
+      ->capture_default_str();
+  verb->add_option("-k,--candidates", options->k, "candidates for each user")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  verb->add_option("--exclude", options->exclude,
+                   "known items that are no candidates: window (those the model sees), full (all "
+                   "known), none")
+      ->capture_default_str();
+  verb->add_option("--max-length", options->max_length,
+                   "history length of a checkpoint that does not say it")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
+      ->check(CLI::Range(0, 1024));
+  verb->add_flag("--json", options->json, "the summary as JSON");
+  verb->callback([options] { run_retrieve(*options); });
+}
+
+}  // namespace tandem
