@@ -10,6 +10,7 @@ namespace tandem {
 // Each adds one verb to the command line; the verb's callback does the work and throws tandem::Error.
 // One file a verb: data_verb.cc, train_verb.cc, ...
 void add_data_verb(CLI::App& app);
+void add_model_verb(CLI::App& app);
 void add_train_verb(CLI::App& app);
 void add_retrieve_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);

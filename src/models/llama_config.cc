@@ -2,11 +2,9 @@
 #include "models/llama_config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <numbers>
 
 #include "core/error.h"
@@ -14,8 +12,9 @@
 namespace tandem {
 namespace {
 
-// So large that no model is refused, so small that products of two sizes stay far from overflow.
-constexpr int64_t kLargestSize = int64_t{1} << 24;
+// So large that no model is refused, so small that no sum of products overflows.
+constexpr int64_t kLargestSize = int64_t{1} << 22;
+constexpr int64_t kMostPositions = int64_t{1} << 40;
 constexpr int64_t kMostLayers = 4096;
 
 // Checked before the first use of a key, so that wrong types name the key.
@@ -23,9 +22,16 @@ struct Reader {
   const Json& json;
   std::string where;
 
-  int64_t size(std::string_view key, std::optional<int64_t> fallback = {}) const {
-    return in_range(key, fallback ? json_get_or<Json>(json, key, *fallback, where)
-                                  : json_get<Json>(json, key, where));
+  int64_t size(std::string_view key, std::optional<int64_t> fallback = {},
+               int64_t most = kLargestSize) const {
+    const Json value = fallback ? json_get_or<Json>(json, key, *fallback, where)
+                                : json_get<Json>(json, key, where);
+    if (!value.is_number_integer() || value < 1 || value > most)
+      bad(key, value, fmt::format("a whole number from 1 to {}", most));
+    return value.get<int64_t>();
+  }
+  int64_t positions(std::string_view key, std::optional<int64_t> fallback = {}) const {
+    return size(key, fallback, kMostPositions);
   }
   double number(std::string_view key, double fallback) const {
     const Json value = json_get_or<Json>(json, key, fallback, where);
@@ -48,20 +54,13 @@ struct Reader {
     throw FormatError("{}: key '{}' is {}, expected {}", where, key, value.dump().substr(0, 80),
                       want);
   }
-
- private:
-  int64_t in_range(std::string_view key, const Json& value) const {
-    if (!value.is_number_integer() || value < 1 || value > kLargestSize)
-      bad(key, value, fmt::format("a whole number from 1 to {}", kLargestSize));
-    return value.get<int64_t>();
-  }
 };
 
 Llama3RopeScaling read_llama3_scaling(const Reader& rope) {
   return {.factor = rope.number("factor", 8),
           .low_freq_factor = rope.number("low_freq_factor", 1),
           .high_freq_factor = rope.number("high_freq_factor", 4),
-          .original_positions = rope.size("original_max_position_embeddings")};
+          .original_positions = rope.positions("original_max_position_embeddings")};
 }
 
 // transformers 5 writes rope_parameters {rope_theta, rope_type, ...}; before it was rope_theta
@@ -88,7 +87,7 @@ void read_windows(const Reader& reader, LlamaConfig& config) {
   const bool is_qwen = config.model_type.starts_with("qwen");
   if (config.model_type == "llama" || !reader.has("sliding_window")) return;
   if (is_qwen && !reader.flag("use_sliding_window", false)) return;
-  const int64_t window = reader.size("sliding_window");
+  const int64_t window = reader.positions("sliding_window");
   config.windows.assign(static_cast<size_t>(config.num_layers), window);
   if (reader.has("layer_types")) {
     const Json& types = reader.json.at("layer_types");
@@ -154,7 +153,7 @@ LlamaConfig LlamaConfig::from_json(const Json& json, std::string_view where) {
   // Qwen3 has head_dim 128 by definition; the others divide the width.
   const int64_t divided = std::max<int64_t>(1, config.hidden_size / config.num_heads);
   config.head_dim = reader.size("head_dim", type == "qwen3" ? 128 : divided);
-  config.max_positions = reader.size("max_position_embeddings", config.max_positions);
+  config.max_positions = reader.positions("max_position_embeddings", config.max_positions);
   config.rms_norm_eps = reader.number("rms_norm_eps", config.rms_norm_eps);
   config.tied_head = reader.flag("tie_word_embeddings", false);
   const bool attention_bias = type != "mistral" && reader.flag("attention_bias", false);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/verbs.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/thread_pool.h"
+#include "models/llama2c.h"
+#include "models/llama_config.h"
+#include "models/llama_init.h"
+
+namespace tandem {
+namespace {
+
+struct InfoOptions {
+  std::string folder;
+  bool json = false, tensors = false;
+};
+
+// What a folder holds, and what running it costs.
+struct ModelInfo {
+  LlamaConfig config;
+  int64_t parameters = 0, weight_bytes = 0, num_tensors = 0;
+  std::map<std::string, int64_t> bytes_by_dtype;
+};
+
+ModelInfo describe_model(const HfFolder& folder) {
+  ModelInfo info{.config = LlamaConfig::from_json(folder.config(), folder.config_path().string()),
+                 .bytes_by_dtype = {}};
+  for (const TensorSpec& spec : llama_tensors(info.config)) {
+    const TensorView& view = folder.weight(spec);
+    const auto bytes = static_cast<int64_t>(view.bytes.size());
+    info.parameters += view.count();
+    info.weight_bytes += bytes;
+    info.bytes_by_dtype[std::string(dtype_name(view.dtype))] += bytes;
+    ++info.num_tensors;
+  }
+  return info;
+}
+
+Json to_json(const ModelInfo& info) {
+  const LlamaConfig& c = info.config;
+  Json config = c.to_json(""), dtypes = Json::object();
+  config.erase("torch_dtype");  // stands in bytes_by_dtype
+  for (const auto& [name, bytes] : info.bytes_by_dtype) dtypes[name] = bytes;
+  return Json{{"config", config},
+              {"tensors", info.num_tensors},
+              {"parameters", info.parameters},
+              {"weight_bytes", info.weight_bytes},
+              {"bytes_by_dtype", dtypes},
+              {"flops_per_token", c.flops_per_token(true)},
+              {"flops_per_token_without_head", c.flops_per_token(false)},
+              {"kv_cache_bytes_per_token", c.kv_cache_bytes_per_token(4)}};
+}
+
+void print_info(const ModelInfo& info, const std::string& folder) {
+  const LlamaConfig& c = info.config;
+  const auto line = [](std::string_view name, const std::string& value) {
+    fmt::print("{:<22} {}\n", name, value);
+  };
+  line("model", fmt::format("{} ({})", folder, c.model_type));
+  line("layers",
+       fmt::format("{} of width {}, MLP {}", c.num_layers, c.hidden_size, c.intermediate_size));
+  line("heads",
+       fmt::format("{} of {}, {} for keys and values", c.num_heads, c.head_dim, c.num_kv_heads));
+  line("vocabulary", fmt::format("{}, {} head", c.vocab_size, c.tied_head ? "tied" : "own"));
+  line("positions", fmt::format("{}, theta {:g}{}", c.max_positions, c.rope_theta,
+                                c.rope_scaling ? ", Llama 3.1 scaling" : ""));
+  if (!c.windows.empty())
+    line("sliding windows", fmt::format("{} (0: all)", fmt::join(c.windows, " ")));
+  line("parameters", fmt::format("{:.3f} M in {} tensors",
+                                 static_cast<double>(info.parameters) / 1e6, info.num_tensors));
+  std::string dtypes;
+  for (const auto& [name, bytes] : info.bytes_by_dtype) dtypes += " " + name;
+  line("weights",
+       fmt::format("{:.1f} MB,{}", static_cast<double>(info.weight_bytes) / 1e6, dtypes));
+  line("FLOPs a token",
+       fmt::format("{:.4g}, {:.4g} without the head", static_cast<double>(c.flops_per_token(true)),
+                   static_cast<double>(c.flops_per_token(false))));
+  line("KV cache a token", fmt::format("{} bytes in float32", c.kv_cache_bytes_per_token(4)));
+}
+
+void run_info(const InfoOptions& options) {
+  const HfFolder folder{options.folder};
+  const ModelInfo info = describe_model(folder);
+  if (options.json) {
+    fmt::print("{}\n", to_json(info).dump(2));
+    return;
+  }
+  print_info(info, options.folder);
+  if (!options.tensors) return;
+  for (const TensorSpec& spec : llama_tensors(info.config))
+    fmt::print("{:<52} {:<5} {}\n", spec.name, dtype_name(folder.at(spec.name).dtype),
+               format_shape(spec.shape));
+}
+
+void add_info(CLI::App& model) {
+  auto options = std::make_shared<InfoOptions>();
+  CLI::App* verb = model.add_subcommand("info", "shapes, bytes and FLOPs of a model folder");
+  verb->add_option("DIR", options->folder, "Hugging Face folder")->required();
+  verb->add_flag("--tensors", options->tensors, "list every tensor");
+  verb->add_flag("--json", options->json, "print JSON");
+  verb->callback([options] { run_info(*options); });
+}
+
+struct InitOptions {
+  std::string output, arch = "llama", preset = "tiny", dtype = "float32";
+  std::optional<int64_t> vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads;
+  LlamaInit init;
+  bool overwrite = false;
+};
+
+// A preset with the sizes that were given. Heads keep dividing the width when one of both changes.
+LlamaConfig sized_preset(const InitOptions& options) {
+  LlamaConfig config = llama_preset(options.preset);
+  config.vocab_size = options.vocab_size.value_or(config.vocab_size);
+  config.hidden_size = options.hidden_size.value_or(config.hidden_size);
+  config.intermediate_size = options.intermediate_size.value_or(config.intermediate_size);
+  config.num_layers = options.layers.value_or(config.num_layers);
+  config.num_heads = options.heads.value_or(config.num_heads);
+  config.num_kv_heads = options.kv_heads.value_or(std::min(config.num_kv_heads, config.num_heads));
+  if (options.layers && !config.windows.empty())
+    config.windows.resize(static_cast<size_t>(config.num_layers), config.windows.front());
+  if (options.hidden_size || options.heads) {
+    if (config.hidden_size % config.num_heads != 0)
+      throw ConfigError("model init: --hidden-size {} is not a multiple of --heads {}",
+                        config.hidden_size, config.num_heads);
+    config.head_dim = config.hidden_size / config.num_heads;
+  }
+  // Special tokens of the preset's own vocabulary mean nothing in a smaller one.
+  if (config.bos_token && *config.bos_token >= config.vocab_size) config.bos_token = {};
+  std::erase_if(config.eos_tokens, [&](int64_t token) { return token >= config.vocab_size; });
+  return config;
+}
+
+void run_init(InitOptions& options) {
+  const LlamaConfig config = sized_preset(options);
+  options.init.dtype = options.dtype == "float32" ? DType::kF32 : DType::kBf16;
+  ThreadPool pool;
+  write_random_llama(config, options.init, options.output, options.overwrite, pool);
+  spdlog::info("{}: {:.3f} M parameters, {}", options.output,
+               static_cast<double>(config.num_parameters()) / 1e6, options.dtype);
+}
+
+void add_init(CLI::App& model) {
+  auto options = std::make_shared<InitOptions>();
+  CLI::App* verb = model.add_subcommand("init", "a model with random weights in a folder");
+  verb->add_option("--arch", options->arch, "architecture")
+      ->check(CLI::IsMember({"llama"}))
+      ->capture_default_str();
+  verb->add_option("--preset", options->preset,
+                   fmt::format("{}", fmt::join(llama_preset_names(), ", ")))
+      ->capture_default_str();
+  verb->add_option("--output", options->output, "new folder")->required();
+  const CLI::Range size(int64_t{1}, int64_t{1} << 24);
+  verb->add_option("--vocab-size", options->vocab_size, "tokens")->check(size);
+  verb->add_option("--hidden-size", options->hidden_size, "model width")->check(size);
+  verb->add_option("--intermediate-size", options->intermediate_size, "MLP width")->check(size);
+  verb->add_option("--layers", options->layers, "decoder layers")
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}));
+  verb->add_option("--heads", options->heads, "query heads")->check(size);
+  verb->add_option("--kv-heads", options->kv_heads, "key and value heads")->check(size);
+  verb->add_option("--dtype", options->dtype, "stored type")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
+  verb->add_option("--stddev", options->init.stddev, "of the random matrices")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  verb->add_option("--seed", options->init.seed, "of the random weights")->capture_default_str();
+  verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
+  verb->callback([options] { run_init(*options); });
+}
+
+struct ConvertOptions {
+  std::string input, output;
+  bool overwrite = false;
+};
+
+void add_convert(CLI::App& model) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* verb = model.add_subcommand("convert", "a llama2.c .bin file to a Hugging Face folder");
+  verb->add_option("INPUT", options->input, "llama2.c checkpoint (.bin)")->required();
+  verb->add_option("--output", options->output, "new folder")->required();
+  verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
+  verb->callback([options] {
+    convert_llama2c(options->input, options->output, options->overwrite);
+    spdlog::info("{}: written", options->output);
+  });
+}
+
+}  // namespace
+
+void add_model_verb(CLI::App& app) {
+  CLI::App* model = app.add_subcommand("model", "make, convert and look at language models");
+  model->require_subcommand(1);
+  add_info(*model);
+  add_init(*model);
+  add_convert(*model);
+}
+
+}  // namespace tandem
