@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "core/error.h"
+#include "formats/gguf.h"
+#include "tokenizer/loaders.h"
+
+namespace tandem {
+namespace {
+
+// Writes GGUF by hand: little-endian numbers, texts with 64-bit lengths.
+class GgufText {
+ public:
+  template <typename T>
+  GgufText& number(T value) {
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
+  GgufText& text(std::string_view value) {
+    number<uint64_t>(value.size());
+    bytes += value;
+    return *this;
+  }
+  GgufText& key_text(std::string_view key, std::string_view value) {
+    return text(key).number<uint32_t>(8).text(value);
+  }
+  GgufText& key_array(std::string_view key, uint32_t type, uint64_t count) {
+    return text(key).number<uint32_t>(9).number(type).number(count);
+  }
+  std::string bytes;
+};
+
+// SentencePiece-like: "ab" joins before "▁a".
+GgufText small_vocab() {
+  GgufText out;
+  out.bytes = "GGUF";
+  out.number<uint32_t>(3).number<uint64_t>(0).number<uint64_t>(5);
+  out.key_text("tokenizer.ggml.model", "llama");
+  out.key_array("tokenizer.ggml.tokens", 8, 7);
+  for (const char* piece : {"<unk>", "<s>", "▁", "a", "b", "ab", "▁a"}) out.text(piece);
+  out.key_array("tokenizer.ggml.scores", 6, 7);
+  for (const float score : {0.f, 0.f, -5.f, -6.f, -7.f, -1.f, -2.f}) out.number(score);
+  out.key_array("tokenizer.ggml.token_type", 5, 7);
+  for (const int32_t type : {2, 3, 1, 1, 1, 1, 1}) out.number(type);
+  out.text("tokenizer.ggml.unknown_token_id").number<uint32_t>(4).number<uint32_t>(0);
+  return out;
+}
+
+class GgufVocab : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(path_); }
+  std::unique_ptr<PipelineTokenizer> load(const std::string& bytes) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    return load_gguf_tokenizer(path_);
+  }
+  fs::path path_ =
+      fs::temp_directory_path() / ("tandem_gguf_" + std::to_string(getpid()) + ".gguf");
+};
+
+TEST_F(GgufVocab, BestScoreMergesFirst) {
+  const auto tokenizer = load(small_vocab().bytes);
+  EXPECT_EQ(tokenizer->encode("ab a"), (std::vector<int32_t>{2, 5, 6}));
+  EXPECT_EQ(tokenizer->encode("<s>z").front(), 2);  // user text: no special token
+  EXPECT_EQ(tokenizer->encode("<s>a", {.parse_special = true}), (std::vector<int32_t>{1, 6}));
+  EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{2, 5, 6}), "ab a");
+}
+
+TEST_F(GgufVocab, EveryPrefixOfAFileIsAnError) {
+  const std::string bytes = small_vocab().bytes;
+  for (size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_THROW(load(bytes.substr(0, n)), FormatError) << n;
+}
+
+TEST_F(GgufVocab, HostileLengthsAreErrorsBeforeTheyAreMemory) {
+  const std::string bytes = small_vocab().bytes;
+  // Any eight bytes may claim to be a length: none may crash or allocate what it claims.
+  for (size_t at = 4; at + 8 <= bytes.size(); ++at) {
+    std::string broken = bytes;
+    broken.replace(at, 8, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 8);
+    try {
+      load(broken)->encode("ab a");
+    } catch (const Error&) {
+    }
+  }
+  GgufText many;
+  many.bytes = "GGUF";
+  many.number<uint32_t>(3).number<uint64_t>(0).number<uint64_t>(uint64_t{1} << 60);
+  EXPECT_THROW(load(many.bytes), FormatError);
+  GgufText wide;
+  wide.bytes = "GGUF";
+  wide.number<uint32_t>(3).number<uint64_t>(0).number<uint64_t>(1);
+  wide.key_array("tokens", 8, uint64_t{1} << 61);
+  EXPECT_THROW(load(wide.bytes), FormatError);
+}
+
+TEST_F(GgufVocab, ScoresAndTypesMustFitTheTokens) {
+  std::string bytes = small_vocab().bytes;
+  const size_t at = bytes.find("tokenizer.ggml.scores");
+  bytes.replace(at, 21, "tokenizer.ggml.scorez");
+  EXPECT_THROW(load(bytes), FormatError);
+}
+
+TEST(LoadTokenizer, TellsWhatItDoesNotKnow) {
+  const fs::path path = fs::temp_directory_path() / ("tandem_unknown_" + std::to_string(getpid()));
+  for (const char* content : {"", "hello", "\x0A\x05zzzz", "QQ== -1\n", "QQ== 99999999\n"}) {
+    write_file(path, std::string_view(content));
+    EXPECT_THROW(load_tokenizer(path), FormatError) << content;
+  }
+  fs::remove(path);
+  EXPECT_THROW(load_tokenizer(path), IoError);
+}
+
+}  // namespace
+}  // namespace tandem
