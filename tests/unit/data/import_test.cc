@@ -14,6 +14,9 @@
 #include "data/export.h"
 #include "data/text_source.h"
 
+// Options are named where they differ from the default.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 namespace tandem {
 namespace {
 

@@ -9,6 +9,9 @@
 #include "data/dataset.h"
 #include "data/import.h"
 
+// Options are named where they differ from the default.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 namespace tandem {
 namespace {
 
