@@ -9,7 +9,22 @@ namespace tandem {
 namespace {
 
 // Value types of the format, and their sizes; strings and arrays have none of their own.
-enum Type : uint32_t { kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64, kNumTypes };
+enum Type : uint32_t {
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64,
+  kNumTypes
+};
 constexpr size_t kSizes[kNumTypes] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
 template <typename T>
@@ -73,7 +88,8 @@ class GgufMetadata::Reader {
       for (uint64_t i = 0; i < count; ++i) text();
     } else {
       if (type >= kNumTypes || kSizes[type] == 0) {
-        throw FormatError("{}: byte {}: value type {} is not supported", file_.path().string(), at_, type);
+        throw FormatError("{}: byte {}: value type {} is not supported", file_.path().string(), at_,
+                          type);
       }
       if (count > left() / kSizes[type]) too_short();
       at_ += count * kSizes[type];
@@ -86,8 +102,8 @@ class GgufMetadata::Reader {
     if (bytes > left()) too_short();
   }
   [[noreturn]] void too_short() const {
-    throw FormatError("{}: byte {}: a value reaches beyond the file's end at {}", file_.path().string(), at_,
-                      file_.size());
+    throw FormatError("{}: byte {}: a value reaches beyond the file's end at {}",
+                      file_.path().string(), at_, file_.size());
   }
 
   const MappedFile& file_;
@@ -96,7 +112,8 @@ class GgufMetadata::Reader {
 
 GgufMetadata::GgufMetadata(const fs::path& path) : file_(path) {
   Reader reader(file_);
-  if (!file_.text().starts_with("GGUF")) throw FormatError("{}: does not begin with GGUF", path.string());
+  if (!file_.text().starts_with("GGUF"))
+    throw FormatError("{}: does not begin with GGUF", path.string());
   reader.number<uint32_t>();
   const auto version = reader.number<uint32_t>();
   if (version < 2 || version > 3) {
@@ -106,8 +123,8 @@ GgufMetadata::GgufMetadata(const fs::path& path) : file_(path) {
   const auto num_values = reader.number<uint64_t>();
   // A tensor takes at least 24 bytes in the file, a value 13.
   if (num_tensors > file_.size() / 24 || num_values > file_.size() / 13) {
-    throw FormatError("{}: {} tensors and {} values do not fit a file of {} bytes", path.string(), num_tensors,
-                      num_values, file_.size());
+    throw FormatError("{}: {} tensors and {} values do not fit a file of {} bytes", path.string(),
+                      num_tensors, num_values, file_.size());
   }
   num_tensors_ = static_cast<int64_t>(num_tensors);
   for (uint64_t i = 0; i < num_values; ++i) {
@@ -121,7 +138,8 @@ GgufMetadata::GgufMetadata(const fs::path& path) : file_(path) {
     }
     value.begin = reader.at();
     reader.skip(value.type, value.count);
-    if (!values_.emplace(key, value).second) throw FormatError("{}: key '{}' occurs twice", path.string(), key);
+    if (!values_.emplace(key, value).second)
+      throw FormatError("{}: key '{}' occurs twice", path.string(), key);
   }
   end_ = reader.at();
 }
@@ -139,7 +157,8 @@ const GgufMetadata::Value& GgufMetadata::get(std::string_view key) const {
 
 std::string_view GgufMetadata::text(std::string_view key) const {
   const Value& value = get(key);
-  if (value.is_array || value.type != kString) throw FormatError("{}: key '{}' is not a text", path().string(), key);
+  if (value.is_array || value.type != kString)
+    throw FormatError("{}: key '{}' is not a text", path().string(), key);
   return Reader(file_, value.begin).text();
 }
 
@@ -163,7 +182,8 @@ std::vector<double> GgufMetadata::numbers(std::string_view key) const {
   std::vector<double> result;
   result.reserve(value.count);
   const std::byte* at = file_.bytes().data() + value.begin;
-  for (uint64_t i = 0; i < value.count; ++i, at += kSizes[value.type]) result.push_back(load_number(value.type, at));
+  for (uint64_t i = 0; i < value.count; ++i, at += kSizes[value.type])
+    result.push_back(load_number(value.type, at));
   return result;
 }
 

@@ -12,8 +12,9 @@
 
 namespace tandem {
 
-// The key-value part of a GGUF file (versions 2 and 3, little-endian), mapped and read in place. Every length is
-// checked against the file before it is believed; nothing is allocated beyond a few times the file.
+// The key-value part of a GGUF file (versions 2 and 3, little-endian), mapped and read in place.
+// Every length is checked against the file before it is believed; nothing is allocated beyond a few
+// times the file.
 class GgufMetadata {
  public:
   // Throws FormatError or IoError.
@@ -35,10 +36,10 @@ class GgufMetadata {
 
  private:
   struct Value {
-    uint32_t type = 0;          // of the value, or of an array's elements
+    uint32_t type = 0;  // of the value, or of an array's elements
     bool is_array = false;
     uint64_t count = 1;
-    size_t begin = 0;           // of the first element, bytes from the file's begin
+    size_t begin = 0;  // of the first element, bytes from the file's begin
   };
   class Reader;
   const Value* find(std::string_view key) const;
