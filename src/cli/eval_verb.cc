@@ -79,7 +79,7 @@ void run_eval(const EvalOptions& options) {
                Json{{"dataset_fingerprint", dataset.fingerprint()}, {"systems", list}}.dump(2));
     return;
   }
-  fmt::print("{}\n\n{}", metric_table(systems), "");
+  fmt::print("{}\n", metric_table(systems));
   for (const Evaluation& system : systems)
     fmt::print("{}: {}\n", system.system,
                system.protocol.describe(system.num_users(), system.num_tied()));
