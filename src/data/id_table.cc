@@ -32,21 +32,34 @@ uint32_t hash_of(std::string_view text) {
   return static_cast<uint32_t>(hash ^ hash >> 32);
 }
 
+// The first seven bytes, and the length; lengths above seven share a mark.
+constexpr uint64_t kLong = 0xFF;
+uint64_t key_of(std::string_view id) {
+  uint64_t key = 0;
+  std::memcpy(&key, id.data(), std::min<size_t>(id.size(), 7));
+  return key << 8 | (id.size() <= 7 ? id.size() : kLong);
+}
+
 }  // namespace
+
+bool IdTable::matches(const Slot& slot, uint64_t key, uint32_t hash, std::string_view id) const {
+  return slot.key == key && slot.hash == hash &&
+         ((key & 0xFF) != kLong || ids_[static_cast<size_t>(slot.index)] == id);
+}
 
 IdTable::IdTable() : slots_(1024) {}
 
 int32_t IdTable::add(std::string_view id) {
   const uint32_t hash = hash_of(id);
+  const uint64_t key = key_of(id);
   const size_t mask = slots_.size() - 1;
   size_t slot = hash & mask;
   for (; slots_[slot].index >= 0; slot = (slot + 1) & mask) {
-    if (slots_[slot].hash == hash && ids_[static_cast<size_t>(slots_[slot].index)] == id)
-      return slots_[slot].index;
+    if (matches(slots_[slot], key, hash, id)) return slots_[slot].index;
   }
   if (ids_.size() >= INT32_MAX) throw DataError("more than 2^31 - 1 distinct ids");
   const int32_t index = size();
-  slots_[slot] = {hash, index};
+  slots_[slot] = {key, hash, index};
   ids_.push_back(keep(id));
   if (ids_.size() * 2 > slots_.size()) grow();
   return index;
@@ -54,10 +67,10 @@ int32_t IdTable::add(std::string_view id) {
 
 std::optional<int32_t> IdTable::find(std::string_view id) const {
   const uint32_t hash = hash_of(id);
+  const uint64_t key = key_of(id);
   const size_t mask = slots_.size() - 1;
   for (size_t slot = hash & mask; slots_[slot].index >= 0; slot = (slot + 1) & mask) {
-    if (slots_[slot].hash == hash && ids_[static_cast<size_t>(slots_[slot].index)] == id)
-      return slots_[slot].index;
+    if (matches(slots_[slot], key, hash, id)) return slots_[slot].index;
   }
   return std::nullopt;
 }
