@@ -88,10 +88,12 @@ void softmax_kernel(float* x, int64_t count) {
   for (int64_t i = whole; i < count; ++i) x[i] *= inverse;
 }
 
+// By exp(-|x|), because Highway's Exp is wrong above 104.
 template <class D, class V>
 HWY_INLINE V silu(D d, V x) {
-  const V one = hn::Set(d, 1.0f);
-  return hn::Div(x, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+  const V e = hn::Exp(d, hn::Neg(hn::Abs(x)));
+  const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(x, e), x);
+  return hn::Div(numerator, hn::Add(hn::Set(d, 1.0f), e));
 }
 
 void silu_multiply_kernel(float* gate, const float* up, int64_t count) {
