@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/ops/linear_weight.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace tandem {
+namespace {
+
+constexpr int64_t kOutputs = 300, kInputs = 37, kRows = 5;  // two tiles, odd width
+
+// Numbers that F16 and BF16 hold exactly: k / 8 for k in -32..32.
+float value(Rng& rng) { return static_cast<float>(static_cast<int64_t>(rng.below(65)) - 32) / 8; }
+
+uint16_t to_f16(float v) {  // for multiples of 1/8 up to 4
+  if (v == 0) return 0;
+  const uint16_t sign = v < 0 ? 0x8000 : 0;
+  int exponent = 0;
+  const float fraction = std::frexp(std::abs(v), &exponent);  // v = fraction 2^exponent, >= 1/2
+  const auto digits = static_cast<int>((2 * fraction - 1) * 1024);
+  return static_cast<uint16_t>(sign | (exponent + 14) << 10 | digits);
+}
+
+std::vector<std::byte> store(const std::vector<float>& values, DType dtype, size_t shift) {
+  const auto element = static_cast<size_t>(dtype_bytes(dtype));
+  std::vector<std::byte> bytes(shift + values.size() * element);
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, &values[i], 4);
+    if (dtype == DType::kBf16) bits >>= 16;
+    if (dtype == DType::kF16) bits = to_f16(values[i]);
+    std::memcpy(bytes.data() + shift + i * element, &bits, element);
+  }
+  return bytes;
+}
+
+TEST(LinearWeight, EqualsAPlainLoopForEveryTypeAndAlignment) {
+  Rng rng(1);
+  std::vector<float> w(kOutputs * kInputs), bias(kOutputs);
+  for (float& v : w) v = value(rng);
+  for (float& v : bias) v = value(rng);
+  Matrix x(kRows, kInputs);
+  for (float& v : x.values) v = value(rng);
+  ThreadPool pool(2);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16}) {
+    for (const size_t shift : {0, 1}) {
+      SCOPED_TRACE(testing::Message() << dtype_name(dtype) << " shifted by " << shift);
+      const std::vector<std::byte> w_bytes = store(w, dtype, shift);
+      const std::vector<std::byte> bias_bytes = store(bias, dtype, shift);
+      const TensorView w_view{"w", dtype, {kOutputs, kInputs}, std::span(w_bytes).subspan(shift)};
+      const TensorView b_view{"b", dtype, {kOutputs}, std::span(bias_bytes).subspan(shift)};
+      const LinearWeight linear(w_view, &b_view);
+      const Matrix out = linear.apply(x, pool);
+      const std::vector<int32_t> labels = {299, 0, 17, 17};
+      const Matrix some = linear.apply(x, labels, pool);
+      for (int64_t r = 0; r < kRows; ++r) {
+        for (int64_t n = 0; n < kOutputs; ++n) {
+          double want = bias[n];
+          for (int64_t k = 0; k < kInputs; ++k) want += double{x.row(r)[k]} * w[n * kInputs + k];
+          ASSERT_FLOAT_EQ(out.row(r)[n], static_cast<float>(want)) << r << ", " << n;
+        }
+        for (size_t l = 0; l < labels.size(); ++l)
+          EXPECT_FLOAT_EQ(some.row(r)[l], out.row(r)[labels[l]]);
+      }
+      std::vector<float> row(kInputs);
+      linear.copy_row(299, row.data());
+      EXPECT_EQ(row, std::vector<float>(w.end() - kInputs, w.end()));
+    }
+  }
+}
+
+TEST(LinearWeight, OtherTypesAndShapesAreRefused) {
+  const std::vector<std::byte> bytes(32);
+  const TensorView whole{"w", DType::kI32, {2, 4}, bytes}, flat{"w", DType::kF32, {8}, bytes};
+  const TensorView good{"w", DType::kF32, {2, 4}, bytes};
+  EXPECT_THROW(LinearWeight{whole}, FormatError);
+  EXPECT_THROW(LinearWeight{flat}, FormatError);
+  EXPECT_THROW(LinearWeight(good, &flat), FormatError);
+}
+
+}  // namespace
+}  // namespace tandem
