@@ -58,6 +58,7 @@ void build(CLI::App& app) {
       "3 bad data, 4 interrupted with a checkpoint saved.");
   add_data_verb(app);
   add_model_verb(app);
+  add_tokenizer_verb(app);
   add_train_verb(app);
   add_retrieve_verb(app);
   add_eval_verb(app);

@@ -11,6 +11,7 @@ namespace tandem {
 // One file a verb: data_verb.cc, train_verb.cc, ...
 void add_data_verb(CLI::App& app);
 void add_model_verb(CLI::App& app);
+void add_tokenizer_verb(CLI::App& app);
 void add_train_verb(CLI::App& app);
 void add_retrieve_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
