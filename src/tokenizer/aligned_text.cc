@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace tandem {
 
 AlignedText::AlignedText(std::string_view text, size_t begin, bool tracked)
-    : text_(text), begin_(begin), tracked_(tracked) {
+    : text_(text), begin_(begin), max_size_(64 * text.size() + (1 << 20)), tracked_(tracked) {
   if (!tracked) return;
   spans_.resize(text.size());
   for (size_t at = 0; at < text.size();) {
@@ -16,6 +18,13 @@ AlignedText::AlignedText(std::string_view text, size_t begin, bool tracked)
                         static_cast<uint32_t>(begin + at + length)};
     std::fill_n(spans_.begin() + static_cast<ptrdiff_t>(at), length, span);
     at += length;
+  }
+}
+
+void AlignedText::check_size(size_t size) const {
+  if (size > max_size_) {
+    throw DataError("the tokenizer's rules make a text of {} bytes from one of {}", size,
+                    (max_size_ - (1 << 20)) / 64);
   }
 }
 
@@ -32,6 +41,7 @@ AlignedText AlignedText::slice(size_t begin, size_t end) const {
   AlignedText piece;
   piece.text_ = text_.substr(begin, end - begin);
   piece.tracked_ = tracked_;
+  piece.max_size_ = max_size_;
   if (tracked_) {
     piece.spans_.assign(spans_.begin() + static_cast<ptrdiff_t>(begin),
                         spans_.begin() + static_cast<ptrdiff_t>(end));
@@ -55,6 +65,7 @@ void AlignedText::rewrite(const std::vector<CharChange>& chars) {
   for (const auto& [c, change] : chars) {
     const size_t before = text.size();
     append_char(text, c);
+    check_size(text.size());
     if (!tracked_) continue;
     ByteSpan span = nowhere;
     if (change > 0) {
@@ -71,6 +82,7 @@ void AlignedText::rewrite(const std::vector<CharChange>& chars) {
 
 void AlignedText::prepend(std::string_view prefix) {
   if (text_.empty()) return;
+  check_size(text_.size() + prefix.size());
   text_.insert(0, prefix);
   if (tracked_) spans_.insert(spans_.begin(), prefix.size(), ByteSpan(spans_.front()));
 }
@@ -83,6 +95,7 @@ void AlignedText::replace(std::string_view from, std::string_view to) {
     size_t done = 0;
     for (size_t at; (at = text_.find(from, done)) != std::string::npos; done = at + from.size()) {
       text.append(text_, done, at - done).append(to);
+      check_size(text.size());
     }
     text_ = text.append(text_, done);
     return;
@@ -108,6 +121,7 @@ void AlignedText::replace(const std::vector<ByteSpan>& matches, std::string_view
   };
   for (const ByteSpan& match : matches) {
     copy_until(match.begin);
+    check_size(text.size() + to.size());
     text.append(to);
     // What is inserted shares the source of the last character it replaces.
     if (tracked_) spans.insert(spans.end(), to.size(), spans_[match.end - 1]);

@@ -45,10 +45,12 @@ class AlignedText {
 
  private:
   AlignedText() = default;
+  void check_size(size_t size) const;
 
   std::string text_;
   std::vector<ByteSpan> spans_;  // one a byte, when tracked
   size_t begin_ = 0;
+  size_t max_size_ = 0;
   bool tracked_ = false;
 };
 

@@ -20,6 +20,9 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   for (size_t at; !from.empty() && (at = text.find(from, done)) != std::string_view::npos;
        done = at + from.size()) {
     out.append(text.substr(done, at - done)).append(to);
+    // The rule comes from a file; its growth is bounded.
+    if (out.size() > 64 * text.size() + (1 << 16))
+      throw DataError("a decoder step swells '{}'", text.substr(0, 40));
   }
   return out.append(text.substr(done));
 }

@@ -181,7 +181,17 @@ std::string PipelineTokenizer::decode_ids(std::span<const int32_t> ids, bool ski
       pieces.push_back(added->second.decoded);
     }
   }
-  for (const auto& step : parts_.decoders) step->apply(pieces);
+  const auto total_bytes = [&] {
+    size_t bytes = 0;
+    for (const std::string& piece : pieces) bytes += piece.size();
+    return bytes;
+  };
+  const size_t max_bytes = 64 * total_bytes() + (1 << 20);
+  for (const auto& step : parts_.decoders) {
+    step->apply(pieces);
+    if (total_bytes() > max_bytes)
+      throw DataError("the tokenizer's decoder swells {} tokens", ids.size());
+  }
   std::string text;
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (parts_.join_with_spaces && i > 0) text += ' ';

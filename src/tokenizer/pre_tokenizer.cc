@@ -145,6 +145,9 @@ void PreTokenizer::add_json(const TokenizerJson& spec, std::string_view where, i
   if (spec.is_null()) return;
   if (depth > 20) throw FormatError("{}: pre-tokenizer sequences are nested too deeply", where);
   if (byte_level_) throw FormatError("{}: ByteLevel is not the last pre-tokenizer", where);
+  constexpr size_t kMaxSteps = 64;  // each is a level of recursion
+  if (steps_.size() >= kMaxSteps)
+    throw FormatError("{}: more than {} pre-tokenizer steps", where, kMaxSteps);
   const auto type = field<std::string>(spec, "type", where);
   auto step = std::make_unique<Step>();
   const auto add_class = [&](std::function<bool(char32_t)> is_delimiter, Behavior behavior) {

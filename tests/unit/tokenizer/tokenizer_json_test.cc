@@ -112,6 +112,20 @@ TEST(TokenizerJson, ARegexWithoutEndGivesUp) {
   EXPECT_THROW(parse(json)->encode(std::string(64, 'a') + "b"), DataError);
 }
 
+TEST(TokenizerJson, RulesThatSwellTheTextGiveUp) {
+  Json json = small_json();
+  Json doubling = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  json["normalizer"] = {{"type", "Sequence"}, {"normalizers", std::vector<Json>(60, doubling)}};
+  EXPECT_THROW(parse(json)->encode("a"), DataError);
+  json = small_json();
+  json["decoder"] = {{"type", "Sequence"}, {"decoders", std::vector<Json>(60, doubling)}};
+  EXPECT_THROW(parse(json)->decode(Ids{2}), DataError);
+  json = small_json();
+  json["pre_tokenizer"] = {{"type", "Sequence"},
+                           {"pretokenizers", std::vector<Json>(100'000, {{"type", "Digits"}})}};
+  EXPECT_THROW(parse(json), FormatError);
+}
+
 // Cutting words at their marks is a short cut; a merge that crosses them forbids it.
 TEST(Bpe, MergesAcrossTheMarkAreHonoured) {
   Json json = small_json();
