@@ -143,7 +143,7 @@ void import_movielens(const ImportOptions& options, ReadContext& context, Source
     }
     text.take_line();
   } else {
-    layout.separator = name.ends_with(".dat") ? "::" : "\t";
+    layout.separator = std::string(name.ends_with(".dat") ? "::" : "\t");
     layout.num_columns = 4;
     layout.user = 0;
     layout.item = 1;
