@@ -2,8 +2,8 @@
 // The training half and the engine must read the same folder as the same model.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@ std::vector<float> learn_scores(const RetrieverModel& model,
   const PackedBatch batch{at::tensor(items), at::tensor(labels), at::tensor(starts)};
   const at::Tensor hidden = at::index_select(model.hidden(batch, nullptr), 0, at::tensor(last));
   const at::Tensor scores =
-      (at::matmul(hidden, model.item_table().t()) + model.item_bias()).contiguous();
+      at::addmm(model.item_bias(), hidden, model.item_table().t()).contiguous();
   return {scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel()};
 }
 

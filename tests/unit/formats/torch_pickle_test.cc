@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/torch_pickle.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -252,7 +253,7 @@ TEST_F(TorchPickle, RefusesEndlessCopies) {
   const std::string view = tensor(storage("FloatStorage", side * side), 0,
                                   integer(side) + integer(side), integer(1) + integer(side));
   std::string items;
-  for (int i = 0; i < 100; ++i) items += text("w" + std::to_string(i)) + view;
+  for (int i = 0; i < 100; ++i) items += text(fmt::format("w{}", i)) + view;
   EXPECT_CONTAINS(code_refusal(program(dict(items)), std::string(side * side * 4, '\0')),
                   "larger than the file");
 }
