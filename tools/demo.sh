@@ -10,11 +10,11 @@ show() { printf '\033[2m$ tandem %s\033[0m\n' "$*"; "$tandem" "$@"; }
 
 mkdir -p "$out"
 say "1/4  Prepare: 102,461 ratings of 3,119 films by 5,973 people (MovieTweetings, MIT licence)"
-show data import --format movielens --input data/movietweetings-mini --output "$out/dataset" --overwrite
-say "2/4  Train the retriever LRURec, with early stopping (about two minutes on two cores)"
+show data import --format movielens --titles clean --input data/movietweetings-mini --output "$out/dataset" --overwrite
+say "2/4  Train the retriever LRURec, with early stopping (two to three minutes on two cores)"
 show train retriever --dataset "$out/dataset" --output "$out/retriever" --overwrite \
   --set model.max_length=50 --set model.dropout=0.5 --set model.attn_dropout=0.5 --set train.batch=64 \
-  --set valid.every=250 --set valid.patience=4
+  --set valid.every=250 --set valid.patience=3
 say "3/4  Evaluate on each person's last film, all 3,119 films ranked"
 show eval --dataset "$out/dataset" --retriever "$out/retriever" --baseline popularity --output "$out/eval" --overwrite
 say "4/4  What would user 1000 watch next?"

@@ -5,8 +5,9 @@
 
 #include <string_view>
 
-// TANDEM_CHECK(condition, "n = {}", n) aborts on a broken invariant, in release too. Input from outside must
-// never reach one: throw an Error for that. TANDEM_DCHECK is compiled in only in checked builds.
+// TANDEM_CHECK(condition, "n = {}", n) aborts on a broken invariant, in release too. Input from
+// outside must never reach one: throw an Error for that. TANDEM_DCHECK is compiled in only in
+// checked builds.
 #define TANDEM_CHECK(condition, ...)                                                       \
   do {                                                                                     \
     if (!(condition)) [[unlikely]]                                                         \

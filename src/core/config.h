@@ -11,8 +11,9 @@
 
 namespace tandem {
 
-// One schema of configuration keys bound to the fields of a plain struct. Sources in rising priority: the field's
-// default, a YAML file (nested maps or dotted keys), `--set key=value`. Unknown keys are errors with a suggestion.
+// One schema of configuration keys bound to the fields of a plain struct. Sources in rising
+// priority: the field's default, a YAML file (nested maps or dotted keys), `--set key=value`.
+// Unknown keys are errors with a suggestion.
 //
 //   RetrieverConfig config;
 //   ConfigSchema schema;

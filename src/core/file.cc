@@ -56,9 +56,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-std::string read_file(const fs::path& path) {
-  return std::string(MappedFile(path).text());
-}
+std::string read_file(const fs::path& path) { return std::string(MappedFile(path).text()); }
 
 void write_file(const fs::path& path, std::string_view content) {
   write_file(path, std::as_bytes(std::span(content)));
@@ -76,7 +74,8 @@ void write_file(const fs::path& path, std::span<const std::span<const std::byte>
     throw IoError("{}: {}: {}", temporary.string(), what, why);
   };
   {
-    const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    const Descriptor file{
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (file.fd < 0) throw IoError("{}: cannot create: {}", temporary.string(), reason());
     for (std::span<const std::byte> piece : pieces) {
       while (!piece.empty()) {
@@ -95,7 +94,8 @@ StagedFolder::StagedFolder(fs::path target, bool replace)
     : target_(std::move(target)), replace_(replace) {
   if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" means "out"
   if (fs::exists(target_) && !replace_)
-    throw IoError("{}: exists already; choose another output or pass --overwrite", target_.string());
+    throw IoError("{}: exists already; choose another output or pass --overwrite",
+                  target_.string());
   staging_ = target_.string() + ".part" + std::to_string(::getpid());
   std::error_code error;
   fs::remove_all(staging_, error);
@@ -115,7 +115,9 @@ void StagedFolder::commit() {
     fs::remove_all(target_, error);
   }
   fs::rename(staging_, target_, error);
-  if (error) throw IoError("{}: cannot rename to {}: {}", staging_.string(), target_.string(), error.message());
+  if (error)
+    throw IoError("{}: cannot rename to {}: {}", staging_.string(), target_.string(),
+                  error.message());
   committed_ = true;
 }
 

@@ -12,8 +12,9 @@ namespace tandem {
 
 namespace fs = std::filesystem;
 
-// A whole file mapped read-only. Pages come in on first touch and can be dropped by the system again, so a
-// file larger than memory is fine. Movable; the mapping ends with the object. Throws IoError.
+// A whole file mapped read-only. Pages come in on first touch and can be dropped by the system
+// again, so a file larger than memory is fine. Movable; the mapping ends with the object. Throws
+// IoError.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -36,15 +37,16 @@ class MappedFile {
 // The whole file as text; throws IoError.
 std::string read_file(const fs::path& path);
 
-// Writes a file so that a reader sees the old content or the new one, never a part: a temporary name beside it,
-// fsync, rename. Throws IoError.
+// Writes a file so that a reader sees the old content or the new one, never a part: a temporary
+// name beside it, fsync, rename. Throws IoError.
 void write_file(const fs::path& path, std::string_view content);
 void write_file(const fs::path& path, std::span<const std::byte> content);
 // The same for a content in pieces, so that a large file is never put together in memory.
 void write_file(const fs::path& path, std::span<const std::span<const std::byte>> pieces);
 
-// A folder that appears whole or not at all: fill path(), then commit(). Without commit() everything written is
-// removed. An existing folder at the target is replaced only when replace is true, else IoError at once.
+// A folder that appears whole or not at all: fill path(), then commit(). Without commit()
+// everything written is removed. An existing folder at the target is replaced only when replace is
+// true, else IoError at once.
 class StagedFolder {
  public:
   StagedFolder(fs::path target, bool replace);

@@ -3,8 +3,8 @@
 
 namespace tandem {
 
-// While one lives, SIGINT and SIGTERM set a flag instead of ending the process; a second signal ends it.
-// Long work asks interrupted() between steps, saves its state and throws Interrupted.
+// While one lives, SIGINT and SIGTERM set a flag instead of ending the process; a second signal
+// ends it. Long work asks interrupted() between steps, saves its state and throws Interrupted.
 class InterruptGuard {
  public:
   InterruptGuard();

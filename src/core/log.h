@@ -5,7 +5,8 @@
 
 namespace tandem {
 
-// Log lines go to standard error, standard output is for results. Level from TANDEM_LOG (trace .. off), info by default.
+// Log lines go to standard error, standard output is for results. Level from TANDEM_LOG (trace ..
+// off), info by default.
 void init_log();
 
 }  // namespace tandem

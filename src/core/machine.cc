@@ -16,7 +16,8 @@ std::string widest_instruction_set() {
   __builtin_cpu_init();
   unsigned int a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & (1u << 24))) return "amx";
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5)) && __builtin_cpu_supports("avx512bw"))
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5)) &&
+      __builtin_cpu_supports("avx512bw"))
     return "avx512_bf16";
   if (__builtin_cpu_supports("avx512bw")) return "avx512";
   return "avx2";

@@ -8,8 +8,9 @@
 
 namespace tandem {
 
-// Progress of long work on standard error: a bar on a terminal, one line every few seconds otherwise, with the
-// share done, the speed and the time left. total 0 means unknown. Not for concurrent use.
+// Progress of long work on standard error: a bar on a terminal, one line every few seconds
+// otherwise, with the share done, the speed and the time left. total 0 means unknown. Not for
+// concurrent use.
 class Progress {
  public:
   Progress(std::string label, int64_t total, std::string unit);
@@ -17,7 +18,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // done is absolute; note is shown behind ("loss 5.83"). first_done sets where a resumed run began.
+  // done is absolute; note is shown behind ("loss 5.83"). first_done sets where a resumed run
+  // began.
   void update(int64_t done, const std::string& note = "");
   void resume_at(int64_t done) { first_done_ = done; }
   // Ends the line; further output starts on a new one.

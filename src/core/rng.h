@@ -21,13 +21,14 @@ enum class RngPurpose : uint32_t {
   kTest = 9,
 };
 
-// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): 128 random bits as a
-// pure function of a 64-bit key and a 128-bit counter.
+// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): 128 random
+// bits as a pure function of a 64-bit key and a 128-bit counter.
 std::array<uint32_t, 4> philox(uint64_t key, std::array<uint32_t, 4> counter);
 
-// A stream of random numbers that is a pure function of (seed, purpose, epoch, sample). Streams of different
-// keys are independent, so draws do not depend on the order of work, the number of threads or a restart.
-// Cheap to construct (32 bytes, no warm-up). Not for concurrent use; make one per sample.
+// A stream of random numbers that is a pure function of (seed, purpose, epoch, sample). Streams of
+// different keys are independent, so draws do not depend on the order of work, the number of
+// threads or a restart. Cheap to construct (32 bytes, no warm-up). Not for concurrent use; make one
+// per sample.
 class Rng {
  public:
   explicit Rng(uint64_t seed, RngPurpose purpose = RngPurpose::kTest, uint32_t epoch = 0,

@@ -12,8 +12,9 @@
 
 namespace tandem {
 
-// Runs index ranges on a fixed number of threads, the caller's included. Tasks are handed out one by one, so a
-// thread that the system delays does not hold up the others; which thread runs a task must not change its result.
+// Runs index ranges on a fixed number of threads, the caller's included. Tasks are handed out one
+// by one, so a thread that the system delays does not hold up the others; which thread runs a task
+// must not change its result.
 class ThreadPool {
  public:
   // num_threads 0 means one per processor that this process may use.
@@ -24,8 +25,9 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls task(index, worker) for every index in [0, count), worker in [0, size()). Returns when all are done and
-  // rethrows the first exception; the rest of the tasks is then skipped. One call at a time; a task must not call it.
+  // Calls task(index, worker) for every index in [0, count), worker in [0, size()). Returns when
+  // all are done and rethrows the first exception; the rest of the tasks is then skipped. One call
+  // at a time; a task must not call it.
   void parallel_for(int64_t count, const std::function<void(int64_t index, int worker)>& task);
 
  private:

@@ -19,8 +19,8 @@ struct TrainRetrieverRequest {
   bool overwrite = false;
 };
 
-// The training half as the rest of the program sees it: one object behind a shared library, so that everything
-// else works where libtorch is absent. Errors come out as tandem::Error.
+// The training half as the rest of the program sees it: one object behind a shared library, so that
+// everything else works where libtorch is absent. Errors come out as tandem::Error.
 class Learn {
  public:
   virtual ~Learn() = default;

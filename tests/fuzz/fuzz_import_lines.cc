@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The line parsers of the importers: CSV records, separated fields, numbers, JSON lines, Python literals. The first byte
-// chooses the parser; each must give values or BadLine, and CSV must move on after a bad record.
+// The line parsers of the importers: CSV records, separated fields, numbers, JSON lines, Python
+// literals. The first byte chooses the parser; each must give values or BadLine, and CSV must move
+// on after a bad record.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -219,7 +219,8 @@ void check_layers(const LruRec& model, const SafetensorsFile& forward, const Pac
 // Loss, gradients and their norms of one batch.
 void check_loss(const LruRec& model, const Packed& packed, const Json& expected,
                 const SafetensorsFile* gradients, OracleReport& report) {
-  for (const NamedParameter& parameter : model.parameters()) parameter.value.mutable_grad() = at::Tensor();
+  for (const NamedParameter& parameter : model.parameters())
+    parameter.value.mutable_grad() = at::Tensor();
   const at::Tensor loss = retriever_loss(model, packed.batch, nullptr);
   report.error(
       "loss",
