@@ -50,7 +50,8 @@ TEST(ThreadPool, FirstExceptionReachesTheCallerAndThePoolGoesOn) {
       } catch (const std::runtime_error& error) {
         EXPECT_STREQ(error.what(), "three");
       }
-      EXPECT_LT(runs, 100000) << "the rest is skipped";
+      // With more threads the others may have finished before the thrower came to its throw.
+      if (threads == 1) EXPECT_EQ(runs, 4) << "the rest is skipped";
       runs = 0;
       pool.parallel_for(50, [&](int64_t, int) { ++runs; });
       EXPECT_EQ(runs, 50);
