@@ -9,13 +9,13 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/sin.h>
 
 #include "core/error.h"
 #include "learn/lrurec/init.h"
 #include "learn/ops/dropout.h"
+#include "learn/ops/linear.h"
 #include "learn/ops/lru_scan.h"
 
 namespace tandem {
@@ -72,7 +72,7 @@ at::Tensor LruBlock::state(const at::Tensor& x, const PackedRows& rows) const {
   const at::Tensor gamma = params_log.select(0, 2).exp();
   const at::Tensor weight = (in_weight * gamma.view({-1, 1, 1})).permute({2, 0, 1});
   const at::Tensor bias = (in_bias * gamma.view({-1, 1})).t();
-  const at::Tensor u = at::linear(x, weight.reshape({-1, x.size(1)}), bias.reshape({-1}));
+  const at::Tensor u = linear(x, weight.reshape({-1, x.size(1)}), bias.reshape({-1}));
   return lru_scan(u, lambda(), rows.carry, rows.row_starts);
 }
 
@@ -81,14 +81,14 @@ at::Tensor LruBlock::recurrence(const at::Tensor& x, const PackedRows& rows,
   const at::Tensor h = state(x, rows);  // [P, 2H]
   // Re(C h + c) = Re C Re h - Im C Im h + Re c
   const at::Tensor weight = at::cat({out_weight.select(2, 0), out_weight.select(2, 1).neg()}, 1);
-  const at::Tensor y = at::linear(h, weight, out_bias.select(1, 0));  // [P, D]
+  const at::Tensor y = linear(h, weight, out_bias.select(1, 0));  // [P, D]
   return lru_norm.forward(dropout.apply(y, path + ".lru_layer.dropout.0") + x);
 }
 
 at::Tensor LruBlock::feed_forward(const at::Tensor& y, const DropoutSites& dropout) const {
   const at::Tensor inner =
-      dropout.apply(at::gelu(at::linear(y, w1_weight, w1_bias)), path + ".feed_forward.dropout.0");
-  const at::Tensor z = at::linear(inner, w2_weight, w2_bias);
+      dropout.apply(at::gelu(linear(y, w1_weight, w1_bias)), path + ".feed_forward.dropout.0");
+  const at::Tensor z = linear(inner, w2_weight, w2_bias);
   return ffn_norm.forward(dropout.apply(z, path + ".feed_forward.dropout.1") + y);
 }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/ops/linear.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "engine/kernels/gemm.h"
+
+namespace tandem {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kTilePositions = 128;  // rows of y or dx a task makes
+constexpr int64_t kTileOutputs = 32;     // rows of dweight a task makes
+
+// task(begin, size) for each tile of [0, count), on libtorch's threads.
+template <typename Task>
+void for_tiles(int64_t count, int64_t tile, const Task& task) {
+  at::parallel_for(0, (count + tile - 1) / tile, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) task(i * tile, std::min(tile, count - i * tile));
+  });
+}
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias) {
+    const int64_t positions = x.size(0), inputs = x.size(1), outputs = weight.size(0);
+    const at::Tensor shift = bias.contiguous();
+    at::Tensor y = at::empty({positions, outputs}, x.options());
+    const float *in = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
+    const float* b = shift.const_data_ptr<float>();
+    float* out = y.data_ptr<float>();
+    for_tiles(positions, kTilePositions, [&](int64_t begin, int64_t size) {
+      for (int64_t p = begin; p < begin + size; ++p) std::copy_n(b, outputs, out + p * outputs);
+      sgemm(false, true, size, outputs, inputs, 1.0f, in + begin * inputs, inputs, w, inputs, 1.0f,
+            out + begin * outputs, outputs);
+    });
+    context->save_for_backward({x, weight});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const int64_t positions = x.size(0), inputs = x.size(1), outputs = weight.size(0);
+    const at::Tensor dy = gradients[0].contiguous();
+    at::Tensor dx = at::empty(x.sizes(), x.options());
+    at::Tensor dweight = at::empty(weight.sizes(), x.options());
+    const float *in = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
+    const float* g = dy.const_data_ptr<float>();
+    float *dx_out = dx.data_ptr<float>(), *dw_out = dweight.data_ptr<float>();
+    for_tiles(positions, kTilePositions, [&](int64_t begin, int64_t size) {
+      sgemm(false, false, size, inputs, outputs, 1.0f, g + begin * outputs, outputs, w, inputs,
+            0.0f, dx_out + begin * inputs, inputs);
+    });
+    for_tiles(outputs, kTileOutputs, [&](int64_t begin, int64_t size) {
+      sgemm(true, false, size, inputs, positions, 1.0f, g + begin, outputs, in, inputs, 0.0f,
+            dw_out + begin * inputs, inputs);
+    });
+    return {dx, dweight, at::sum(dy, 0)};
+  }
+};
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  if (x.dim() != 2 || weight.dim() != 2 || x.size(1) != weight.size(1) || bias.dim() != 1 ||
+      bias.size(0) != weight.size(0)) {
+    throw ShapeError("linear: x has {} positions of {}, weight {} rows of {}, bias {}", x.size(0),
+                     x.size(-1), weight.size(0), weight.size(-1), bias.numel());
+  }
+  return Linear::apply(x.contiguous(), weight.contiguous(), bias);
+}
+
+}  // namespace tandem
