@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "learn/llama/weights.h"
+#include "learn/lora/lora.h"
+#include "learn/model.h"
+#include "learn/ops/frozen_weight.h"
+#include "models/llama_config.h"
+
+namespace tandem {
+
+// Token sequences laid end to end, without padding. P positions, B rows.
+struct PackedTokens {
+  at::Tensor tokens;      // [P]   int64
+  at::Tensor row_starts;  // [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]
+};
+
+// Where the model is to say what: at positions[i] the next token is labels[i].
+struct SupervisedPositions {
+  at::Tensor positions;  // [S] int64, strictly ascending positions of the packed batch
+  at::Tensor labels;     // [S] int64
+};
+
+enum class Precision {
+  kFloat32,   // all arithmetic in float32, on weights as they are stored
+  kBfloat16,  // products of bfloat16 with float32 sums; residual stream, norms, softmax, rotations,
+              // the head, adapters and trained weights stay float32
+};
+
+struct LlamaOptions {
+  Precision precision = Precision::kFloat32;
+  // Full tuning: every weight is a float32 parameter. Without it the base is frozen and stays as it
+  // is stored.
+  bool train_base = false;
+  std::optional<LoraConfig> lora = {};  // adapters; the base must be frozen
+  // Keep only the layers' inputs and run each layer again in the backward pass. Same bits.
+  bool checkpoint_layers = false;
+  uint64_t seed = 42;  // of new adapters
+};
+
+// A linear layer of the model, with its adapter if it has one.
+struct LlamaProjection {
+  std::string module;      // "model.layers.0.self_attn.q_proj"
+  at::Tensor weight;       // [O, I] float32 when trained, else undefined
+  FrozenWeightPtr frozen;  // when not trained
+  at::Tensor bias;         // [O] float32 or undefined
+  std::optional<LoraAdapter> adapter;
+};
+
+struct LlamaBlock {
+  at::Tensor input_norm, post_attention_norm;  // [D] float32
+  LlamaProjection q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
+  at::Tensor q_norm, k_norm;  // [head_dim] float32, Qwen3 only
+  int64_t window = 0;
+};
+
+// A model of the Llama family for training: Llama 1 to 3, TinyLlama, Mistral, Qwen2, Qwen3. Forward
+// on packed sequences of different lengths; differentiable in its parameters.
+//
+//     x += o(attention(norm(x)));   x += down(silu(gate(norm(x))) * up(norm(x)))
+//
+// Layers below the first parameter keep nothing for the backward pass. Safe to use concurrently as
+// long as no parameter changes.
+class LlamaModel {
+ public:
+  // Intermediate results by name, for oracles: "embedding", "layers.0.q_proj" (k, v, o; before the
+  // rotation), "layers.0.mlp", "layers.0", "norm". Not with checkpoint_layers.
+  using Observer = std::function<void(const std::string& name, const at::Tensor& value)>;
+
+  // Throws FormatError for weights that do not fit, ConfigError for options that do not.
+  LlamaModel(const LlamaWeights& weights, const LlamaOptions& options);
+
+  const LlamaConfig& config() const { return config_; }
+  const LlamaOptions& options() const { return options_; }
+
+  // The trained tensors, float32 leaves in the order of the forward pass. Names are those of the
+  // Hugging Face folder for the base, PEFT's keys for adapters.
+  const std::vector<NamedParameter>& parameters() const { return parameters_; }
+
+  // Embeddings, [P, D] float32. DataError for a token outside the vocabulary.
+  at::Tensor embed(const at::Tensor& tokens) const;
+
+  // x [P, D] float32, input vectors -> normed states of the last layer, [P, D] float32. With
+  // `wanted` ([Q] int64, strictly ascending) only those positions, [Q, D]; the last layer then
+  // spends nothing on others' queries, attention output and MLP. dropout null: evaluation.
+  at::Tensor hidden(const at::Tensor& x, const at::Tensor& row_starts, const DropoutRng* dropout,
+                    const at::Tensor& wanted = {}, const Observer& observer = {}) const;
+  at::Tensor hidden(const PackedTokens& packed, const DropoutRng* dropout,
+                    const at::Tensor& wanted = {}, const Observer& observer = {}) const;
+
+  // Scores of all tokens for states, [rows, V] float32.
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+  // Mean cross-entropy over the supervised positions; the head is computed only there.
+  at::Tensor loss(const PackedTokens& packed, const SupervisedPositions& supervised,
+                  const DropoutRng* dropout) const;
+
+  const std::vector<LlamaBlock>& blocks() const { return blocks_; }
+
+ private:
+  struct Pass;
+  at::Tensor block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
+                           bool only_wanted) const;
+  at::Tensor attention(const LlamaBlock& block, const std::string& name, const at::Tensor& normed,
+                       const Pass& pass, bool only_wanted) const;
+  at::Tensor project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
+                     bool only_wanted) const;
+
+  LlamaConfig config_;
+  LlamaOptions options_;
+  at::Tensor inverse_frequencies_;  // [head_dim / 2] float64
+  LlamaProjection embedding_, head_;
+  at::Tensor norm_;
+  std::vector<LlamaBlock> blocks_;
+  std::vector<NamedParameter> parameters_;
+  std::vector<std::vector<at::Tensor>> block_parameters_;  // inputs of a checkpointed layer
+};
+
+}  // namespace tandem

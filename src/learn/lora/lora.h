@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tandem {
+
+// Which projections get an adapter and of what size, as PEFT's LoraConfig says it.
+struct LoraConfig {
+  int64_t rank = 8;
+  double alpha = 32;
+  double dropout = 0.05;  // on the adapter's input
+  // Last parts of module names: "q_proj", "v_proj", ...
+  std::vector<std::string> targets = {"q_proj", "v_proj"};
+
+  double scale() const { return alpha / static_cast<double>(rank); }
+  bool is_target(std::string_view module) const;  // "model.layers.0.self_attn.q_proj"
+  void validate() const;                          // throws ConfigError
+};
+
+// What LoRA (Hu et al., 2022) adds to a projection:  scale B A dropout(x)
+//
+//   a [r, I], b [O, r]   float32 leaves of autograd
+struct LoraAdapter {
+  at::Tensor a, b;
+};
+
+// A by Kaiming's uniform rule with a = sqrt(5), U(-1/sqrt(I), 1/sqrt(I)), as PEFT; B zero. Row r of
+// A is drawn with (seed, kInit, the module's name, r).
+LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& config,
+                             std::string_view module, uint64_t seed);
+
+// Keys of an adapter in PEFT's files: "base_model.model." + module + ".lora_A.weight" (lora_B).
+std::string lora_a_key(std::string_view module);
+std::string lora_b_key(std::string_view module);
+
+}  // namespace tandem

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/ops/frozen_weight.h"
+
+#include <ATen/ops/empty.h>
+
+#include "core/error.h"
+
+namespace tandem {
+namespace {
+
+class DenseWeight : public FrozenWeight {
+ public:
+  explicit DenseWeight(at::Tensor matrix) : matrix_(std::move(matrix)) {}
+
+  int64_t outputs() const override { return matrix_.size(0); }
+  int64_t inputs() const override { return matrix_.size(1); }
+
+  at::Tensor rows(int64_t begin, int64_t count, at::ScalarType type,
+                  at::Tensor& scratch) const override {
+    const at::Tensor part = matrix_.narrow(0, begin, count);
+    if (matrix_.scalar_type() == type) return part;
+    return expansion(part.numel(), part.options().dtype(type), scratch)
+        .view(part.sizes())
+        .copy_(part);
+  }
+
+ private:
+  at::Tensor matrix_;
+};
+
+}  // namespace
+
+at::Tensor FrozenWeight::expansion(int64_t count, at::TensorOptions options, at::Tensor& scratch) {
+  if (!scratch.defined() || scratch.scalar_type() != options.dtype() ||
+      scratch.device() != options.device() || scratch.numel() < count)
+    scratch = at::empty({count}, options);
+  return scratch.narrow(0, 0, count);
+}
+
+FrozenWeightPtr dense_weight(const at::Tensor& matrix) {
+  if (matrix.dim() != 2 || !at::isFloatingType(matrix.scalar_type()))
+    throw ShapeError("frozen weight: {} axes of {}, expected a matrix of numbers", matrix.dim(),
+                     c10::toString(matrix.scalar_type()));
+  return c10::make_intrusive<DenseWeight>(matrix.detach().contiguous());
+}
+
+}  // namespace tandem

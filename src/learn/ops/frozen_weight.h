@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+
+#include <cstdint>
+
+namespace tandem {
+
+// A linear layer's weight [O, I] that is not trained, as it is stored: float32, float16 or bfloat16
+// (often in a mapped file), or NF4 (learn/ops/nf4_weight.h). Immutable; safe to use concurrently.
+class FrozenWeight : public c10::intrusive_ptr_target {
+ public:
+  virtual int64_t outputs() const = 0;  // O
+  virtual int64_t inputs() const = 0;   // I
+
+  // Rows [begin, begin + count) in `type` (float32, bfloat16 or float64), contiguous. A dense
+  // weight that is stored so gives a view of itself; others write into `scratch`, which grows as
+  // needed and holds the last expansion only.
+  virtual at::Tensor rows(int64_t begin, int64_t count, at::ScalarType type,
+                          at::Tensor& scratch) const = 0;
+
+ protected:
+  // The first `count` elements of scratch, which is made anew when it does not fit.
+  static at::Tensor expansion(int64_t count, at::TensorOptions options, at::Tensor& scratch);
+};
+
+using FrozenWeightPtr = c10::intrusive_ptr<FrozenWeight>;
+
+// A matrix of any floating type, which the result shares.
+FrozenWeightPtr dense_weight(const at::Tensor& matrix);
+
+}  // namespace tandem
