@@ -2,27 +2,21 @@
 #include "models/llama_init.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <map>
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "formats/half.h"
 
 namespace tandem {
 namespace {
-
-// To the nearest, ties to even; finite values only.
-uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 void store(float value, DType dtype, std::byte* out) {
   if (dtype == DType::kF32) {
     std::memcpy(out, &value, sizeof value);
   } else {
-    const uint16_t bits = to_bf16(value);
+    const uint16_t bits = float_to_bf16(value);
     std::memcpy(out, &bits, sizeof bits);
   }
 }
