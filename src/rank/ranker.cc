@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rank/ranker.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "rank/ranker_files.h"
+
+namespace tandem {
+namespace {
+
+constexpr int64_t kTokensAtOnce = 4096;
+
+}  // namespace
+
+Ranker::Ranker(std::shared_ptr<const Llama> model, std::shared_ptr<const Tokenizer> tokenizer,
+               PromptConfig config)
+    : model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      config_(std::move(config)),
+      cutter_(config_, *tokenizer_),
+      encoder_(*tokenizer_, config_),
+      verbalizer_(make_verbalizer(encoder_, config_)) {
+  for (const int32_t id : verbalizer_.ids) {
+    if (id >= model_->config().vocab_size)
+      throw DataError("the tokenizer gives a letter token {}, the model knows {} tokens", id,
+                      model_->config().vocab_size);
+  }
+}
+
+Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
+                     const std::function<void(int64_t)>& on_progress) const {
+  Matrix scores(std::ssize(prompts), std::ssize(verbalizer_.ids));
+  for (size_t begin = 0; begin < prompts.size();) {
+    PromptIds tokens;
+    std::vector<LlamaSequence> sequences;
+    size_t end = begin;
+    for (; end < prompts.size(); ++end) {
+      const auto length = std::ssize(prompts[end]);
+      if (length == 0) throw ShapeError("prompt {} has no token", end);
+      if (end > begin && std::ssize(tokens) + length > kTokensAtOnce) break;
+      tokens.insert(tokens.end(), prompts[end].begin(), prompts[end].end());
+      sequences.push_back({length});
+    }
+    const Matrix last = model_->hidden(model_->embed(tokens), sequences, 1, pool);
+    const Matrix part = model_->logits(last, verbalizer_.ids, pool);
+    std::copy(part.values.begin(), part.values.end(), scores.row(static_cast<int64_t>(begin)));
+    begin = end;
+    if (on_progress) on_progress(static_cast<int64_t>(end));
+  }
+  return scores;
+}
+
+std::vector<double> letter_probabilities(std::span<const float> scores, int64_t count) {
+  const auto used = scores.first(std::min(scores.size(), static_cast<size_t>(count)));
+  std::vector<double> result(used.size());
+  const double top = used.empty() ? 0 : *std::max_element(used.begin(), used.end());
+  double sum = 0;
+  for (size_t i = 0; i < used.size(); ++i) sum += result[i] = std::exp(used[i] - top);
+  for (double& probability : result) probability /= sum;
+  return result;
+}
+
+Ranker load_ranker(const fs::path& path, const PromptConfig& fallback) {
+  if (!is_ranker_run(path)) {
+    fallback.validate();
+    return Ranker(std::make_shared<Llama>(path), load_tokenizer(path), fallback);
+  }
+  const RankerFiles files = read_ranker_files(path);
+  if (!files.adapter.empty()) throw ConfigError("{}: adapters are not read yet", path.string());
+  const fs::path folder = path / files.model;
+  Ranker ranker(std::make_shared<Llama>(folder), load_tokenizer(folder), files.prompt);
+  if (ranker.verbalizer().ids != files.label_ids)
+    throw DataError("{}: the label ids in ranker.json are not those of {}'s tokenizer",
+                    path.string(), folder.string());
+  return ranker;
+}
+
+}  // namespace tandem

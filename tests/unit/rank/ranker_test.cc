@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rank/ranker.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "rank/ranker_files.h"
+#include "rank/samples.h"
+#include "unit/rank/ranker_world.h"
+
+namespace tandem {
+namespace {
+
+class Rankers : public testing::Test {
+ protected:
+  std::vector<PromptIds> prompts(const Ranker& ranker, int count) {
+    const ItemTitles titles(dataset_, ranker.cutter(), pool_);
+    const auto prefixes = training_prefixes(dataset_);
+    std::vector<PromptIds> result;
+    for (int i = 0; i < count; ++i)
+      result.push_back(ranker.encoder().encode(
+          render_sample(ranker.config(), titles,
+                        uniform_sample(dataset_, prefixes[static_cast<size_t>(i)], 6, 1, 0, i))));
+    return result;
+  }
+
+  test::TemporaryFolder folder_;
+  ThreadPool pool_{2};
+  Dataset dataset_ = test::tiny_dataset(folder_);
+  fs::path base_ = test::tiny_base(folder_, pool_);
+};
+
+TEST_F(Rankers, AScoreDoesNotDependOnTheBatch) {
+  PromptConfig config;
+  config.num_candidates = 6;
+  const Ranker ranker = load_ranker(base_, config);
+  const auto all = prompts(ranker, 24);
+  const Matrix together = ranker.score(all, pool_);
+  ASSERT_EQ(together.columns, 6);
+  for (size_t i = 0; i < all.size(); i += 5) {
+    const Matrix alone = ranker.score(std::span(all).subspan(i, 1), pool_);
+    for (int64_t c = 0; c < 6; ++c)
+      EXPECT_NEAR(alone.row(0)[c], together.row(static_cast<int64_t>(i))[c], 1e-4);
+  }
+  EXPECT_GT(std::abs(together.row(0)[0] - together.row(0)[1]), 1e-4);
+}
+
+TEST_F(Rankers, ScoresAreTheLettersLogitsAtTheLastPosition) {
+  PromptConfig config;
+  config.num_candidates = 6;
+  const Ranker ranker = load_ranker(base_, config);
+  const auto one = prompts(ranker, 1);
+  const LlamaSequence sequence{std::ssize(one[0])};
+  const Llama& model = ranker.model();
+  const Matrix logits =
+      model.logits(model.hidden(model.embed(one[0]), {&sequence, 1}, 0, pool_), pool_);
+  const Matrix scores = ranker.score(one, pool_);
+  for (int64_t c = 0; c < 6; ++c)
+    EXPECT_NEAR(scores.row(0)[c],
+                logits.row(logits.rows - 1)[ranker.verbalizer().ids[static_cast<size_t>(c)]], 1e-4);
+}
+
+TEST(LetterProbabilities, AddUpToOneOverThoseUsed) {
+  const std::vector<float> scores{0, std::log(3.0f), 50};
+  const auto two = letter_probabilities(scores, 2);
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_NEAR(two[0], 0.25, 1e-6);
+  EXPECT_NEAR(two[1], 0.75, 1e-6);
+}
+
+TEST_F(Rankers, ARunNeedsNothingButItsFolder) {
+  const Ranker from_base = load_ranker(base_);
+  const fs::path run = folder_ / "run";
+  fs::create_directories(run);
+  fs::copy(base_, run / "model");
+  RankerFiles files{.base = base_.string(),
+                    .adapter = "",
+                    .model = "model",
+                    .tokenizer_sha256 = tokenizer_fingerprint(base_),
+                    .dataset_fingerprint = "none",
+                    .prompt = {},
+                    .label_ids = from_base.verbalizer().ids};
+  write_ranker_files(run, files);
+  EXPECT_EQ(load_ranker(run).verbalizer().ids, from_base.verbalizer().ids);
+
+  files.label_ids[3] += 1;
+  write_ranker_files(run, files);
+  EXPECT_THROW(load_ranker(run), DataError);
+  files.label_ids.pop_back();
+  write_ranker_files(run, files);
+  EXPECT_THROW(load_ranker(run), FormatError);
+}
+
+}  // namespace
+}  // namespace tandem
