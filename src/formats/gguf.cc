@@ -198,6 +198,14 @@ std::optional<int64_t> GgufMetadata::integer(std::string_view key) const {
   return static_cast<int64_t>(load_number(value->type, at));
 }
 
+std::optional<double> GgufMetadata::number(std::string_view key) const {
+  const Value* value = find(key);
+  if (!value) return std::nullopt;
+  if (value->is_array || value->type == kString)
+    throw FormatError("{}: key '{}' is not a number", path().string(), key);
+  return load_number(value->type, file_.bytes().data() + value->begin);
+}
+
 std::optional<bool> GgufMetadata::flag(std::string_view key) const {
   const auto value = integer(key);
   return value ? std::optional(*value != 0) : std::nullopt;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,10 @@ class GgufMetadata {
   // Absent keys give nothing; any integer or bool counts as a number.
   std::optional<int64_t> integer(std::string_view key) const;
   std::optional<bool> flag(std::string_view key) const;
+  std::optional<double> number(std::string_view key) const;  // floats too
 
   const fs::path& path() const { return file_.path(); }
+  std::span<const std::byte> bytes() const { return file_.bytes(); }  // of the whole file
   int64_t num_tensors() const { return num_tensors_; }
   // Where the tensor infos begin.
   size_t tensor_infos_begin() const { return end_; }
