@@ -72,7 +72,8 @@ struct LlamaBlock {
 class LlamaModel {
  public:
   // Intermediate results by name, for oracles: "embedding", "layers.0.q_proj" (k, v, o; before the
-  // rotation), "layers.0.mlp", "layers.0", "norm". Not with checkpoint_layers.
+  // rotation), "layers.0.attention" (probabilities of the first row, [heads, queries, keys]),
+  // "layers.0.mlp", "layers.0", "norm".
   using Observer = std::function<void(const std::string& name, const at::Tensor& value)>;
 
   // Throws FormatError for weights that do not fit, ConfigError for options that do not.
@@ -90,13 +91,14 @@ class LlamaModel {
 
   // x [P, D] float32, input vectors -> normed states of the last layer, [P, D] float32. With
   // `wanted` ([Q] int64, strictly ascending) only those positions, [Q, D]; the last layer then
-  // spends nothing on others' queries, attention output and MLP. dropout null: evaluation.
+  // spends nothing on others' queries, attention output and MLP. dropout null: evaluation;
+  // otherwise it must live until the backward pass, where checkpointed layers draw again.
   at::Tensor hidden(const at::Tensor& x, const at::Tensor& row_starts, const DropoutRng* dropout,
                     const at::Tensor& wanted = {}, const Observer& observer = {}) const;
   at::Tensor hidden(const PackedTokens& packed, const DropoutRng* dropout,
                     const at::Tensor& wanted = {}, const Observer& observer = {}) const;
 
-  // Scores of all tokens for states, [rows, V] float32.
+  // Scores of all tokens for states, [rows, V] float32; without autograd.
   at::Tensor logits(const at::Tensor& hidden) const;
 
   // Mean cross-entropy over the supervised positions; the head is computed only there.
@@ -109,7 +111,7 @@ class LlamaModel {
   struct Pass;
   at::Tensor block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
                            bool only_wanted) const;
-  at::Tensor attention(const LlamaBlock& block, const std::string& name, const at::Tensor& normed,
+  at::Tensor attention(const LlamaBlock& block, size_t layer, const at::Tensor& normed,
                        const Pass& pass, bool only_wanted) const;
   at::Tensor project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
                      bool only_wanted) const;

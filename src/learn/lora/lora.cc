@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/lora/lora.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -54,6 +56,11 @@ LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& 
   a.set_requires_grad(true);
   b.set_requires_grad(true);
   return {a, b};
+}
+
+at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, double scale) {
+  at::NoGradGuard no_grad;
+  return at::mm(adapter.b, adapter.a).mul_(scale).add_(base);
 }
 
 std::string lora_a_key(std::string_view module) { return key(module, "lora_A"); }

@@ -35,6 +35,9 @@ struct LoraAdapter {
 LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& config,
                              std::string_view module, uint64_t seed);
 
+// base + scale b a, [O, I] float32: the weight that acts as base and adapter do.
+at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, double scale);
+
 // Keys of an adapter in PEFT's files: "base_model.model." + module + ".lora_A.weight" (lora_B).
 std::string lora_a_key(std::string_view module);
 std::string lora_b_key(std::string_view module);

@@ -10,7 +10,7 @@ namespace tandem {
 
 // A linear layer's weight [O, I] that is not trained, as it is stored: float32, float16 or bfloat16
 // (often in a mapped file), or NF4 (learn/ops/nf4_weight.h). Immutable; safe to use concurrently.
-class FrozenWeight : public c10::intrusive_ptr_target {
+class FrozenWeight : public torch::CustomClassHolder {
  public:
   virtual int64_t outputs() const = 0;  // O
   virtual int64_t inputs() const = 0;   // I

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/llama/llama.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "core/error.h"
+#include "learn/ops/causal_attention.h"
+#include "learn/ops/checkpoint.h"
+#include "learn/ops/frozen_linear.h"
+#include "learn/ops/head_cross_entropy.h"
+#include "learn/ops/lora_linear.h"
+#include "learn/ops/rms_norm.h"
+#include "learn/ops/rotary.h"
+#include "learn/ops/swiglu.h"
+#include "learn/ops/trained_linear.h"
+
+namespace tandem {
+
+// What all layers of one forward pass share.
+struct LlamaModel::Pass {
+  at::Tensor row_starts, wanted;
+  RotaryAngles angles, wanted_angles;
+  const DropoutRng* dropout;
+  Observer observer;
+  at::ScalarType product;  // type of the products' operands
+
+  void observe(size_t layer, std::string_view what, const at::Tensor& value) const {
+    if (observer) observer(fmt::format("layers.{}{}", layer, what), value);
+  }
+};
+
+namespace {
+
+// Makes a model's tensors from its weights, in the order of the forward pass.
+class Builder {
+ public:
+  Builder(const LlamaWeights& weights, const LlamaOptions& options,
+          std::vector<NamedParameter>& parameters)
+      : weights_(weights), options_(options), parameters_(parameters) {
+    for (const TensorSpec& spec : llama_tensors(weights.config())) specs_[spec.name] = spec;
+  }
+
+  // A norm's weight or a bias; undefined when the model has none of that name.
+  at::Tensor vector(const std::string& name) {
+    const auto spec = specs_.find(name);
+    if (spec == specs_.end()) return {};
+    at::Tensor value = weights_.copy(spec->second);
+    if (options_.train_base) train(name, value);
+    return value;
+  }
+
+  LlamaProjection projection(const std::string& module) {
+    LlamaProjection made{.module = module, .weight = {}, .frozen = {}, .bias = {}, .adapter = {}};
+    const TensorSpec& spec = specs_.at(module + ".weight");
+    if (options_.train_base) {
+      made.weight = weights_.copy(spec);
+      train(spec.name, made.weight);
+    } else {
+      made.frozen = weights_.frozen(spec);
+    }
+    made.bias = vector(module + ".bias");
+    if (!options_.lora || !options_.lora->is_target(module)) return made;
+    if (!module.starts_with("model.layers."))
+      throw ConfigError("lora: an adapter on {}, expected projections of layers only", module);
+    made.adapter =
+        new_lora_adapter(spec.shape[1], spec.shape[0], *options_.lora, module, options_.seed);
+    train(lora_a_key(module), made.adapter->a);
+    train(lora_b_key(module), made.adapter->b);
+    return made;
+  }
+
+ private:
+  void train(const std::string& name, at::Tensor& value) {
+    value.set_requires_grad(true);
+    parameters_.push_back({name, value});
+  }
+
+  const LlamaWeights& weights_;
+  const LlamaOptions& options_;
+  std::vector<NamedParameter>& parameters_;
+  std::map<std::string, TensorSpec> specs_;
+};
+
+// The position of each packed token within its row.
+at::Tensor positions_of(const at::Tensor& row_starts, int64_t count) {
+  if (row_starts.dim() != 1 || row_starts.scalar_type() != at::kLong || row_starts.numel() < 1)
+    throw ShapeError("llama: row_starts must be a vector of int64");
+  const at::Tensor contiguous = row_starts.contiguous();
+  const int64_t* starts = contiguous.const_data_ptr<int64_t>();
+  const int64_t rows = row_starts.numel() - 1;
+  at::Tensor positions = at::empty({count}, at::kLong);
+  int64_t* out = positions.data_ptr<int64_t>();
+  if (starts[0] != 0 || starts[rows] != count)
+    throw ShapeError("llama: rows cover {} to {} of {} positions", starts[0], starts[rows], count);
+  for (int64_t row = 0; row < rows; ++row) {
+    if (starts[row] >= starts[row + 1] || starts[row + 1] > count)
+      throw ShapeError("llama: row {} is {} to {} of {} positions", row, starts[row],
+                       starts[row + 1], count);
+    for (int64_t p = starts[row]; p < starts[row + 1]; ++p) out[p] = p - starts[row];
+  }
+  return positions;
+}
+
+}  // namespace
+
+LlamaModel::LlamaModel(const LlamaWeights& weights, const LlamaOptions& options)
+    : config_(weights.config()), options_(options) {
+  config_.validate("llama");
+  if (options_.lora) options_.lora->validate();
+  if (options_.lora && options_.train_base)
+    throw ConfigError("llama: adapters need a frozen base, but train_base is on");
+  at::NoGradGuard no_grad;
+  inverse_frequencies_ = at::tensor(config_.inverse_frequencies(), at::kDouble);
+  Builder build(weights, options_, parameters_);
+  embedding_ = build.projection("model.embed_tokens");
+  for (int64_t i = 0; i < config_.num_layers; ++i) {
+    const size_t before = parameters_.size();
+    const std::string prefix = llama_layer_prefix(i), attention = prefix + "self_attn.";
+    LlamaBlock block;
+    block.input_norm = build.vector(prefix + "input_layernorm.weight");
+    block.q_proj = build.projection(attention + "q_proj");
+    block.k_proj = build.projection(attention + "k_proj");
+    block.v_proj = build.projection(attention + "v_proj");
+    block.q_norm = build.vector(attention + "q_norm.weight");
+    block.k_norm = build.vector(attention + "k_norm.weight");
+    block.o_proj = build.projection(attention + "o_proj");
+    block.post_attention_norm = build.vector(prefix + "post_attention_layernorm.weight");
+    block.gate_proj = build.projection(prefix + "mlp.gate_proj");
+    block.up_proj = build.projection(prefix + "mlp.up_proj");
+    block.down_proj = build.projection(prefix + "mlp.down_proj");
+    block.window = config_.window(i);
+    blocks_.push_back(std::move(block));
+    block_parameters_.emplace_back();
+    for (size_t p = before; p < parameters_.size(); ++p)
+      block_parameters_.back().push_back(parameters_[p].value);
+  }
+  norm_ = build.vector("model.norm.weight");
+  head_ = config_.tied_head ? embedding_ : build.projection("lm_head");
+  if (options_.lora && parameters_.empty())
+    throw ConfigError("llama: no projection is called {}", fmt::join(options_.lora->targets, ", "));
+}
+
+at::Tensor LlamaModel::embed(const at::Tensor& tokens) const {
+  if (tokens.dim() != 1 || tokens.scalar_type() != at::kLong)
+    throw ShapeError("llama: tokens must be a vector of int64");
+  const at::Tensor ids = tokens.contiguous();
+  const int64_t* id = ids.const_data_ptr<int64_t>();
+  for (int64_t p = 0; p < ids.numel(); ++p) {
+    if (id[p] < 0 || id[p] >= config_.vocab_size)
+      throw DataError("llama: token {} at position {}, expected 0 to {}", id[p], p,
+                      config_.vocab_size - 1);
+  }
+  if (embedding_.weight.defined()) return at::embedding(embedding_.weight, ids);
+  at::Tensor x = at::empty({ids.numel(), config_.hidden_size}, at::kFloat);
+  at::Tensor scratch;
+  for (int64_t p = 0; p < ids.numel(); ++p)
+    x.select(0, p).copy_(embedding_.frozen->rows(id[p], 1, at::kFloat, scratch)[0]);
+  return x;
+}
+
+at::Tensor LlamaModel::project(const LlamaProjection& projection, const at::Tensor& x,
+                               const Pass& pass, bool only_wanted) const {
+  if (projection.weight.defined()) return trained_linear(x, projection.weight, projection.bias);
+  at::Tensor y = frozen_linear(x, projection.frozen, projection.bias);
+  if (!projection.adapter) return y;
+  at::Tensor keep;
+  const double p = options_.lora->dropout;
+  if (pass.dropout && p > 0) {
+    // Always drawn for all positions, so that a wanted position's mask is the same either way.
+    const int64_t positions = pass.angles.cosines.size(0);
+    keep = pass.dropout->keep(projection.module, positions, x.size(1), p);
+    if (only_wanted) keep = keep.index_select(0, pass.wanted);
+  }
+  return lora_linear(y, x, projection.adapter->a, projection.adapter->b, keep, p,
+                     options_.lora->scale());
+}
+
+// normed: the layer's normed input at all positions. Result: at all positions, or the wanted ones.
+at::Tensor LlamaModel::attention(const LlamaBlock& block, size_t layer, const at::Tensor& normed,
+                                 const Pass& pass, bool only_wanted) const {
+  const at::Tensor asked = only_wanted ? normed.index_select(0, pass.wanted) : normed;
+  at::Tensor q = project(block.q_proj, asked, pass, only_wanted);
+  at::Tensor k = project(block.k_proj, normed, pass, false);
+  const at::Tensor v = project(block.v_proj, normed, pass, false);
+  pass.observe(layer, ".q_proj", q);
+  pass.observe(layer, ".k_proj", k);
+  pass.observe(layer, ".v_proj", v);
+  if (block.q_norm.defined()) {
+    q = rms_norm(q, block.q_norm, config_.rms_norm_eps, q.scalar_type());
+    k = rms_norm(k, block.k_norm, config_.rms_norm_eps, k.scalar_type());
+  }
+  q = rotary(q, only_wanted ? pass.wanted_angles : pass.angles);
+  k = rotary(k, pass.angles);
+  const CausalAttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim,
+                                   block.window};
+  const at::Tensor mixed =
+      causal_attention(shape, q, k, v, pass.row_starts, only_wanted ? pass.wanted : at::Tensor());
+  if (pass.observer) {
+    at::Tensor probabilities;
+    causal_attention_reference(shape, q, k, v, pass.row_starts,
+                               only_wanted ? pass.wanted : at::Tensor(), &probabilities);
+    pass.observe(layer, ".attention", probabilities);
+  }
+  const at::Tensor out = project(block.o_proj, mixed, pass, only_wanted);
+  pass.observe(layer, ".o_proj", out);
+  return out;
+}
+
+// x [P, D] -> [P, D], or [Q, D] of the wanted positions.
+at::Tensor LlamaModel::block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
+                                     bool only_wanted) const {
+  const LlamaBlock& block = blocks_[layer];
+  const double eps = config_.rms_norm_eps;
+  const at::Tensor attended =
+      attention(block, layer, rms_norm(x, block.input_norm, eps, pass.product), pass, only_wanted);
+  const at::Tensor h = (only_wanted ? x.index_select(0, pass.wanted) : x) + attended;
+  const at::Tensor normed = rms_norm(h, block.post_attention_norm, eps, pass.product);
+  const at::Tensor fed = project(block.down_proj,
+                                 swiglu(project(block.gate_proj, normed, pass, only_wanted),
+                                        project(block.up_proj, normed, pass, only_wanted)),
+                                 pass, only_wanted);
+  pass.observe(layer, ".mlp", fed);
+  at::Tensor y = h + fed;
+  pass.observe(layer, "", y);
+  return y;
+}
+
+at::Tensor LlamaModel::hidden(const at::Tensor& x, const at::Tensor& row_starts,
+                              const DropoutRng* dropout, const at::Tensor& wanted,
+                              const Observer& observer) const {
+  if (x.dim() != 2 || x.size(1) != config_.hidden_size || x.scalar_type() != at::kFloat)
+    throw ShapeError("llama: inputs are [{}, {}] {}, expected {} columns of float32", x.size(0),
+                     x.size(-1), c10::toString(x.scalar_type()), config_.hidden_size);
+  // Shared with checkpointed layers, which run again in the backward pass.
+  const auto pass = std::make_shared<Pass>();
+  pass->row_starts = row_starts;
+  pass->wanted = wanted;
+  pass->angles =
+      rotary_angles(positions_of(row_starts, x.size(0)), inverse_frequencies_, at::kFloat);
+  if (wanted.defined()) pass->wanted_angles = pass->angles.rows(wanted);
+  pass->dropout = dropout;
+  pass->observer = observer;
+  pass->product = options_.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  if (observer) observer("embedding", x);
+  at::Tensor state = x;
+  for (size_t layer = 0; layer < blocks_.size(); ++layer) {
+    const bool only_wanted = wanted.defined() && layer + 1 == blocks_.size();
+    if (options_.checkpoint_layers) {
+      state = checkpoint(
+          [this, pass, layer, only_wanted](const at::Tensor& input) {
+            return block_forward(layer, input, *pass, only_wanted);
+          },
+          state, block_parameters_[layer]);
+    } else {
+      state = block_forward(layer, state, *pass, only_wanted);
+    }
+  }
+  if (wanted.defined() && blocks_.empty()) state = state.index_select(0, wanted);
+  state = rms_norm(state, norm_, config_.rms_norm_eps, at::kFloat);
+  if (observer) observer("norm", state);
+  return state;
+}
+
+at::Tensor LlamaModel::hidden(const PackedTokens& packed, const DropoutRng* dropout,
+                              const at::Tensor& wanted, const Observer& observer) const {
+  return hidden(embed(packed.tokens), packed.row_starts, dropout, wanted, observer);
+}
+
+at::Tensor LlamaModel::logits(const at::Tensor& hidden) const {
+  return head_logits(hidden, head_.weight, head_.frozen);
+}
+
+at::Tensor LlamaModel::loss(const PackedTokens& packed, const SupervisedPositions& supervised,
+                            const DropoutRng* dropout) const {
+  const at::Tensor states = hidden(packed, dropout, supervised.positions);
+  return head_cross_entropy(states, head_.weight, head_.frozen, supervised.labels);
+}
+
+}  // namespace tandem
