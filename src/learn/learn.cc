@@ -124,6 +124,12 @@ void note_result(const RunFolder& folder, const Trainer& trainer, const Retrieve
   write_json(folder.path() / "run.json", run);
 }
 
+int64_t count_reals(const RetrieverModel& model) {
+  int64_t reals = 0;
+  for (const NamedParameter& parameter : model.parameters()) reals += parameter.value.numel();
+  return reals;
+}
+
 class LearnOnLibtorch : public Learn {
  public:
   std::string libtorch_version() const override { return TORCH_VERSION; }
@@ -153,6 +159,31 @@ class LearnOnLibtorch : public Learn {
     }
   }
 
+  TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) override {
+    constexpr int64_t kWarmUpSteps = 5;  // buffers grow, kernels are chosen
+    const std::string device = check_device(request.device, 0);
+    const int threads = request.threads > 0 ? request.threads : available_processors();
+    at::set_num_threads(threads);
+    keep_freed_memory();
+    ThreadPool pool(threads);
+    RetrieverConfig config = read_config(request, false);
+    const Dataset dataset = Dataset::open(request.dataset);
+    config.resolve(dataset);
+    const auto model = make_retriever(config, dataset.num_items(), device);
+    ProcessGroup& group = world();
+    if (group.size() > 1) throw UsageError("bench measures one process; start it without mpirun");
+    Trainer trainer(*model, dataset, config, nullptr, group, pool);
+    trainer.time_steps(kWarmUpSteps);
+    const Trainer::Timing timing = trainer.time_steps(steps);
+    return {.model = model_config(config, dataset),
+            .parameters = count_reals(*model),
+            .steps = steps,
+            .rows = timing.rows,
+            .labels = timing.labels,
+            .seconds = timing.seconds,
+            .threads = threads};
+  }
+
  private:
   static void train(const TrainRetrieverRequest& request, ProcessGroup& group) {
     const Stopwatch watch;
@@ -179,8 +210,7 @@ class LearnOnLibtorch : public Learn {
     const Dataset dataset = Dataset::open(request.dataset);
     config.resolve(dataset);
     const auto model = make_retriever(config, dataset.num_items(), device);
-    int64_t reals = 0;
-    for (const NamedParameter& parameter : model->parameters()) reals += parameter.value.numel();
+    const int64_t reals = count_reals(*model);
 
     group.barrier();  // all have read the old configuration
     std::optional<RunFolder> folder;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "core/file.h"
+#include "models/retriever_config.h"
 
 namespace tandem {
 
@@ -19,6 +21,15 @@ struct TrainRetrieverRequest {
   bool overwrite = false;
 };
 
+// What some steps of training cost; validation and files are not part of it.
+struct TrainingSpeed {
+  RetrieverModelConfig model;
+  int64_t parameters = 0;
+  int64_t steps = 0, rows = 0, labels = 0;  // done in `seconds`; labels are positions with a loss
+  double seconds = 0;
+  int threads = 0;
+};
+
 // The training half as the rest of the program sees it: one object behind a shared library, so that
 // everything else works where libtorch is absent. Errors come out as tandem::Error.
 class Learn {
@@ -27,6 +38,9 @@ class Learn {
   virtual std::string libtorch_version() const = 0;
   virtual std::vector<std::string> devices() const = 0;  // "cpu", "cuda:0 NAME", ...
   virtual void train_retriever(const TrainRetrieverRequest& request) = 0;
+  // Trains a new model for some steps, after a few that are not timed; writes nothing and needs no
+  // output. One process alone.
+  virtual TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) = 0;
   // All configuration keys of `train retriever`, one line each.
   virtual std::string retriever_config_help() const = 0;
 };

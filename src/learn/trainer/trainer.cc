@@ -197,9 +197,10 @@ void Trainer::validate_now() {
     for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"}) {
       events_->scalar(fmt::format("valid/{}", name), state_.step, metrics.value(name));
     }
-    spdlog::info("step {}: {} {:.4f}, NDCG@10 {:.4f}, train loss {:.4f}{}", state_.step,
-                 config_.metric, value, metrics.value("NDCG@10"), loss,
-                 gain ? ", the best so far" : "");
+    const std::string train_loss =  // none before the first step
+        state_.loss_labels > 0 ? fmt::format(", train loss {:.4f}", loss) : "";
+    spdlog::info("step {}: {} {:.4f}, NDCG@10 {:.4f}{}{}", state_.step, config_.metric, value,
+                 metrics.value("NDCG@10"), train_loss, gain ? ", the best so far" : "");
     if (gain && state_.step > 0) {
       folder_->save_state(
           "best", [&](const fs::path& folder) { write_model(folder, config_, dataset_, best_); });
@@ -264,6 +265,18 @@ void Trainer::run() {
   }
 }
 
+Trainer::Timing Trainer::time_steps(int64_t steps) {
+  Timing timing;
+  const Stopwatch watch;
+  for (int64_t i = 0; i < steps; ++i) {
+    const StepResult result = train_step();
+    timing.rows += result.rows;
+    timing.labels += result.labels;
+  }
+  timing.seconds = watch.seconds();
+  return timing;
+}
+
 void Trainer::keep_best() {
   at::NoGradGuard no_grad;
   best_.clear();
@@ -316,18 +329,21 @@ void Trainer::resume(const fs::path& run) {
   }
 }
 
+RetrieverModelConfig model_config(const RetrieverConfig& config, const Dataset& dataset) {
+  return {.model_type = config.model_type,
+          .num_items = dataset.num_items(),
+          .width = config.width,
+          .blocks = config.blocks,
+          .heads = config.heads,
+          .inner = config.model_type == "sasrec" ? config.inner : 4,
+          .max_length = config.max_length,
+          .dataset_fingerprint = dataset.fingerprint()};
+}
+
 void write_model(const fs::path& folder, const RetrieverConfig& config, const Dataset& dataset,
                  std::span<const NamedParameter> parameters) {
   save_tensors(folder / "model.safetensors", parameters);
-  Json json = {{"model_type", config.model_type},
-               {"num_items", dataset.num_items()},
-               {"width", config.width},
-               {"blocks", config.blocks},
-               {"heads", config.heads},
-               {"inner", config.model_type == "sasrec" ? config.inner : 4},
-               {"max_length", config.max_length},
-               {"dataset_fingerprint", dataset.fingerprint()}};
-  write_json(folder / "config.json", json);
+  write_json(folder / "config.json", model_config(config, dataset).to_json());
 }
 
 }  // namespace tandem

@@ -17,6 +17,7 @@
 #include "learn/trainer/retriever_config.h"
 #include "learn/trainer/validation.h"
 #include "learn/trainer/windows.h"
+#include "models/retriever_config.h"
 
 namespace tandem {
 
@@ -56,6 +57,13 @@ class Trainer {
   // Interrupted with a checkpoint saved after SIGINT or SIGTERM.
   void run();
 
+  struct Timing {
+    int64_t rows = 0, labels = 0;
+    double seconds = 0;
+  };
+  // The next `steps` steps and nothing else: no validation, no files, no end of the schedule.
+  Timing time_steps(int64_t steps);
+
   const TrainerState& state() const { return state_; }
   int64_t total_steps() const { return total_steps_; }
   // Rows trained per second by this call of run(), validation left out.
@@ -92,6 +100,9 @@ class Trainer {
   std::optional<EventWriter> events_;
   double rows_per_second_ = 0;
 };
+
+// The trained model as the engine knows it; the config must be resolved.
+RetrieverModelConfig model_config(const RetrieverConfig& config, const Dataset& dataset);
 
 // What the engine and `--resume` find in a run folder: the model's tensors and config.json.
 void write_model(const fs::path& folder, const RetrieverConfig& config, const Dataset& dataset,
