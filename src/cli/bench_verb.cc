@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/retriever_options.h"
 #include "cli/verbs.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -16,6 +17,12 @@
 
 namespace tandem {
 namespace {
+
+struct TrainingBenchOptions {
+  TrainRetrieverRequest request;
+  int64_t steps = 40;
+  bool json = false;
+};
 
 struct BenchOptions {
   std::string run, dataset;
@@ -47,7 +54,7 @@ double sgemm_gflops() {
   return 2e-9 * kSize * kSize * kSize / seconds;
 }
 
-// Multiply-adds of one position in all blocks, and of scoring one user.
+// FLOPs of one position in all blocks, forward.
 double flops_per_position(const RetrieverModelConfig& config) {
   const double width = static_cast<double>(config.width), inner = static_cast<double>(config.inner);
   const double block =
@@ -61,8 +68,7 @@ void run_bench(const BenchOptions& options) {
   Json result = {{"cpu", machine.cpu_name}, {"sgemm_gflops_per_core", ceiling}};
   if (!options.run.empty()) {
     const Dataset dataset = Dataset::open(options.dataset);
-    const auto retriever = load_retriever(options.run, {.max_length = options.max_length});
-    check_fits(retriever->config(), dataset, options.run);
+    const auto retriever = open_retriever(options.run, dataset, options.max_length);
     ThreadPool pool(options.threads);
     std::vector<History> histories;
     int64_t positions = 0;
@@ -125,11 +131,76 @@ void run_bench(const BenchOptions& options) {
              static_cast<double>(peak_memory_bytes()) / (1 << 20));
 }
 
+// A step is three forward passes' worth of products (backward counts two), each scoring every item
+// at every label.
+double training_flops(const TrainingSpeed& speed) {
+  const double scoring =
+      2 * static_cast<double>(speed.model.width) * static_cast<double>(speed.model.num_items + 1);
+  return 3 * (flops_per_position(speed.model) + scoring) * static_cast<double>(speed.labels);
+}
+
+void run_training_bench(const TrainingBenchOptions& options) {
+  Learn& learn = load_learn();
+  const Machine machine = describe_machine();
+  const double ceiling = sgemm_gflops();
+  const TrainingSpeed speed = learn.bench_retriever(options.request, options.steps);
+  const double gflops = 1e-9 * training_flops(speed) / speed.seconds;
+  const double share = gflops / (ceiling * std::min(speed.threads, machine.processors));
+  const double samples = static_cast<double>(speed.rows) / speed.seconds;
+  if (options.json) {
+    fmt::print("{}\n", Json{{"cpu", machine.cpu_name},
+                            {"sgemm_gflops_per_core", ceiling},
+                            {"model", speed.model.to_json()},
+                            {"parameters", speed.parameters},
+                            {"device", options.request.device},
+                            {"threads", speed.threads},
+                            {"steps", speed.steps},
+                            {"rows", speed.rows},
+                            {"labels", speed.labels},
+                            {"training_samples_per_second", samples},
+                            {"training_gflops", gflops},
+                            {"share_of_ceiling", share},
+                            {"peak_memory_bytes", peak_memory_bytes()}}
+                           .dump(2));
+    return;
+  }
+  fmt::print("CPU                        {}\n", machine.cpu_name);
+  fmt::print("float32 ceiling            {:.0f} GFLOP/s a core (oneDNN, 768^3)\n", ceiling);
+  fmt::print("model                      {}\n", speed.model.to_json().dump());
+  fmt::print("training                   {:.0f} samples/s on {} threads ({} steps, {} labels)\n",
+             samples, speed.threads, speed.steps, speed.labels);
+  fmt::print("products of the model      {:.0f} GFLOP/s, {:.0f} % of the ceiling\n", gflops,
+             100 * share);
+  fmt::print("peak memory                {:.0f} MiB\n",
+             static_cast<double>(peak_memory_bytes()) / (1 << 20));
+}
+
+void add_training_bench(CLI::App& bench) {
+  const auto options = std::make_shared<TrainingBenchOptions>();
+  TrainRetrieverRequest& request = options->request;
+  CLI::App* verb = bench.add_subcommand(
+      "training", "Steps of `train retriever`: samples a second, share of the ceiling, memory");
+  verb->add_option("--dataset", request.dataset, "data set folder to train on")->required();
+  verb->add_option("-c,--config", request.config, "YAML file of `train retriever`")
+      ->check(CLI::ExistingFile);
+  verb->add_option("--set", request.assignments, "KEY=VALUE of `train retriever`; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb->add_option("--steps", options->steps, "timed steps, after five that are not")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  verb->add_option("--device", request.device, "cpu, cuda or cuda:N")->capture_default_str();
+  verb->add_option("--threads", request.threads, "0: all processors")->check(CLI::Range(0, 1024));
+  verb->add_flag("--json", options->json, "the result as JSON");
+  verb->callback([options] { run_training_bench(*options); });
+}
+
 }  // namespace
 
 void add_bench_verb(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Throughput against what the machine can do");
   bench->require_subcommand(1);
+  add_training_bench(*bench);
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* verb = bench->add_subcommand(
       "retriever", "The engine on a retriever: users a second, time of one step");
@@ -138,10 +209,7 @@ void add_bench_verb(CLI::App& app) {
   CLI::Option* dataset =
       verb->add_option("--dataset", options->dataset, "histories to measure with");
   run->needs(dataset);
-  verb->add_option("--max-length", options->max_length,
-                   "history length of a checkpoint that does not say it")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  add_max_length_option(*verb, options->max_length);
   verb->add_option("--threads", options->threads, "0: all processors")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", options->json, "the result as JSON");
   verb->callback([options] { run_bench(*options); });

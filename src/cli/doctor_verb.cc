@@ -57,7 +57,9 @@ void run_doctor(bool json) {
     fmt::print("\nEverything works, training included.\n");
   } else {
     fmt::print("libtorch   not usable: {}\n", learn["reason"].get<std::string>());
-    fmt::print("\nAll but training works: data, retrieve, eval, compare, recommend.\n");
+    fmt::print(
+        "\nAll but training works without it: data, tokenizer, model, retrieve, eval, compare, "
+        "recommend, bench.\n");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/retriever_options.h"
 #include "cli/verbs.h"
 #include "core/config.h"
 #include "core/json.h"
@@ -14,9 +15,11 @@
 namespace tandem {
 namespace {
 
-struct RecommendOptions {
-  std::string run, dataset, user, history, exclude = "full";
-  int64_t k = 10, shown = 10, max_length = RetrieverModelConfig{}.max_length;
+struct RecommendOptions : RetrieverOptions {
+  RecommendOptions() { exclude = "full"; }
+
+  std::string user, history;
+  int64_t k = 10, shown = 10;
   int threads = 1;
   bool json = false;
 };
@@ -98,8 +101,7 @@ void run_recommend(const RecommendOptions& options) {
       options.history.empty() ? std::vector<int32_t>{} : parse_history(dataset, options.history);
   const History history =
       options.history.empty() ? dataset.items(find_user(dataset, options.user)) : History(typed);
-  const auto retriever = load_retriever(options.run, {.max_length = options.max_length});
-  check_fits(retriever->config(), dataset, options.run);
+  const auto retriever = open_retriever(options.run, dataset, options.max_length);
   ThreadPool pool(options.threads);
   const History one[] = {history};
   const auto lists = retriever->top_k(one, options.k, parse_seen_items(options.exclude), pool);
@@ -136,11 +138,7 @@ void add_recommend_verb(CLI::App& app) {
   const auto options = std::make_shared<RecommendOptions>();
   CLI::App* verb =
       app.add_subcommand("recommend", "What one user, or a history typed in, would be shown");
-  verb->add_option("--run", options->run,
-                   "a retriever's run folder, or an authors' checkpoint (.pth, .safetensors)")
-      ->required();
-  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
-      ->required();
+  add_retriever_options(*verb, *options);
   verb->add_option("--user", options->user, "a user's id, as in the source");
   verb->add_option("--history", options->history,
                    "titles or item ids, oldest first, with ; between them");
@@ -149,14 +147,6 @@ void add_recommend_verb(CLI::App& app) {
       ->capture_default_str();
   verb->add_option("--show-history", options->shown, "how many items of the history to print")
       ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
-  verb->add_option("--exclude", options->exclude,
-                   "known items that are not recommended: window (those the model sees), full (all "
-                   "known), none")
-      ->capture_default_str();
-  verb->add_option("--max-length", options->max_length,
-                   "history length of a checkpoint that does not say it")
-      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   verb->add_flag("--json", options->json, "the result as JSON");
   verb->footer(

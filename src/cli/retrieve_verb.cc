@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/retriever_options.h"
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
@@ -10,9 +11,9 @@
 namespace tandem {
 namespace {
 
-struct RetrieveOptions {
-  std::string run, dataset, output, split = "test", exclude = "window";
-  int64_t k = 20, max_length = RetrieverModelConfig{}.max_length;
+struct RetrieveOptions : RetrieverOptions {
+  std::string output, split = "test";
+  int64_t k = 20;
   int threads = 0;
   bool json = false;
 };
@@ -20,8 +21,7 @@ struct RetrieveOptions {
 void run_retrieve(const RetrieveOptions& options) {
   const InterruptGuard guard;
   const Dataset dataset = Dataset::open(options.dataset);
-  const auto retriever = load_retriever(options.run, {.max_length = options.max_length});
-  check_fits(retriever->config(), dataset, options.run);
+  const auto retriever = open_retriever(options.run, dataset, options.max_length);
   ThreadPool pool(options.threads);
   const FullRanking ranking = rank_users(*retriever, dataset, parse_split(options.split), options.k,
                                          parse_seen_items(options.exclude), pool);
@@ -53,25 +53,13 @@ void add_retrieve_verb(CLI::App& app) {
   const auto options = std::make_shared<RetrieveOptions>();
   CLI::App* verb =
       app.add_subcommand("retrieve", "Write each user's best candidates to a file, for a ranker");
-  verb->add_option("--run", options->run,
-                   "a retriever's run folder, or an authors' checkpoint (.pth, .safetensors)")
-      ->required();
-  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
-      ->required();
+  add_retriever_options(*verb, *options);
   verb->add_option("--output", options->output, "the candidate file to write (safetensors)")
       ->required();
   verb->add_option("--split", options->split, "which held-out item: valid or test")
       ->capture_default_str();
   verb->add_option("-k,--candidates", options->k, "candidates for each user")
       ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
-  verb->add_option("--exclude", options->exclude,
-                   "known items that are no candidates: window (those the model sees), full (all "
-                   "known), none")
-      ->capture_default_str();
-  verb->add_option("--max-length", options->max_length,
-                   "history length of a checkpoint that does not say it")
-      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
       ->check(CLI::Range(0, 1024));
