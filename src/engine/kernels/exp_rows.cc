@@ -11,6 +11,8 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "engine/kernels/exp_row-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace tandem {
 namespace HWY_NAMESPACE {
@@ -40,24 +42,12 @@ void exp_rows_kernel(float* x, int64_t rows, int64_t columns, int64_t stride, co
       top = hn::Max(top, hn::IfThenElse(tail, v, lowest));
     }
     max[r] = hn::GetLane(hn::MaxOfLanes(d, top));
-    const auto shift = hn::Set(d, max[r]);
-    auto total = hn::Zero(d);
-    for (int64_t c = 0; c < whole; c += lanes) {
-      const auto e = hn::Exp(d, hn::Sub(hn::LoadU(d, row + c), shift));
-      hn::StoreU(e, d, row + c);
-      total = hn::Add(total, e);
-    }
-    if (whole < columns) {
-      const auto e = hn::Exp(d, hn::Sub(hn::MaskedLoad(tail, d, row + whole), shift));
-      hn::BlendedStore(e, tail, d, row + whole);
-      total = hn::Add(total, hn::IfThenElseZero(tail, e));
-    }
-    sum[r] = hn::GetLane(hn::SumOfLanes(d, total));
+    sum[r] = exp_row(d, row, columns, hn::Set(d, max[r]));
   }
 }
 
-void scale_rows_kernel(float* x, int64_t rows, int64_t columns, int64_t stride,
-                       const float* factor) {
+void scale_rows_kernel(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor,
+                       float* column_sum) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t whole = columns / lanes * lanes;
@@ -65,24 +55,14 @@ void scale_rows_kernel(float* x, int64_t rows, int64_t columns, int64_t stride,
     float* row = x + r * stride;
     const auto by = hn::Set(d, factor[r]);
     for (int64_t c = 0; c < whole; c += lanes) {
-      hn::StoreU(hn::Mul(hn::LoadU(d, row + c), by), d, row + c);
+      const auto scaled = hn::Mul(hn::LoadU(d, row + c), by);
+      hn::StoreU(scaled, d, row + c);
+      hn::StoreU(hn::Add(hn::LoadU(d, column_sum + c), scaled), d, column_sum + c);
     }
-    for (int64_t c = whole; c < columns; ++c) row[c] *= factor[r];
-  }
-}
-
-void add_column_sums_kernel(const float* x, int64_t rows, int64_t columns, int64_t stride,
-                            float* column_sum) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t whole = columns / lanes * lanes;
-  for (int64_t c = 0; c < whole; c += lanes) {
-    auto total = hn::LoadU(d, column_sum + c);
-    for (int64_t r = 0; r < rows; ++r) total = hn::Add(total, hn::LoadU(d, x + r * stride + c));
-    hn::StoreU(total, d, column_sum + c);
-  }
-  for (int64_t c = whole; c < columns; ++c) {
-    for (int64_t r = 0; r < rows; ++r) column_sum[c] += x[r * stride + c];
+    for (int64_t c = whole; c < columns; ++c) {
+      row[c] *= factor[r];
+      column_sum[c] += row[c];
+    }
   }
 }
 
@@ -95,20 +75,15 @@ namespace tandem {
 
 HWY_EXPORT(exp_rows_kernel);
 HWY_EXPORT(scale_rows_kernel);
-HWY_EXPORT(add_column_sums_kernel);
 
 void exp_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* bias,
               float* max, float* sum) {
   HWY_DYNAMIC_DISPATCH(exp_rows_kernel)(x, rows, columns, stride, bias, max, sum);
 }
 
-void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor) {
-  HWY_DYNAMIC_DISPATCH(scale_rows_kernel)(x, rows, columns, stride, factor);
-}
-
-void add_column_sums(const float* x, int64_t rows, int64_t columns, int64_t stride,
-                     float* column_sum) {
-  HWY_DYNAMIC_DISPATCH(add_column_sums_kernel)(x, rows, columns, stride, column_sum);
+void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor,
+                float* column_sum) {
+  HWY_DYNAMIC_DISPATCH(scale_rows_kernel)(x, rows, columns, stride, factor, column_sum);
 }
 
 }  // namespace tandem

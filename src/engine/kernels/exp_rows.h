@@ -16,11 +16,9 @@ namespace tandem {
 void exp_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* bias,
               float* max, float* sum);
 
-// x[r, c] *= factor[r] and column_sum[c] = sum_r of the result, the second half of the same
-// softmax.
-void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor);
-// column_sum[c] += sum_r x[r, c], rows in order.
-void add_column_sums(const float* x, int64_t rows, int64_t columns, int64_t stride,
-                     float* column_sum);
+// The second half of the same softmax: x[r, c] *= factor[r], then column_sum[c] += sum_r x[r, c],
+// rows in order.
+void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor,
+                float* column_sum);
 
 }  // namespace tandem

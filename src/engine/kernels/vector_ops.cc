@@ -11,6 +11,8 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include "engine/kernels/exp_row-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace tandem {
 namespace HWY_NAMESPACE {
@@ -70,19 +72,7 @@ void softmax_kernel(float* x, int64_t count) {
   for (int64_t i = 0; i < whole; i += lanes) top = hn::Max(top, hn::LoadU(d, x + i));
   if (whole < count)
     top = hn::Max(top, hn::IfThenElse(tail, hn::MaskedLoad(tail, d, x + whole), lowest));
-  const auto shift = hn::MaxOfLanes(d, top);
-  auto total = hn::Zero(d);
-  for (int64_t i = 0; i < whole; i += lanes) {
-    const auto e = hn::Exp(d, hn::Sub(hn::LoadU(d, x + i), shift));
-    hn::StoreU(e, d, x + i);
-    total = hn::Add(total, e);
-  }
-  if (whole < count) {
-    const auto e = hn::Exp(d, hn::Sub(hn::MaskedLoad(tail, d, x + whole), shift));
-    hn::BlendedStore(e, tail, d, x + whole);
-    total = hn::Add(total, hn::IfThenElseZero(tail, e));
-  }
-  const float inverse = 1.0f / hn::GetLane(hn::SumOfLanes(d, total));
+  const float inverse = 1.0f / exp_row(d, x, count, hn::MaxOfLanes(d, top));
   const auto by = hn::Set(d, inverse);
   for (int64_t i = 0; i < whole; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, x + i), by), d, x + i);
   for (int64_t i = whole; i < count; ++i) x[i] *= inverse;

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "engine/ops/gelu.h"
+#include "engine/kernels/gelu.h"
 #include "engine/ops/lru_scan.h"
 
 namespace tandem {

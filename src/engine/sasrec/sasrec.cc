@@ -8,7 +8,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "engine/ops/gelu.h"
+#include "engine/kernels/gelu.h"
 
 namespace tandem {
 namespace {

@@ -7,16 +7,15 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/sin.h>
 
 #include "core/error.h"
 #include "learn/lrurec/init.h"
-#include "learn/ops/dropout.h"
+#include "learn/ops/gelu_dropout.h"
 #include "learn/ops/linear.h"
 #include "learn/ops/lru_scan.h"
+#include "learn/ops/residual_layer_norm.h"
 
 namespace tandem {
 
@@ -32,8 +31,9 @@ void LruRecConfig::validate() const {
   }
 }
 
-at::Tensor LayerNorm::forward(const at::Tensor& x) const {
-  return at::layer_norm(x, weight.sizes(), weight, bias, 1e-5);
+at::Tensor LayerNorm::forward(const at::Tensor& x, const at::Tensor& residual,
+                              const DropoutMask& mask) const {
+  return residual_layer_norm(x, residual, mask.keep, mask.p, weight, bias, 1e-5);
 }
 
 PackedRows packed_rows(const PackedBatch& batch) {
@@ -55,9 +55,9 @@ PackedRows packed_rows(const PackedBatch& batch) {
   return {carry, row_starts};
 }
 
-at::Tensor DropoutSites::apply(const at::Tensor& x, std::string_view site) const {
-  if (rng == nullptr || p == 0) return x;
-  return dropout(x, rng->keep(site, x.size(0), x.size(1), p), p);
+DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site) const {
+  if (rng == nullptr || p == 0) return {};
+  return {rng->keep(site, x.size(0), x.size(1), p), p};
 }
 
 at::Tensor LruBlock::lambda() const {
@@ -82,14 +82,14 @@ at::Tensor LruBlock::recurrence(const at::Tensor& x, const PackedRows& rows,
   // Re(C h + c) = Re C Re h - Im C Im h + Re c
   const at::Tensor weight = at::cat({out_weight.select(2, 0), out_weight.select(2, 1).neg()}, 1);
   const at::Tensor y = linear(h, weight, out_bias.select(1, 0));  // [P, D]
-  return lru_norm.forward(dropout.apply(y, path + ".lru_layer.dropout.0") + x);
+  return lru_norm.forward(y, x, dropout.mask(y, path + ".lru_layer.dropout.0"));
 }
 
 at::Tensor LruBlock::feed_forward(const at::Tensor& y, const DropoutSites& dropout) const {
-  const at::Tensor inner =
-      dropout.apply(at::gelu(linear(y, w1_weight, w1_bias)), path + ".feed_forward.dropout.0");
-  const at::Tensor z = linear(inner, w2_weight, w2_bias);
-  return ffn_norm.forward(dropout.apply(z, path + ".feed_forward.dropout.1") + y);
+  const at::Tensor wide = linear(y, w1_weight, w1_bias);  // [P, 4D]
+  const DropoutMask mask = dropout.mask(wide, path + ".feed_forward.dropout.0");
+  const at::Tensor z = linear(gelu_dropout(wide, mask.keep, mask.p), w2_weight, w2_bias);
+  return ffn_norm.forward(z, y, dropout.mask(z, path + ".feed_forward.dropout.1"));
 }
 
 LruRec::LruRec(const LruRecConfig& config, uint64_t seed) : config_(config) {
@@ -153,8 +153,8 @@ bool LruRec::decayed(std::string_view name) const {
 
 at::Tensor LruRec::embed(const at::Tensor& items, const DropoutRng* dropout) const {
   const at::Tensor x = at::embedding(item_embedding_, items);  // [P, D]
-  return embedding_norm_.forward(
-      DropoutSites{dropout, config_.dropout}.apply(x, "embedding.embed_dropout.0"));
+  const DropoutSites sites{dropout, config_.dropout};
+  return embedding_norm_.forward(x, {}, sites.mask(x, "embedding.embed_dropout.0"));
 }
 
 at::Tensor LruRec::hidden(const PackedBatch& batch, const DropoutRng* dropout) const {

@@ -21,11 +21,19 @@ struct LruRecConfig {
   void validate() const;  // throws ConfigError
 };
 
+// One draw of dropout; keep undefined: none.
+struct DropoutMask {
+  at::Tensor keep;  // u8, of the values' shape
+  double p = 0;
+};
+
 // Weight and bias of a LayerNorm (eps 1e-5).
 struct LayerNorm {
   at::Tensor weight, bias;  // [D]
 
-  at::Tensor forward(const at::Tensor& x) const;
+  // LayerNorm(dropout(x) + residual); residual undefined: none.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual,
+                     const DropoutMask& mask) const;
 };
 
 // What a block needs to know of a packed batch.
@@ -41,7 +49,8 @@ struct DropoutSites {
   const DropoutRng* rng = nullptr;
   double p = 0;
 
-  at::Tensor apply(const at::Tensor& x, std::string_view site) const;
+  // A mask for x at the named site.
+  DropoutMask mask(const at::Tensor& x, std::string_view site) const;
 };
 
 // One block of LRURec: recurrence, then feed-forward, each with a skip connection and LayerNorm.

@@ -3,7 +3,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/sum.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -26,6 +25,15 @@ void for_tiles(int64_t count, int64_t tile, const Task& task) {
   at::parallel_for(0, (count + tile - 1) / tile, 1, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) task(i * tile, std::min(tile, count - i * tile));
   });
+}
+
+// sum[c] = x[0, c] + x[1, c] + ..., rows of x `stride` apart; columns <= kTileOutputs.
+void sum_columns(const float* x, int64_t rows, int64_t columns, int64_t stride, float* sum) {
+  float total[kTileOutputs] = {};
+  for (int64_t r = 0; r < rows; ++r, x += stride) {
+    for (int64_t c = 0; c < columns; ++c) total[c] += x[c];
+  }
+  std::copy_n(total, columns, sum);
 }
 
 struct Linear : torch::autograd::Function<Linear> {
@@ -53,9 +61,11 @@ struct Linear : torch::autograd::Function<Linear> {
     const at::Tensor dy = gradients[0].contiguous();
     at::Tensor dx = at::empty(x.sizes(), x.options());
     at::Tensor dweight = at::empty(weight.sizes(), x.options());
+    at::Tensor dbias = at::empty({outputs}, x.options());
     const float *in = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
     const float* g = dy.const_data_ptr<float>();
     float *dx_out = dx.data_ptr<float>(), *dw_out = dweight.data_ptr<float>();
+    float* db_out = dbias.data_ptr<float>();
     for_tiles(positions, kTilePositions, [&](int64_t begin, int64_t size) {
       sgemm(false, false, size, inputs, outputs, 1.0f, g + begin * outputs, outputs, w, inputs,
             0.0f, dx_out + begin * inputs, inputs);
@@ -63,8 +73,9 @@ struct Linear : torch::autograd::Function<Linear> {
     for_tiles(outputs, kTileOutputs, [&](int64_t begin, int64_t size) {
       sgemm(true, false, size, inputs, positions, 1.0f, g + begin, outputs, in, inputs, 0.0f,
             dw_out + begin * inputs, inputs);
+      sum_columns(g + begin, positions, size, outputs, db_out + begin);
     });
-    return {dx, dweight, at::sum(dy, 0)};
+    return {dx, dweight, dbias};
   }
 };
 

@@ -27,7 +27,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kTileItems = 512;          // columns of a tile of logits
+constexpr int64_t kTileItems = 512;          // columns of a tile of logits, at most
 constexpr int64_t kBlockRows = 512;          // at most, so that a tile stays in a 1 MB L2
 constexpr int64_t kScratchFloats = 4 << 20;  // of logits: 16 MB
 
@@ -41,9 +41,27 @@ struct Gradients {
   float *hidden, *table, *bias;
 };
 
+// Items cut into an even number of tiles of equal size (but for the last), so that two threads get
+// equal shares.
+struct Tiling {
+  int64_t items, tiles, columns;
+
+  explicit Tiling(int64_t num_items) : items(num_items) {
+    constexpr int64_t kVector = 16;  // floats; a tile starts at a whole number of vectors
+    const int64_t pairs = (items + 2 * kTileItems - 1) / (2 * kTileItems);
+    columns = (items + 2 * pairs - 1) / (2 * pairs);
+    columns = (columns + kVector - 1) / kVector * kVector;
+    tiles = (items + columns - 1) / columns;
+  }
+  int64_t begin(int64_t tile) const { return tile * columns; }
+  int64_t size(int64_t tile) const { return std::min(columns, items - begin(tile)); }
+};
+
 // What one block of rows needs between its two passes over the item tiles.
 struct Workspace {
-  float *logits, *max, *sum, *dhidden;  // [tiles, rows, 512], [tiles, rows] twice, [tiles, rows, D]
+  Tiling tiling;
+  // [tiles, rows, columns], [tiles, rows] twice, [tiles, rows, D]
+  float *logits, *max, *sum, *dhidden;
 };
 
 void add_span(const float* __restrict from, int64_t count, float* __restrict to) {
@@ -54,20 +72,19 @@ void add_span(const float* __restrict from, int64_t count, float* __restrict to)
 // those of hidden. weight is the loss's factor, 1 / number of labelled positions.
 double block_loss(const Inputs& in, const Gradients& out, const Workspace& work, int64_t begin,
                   int64_t rows, float weight) {
-  const int64_t tiles = (in.items + kTileItems - 1) / kTileItems, width = in.width;
+  const Tiling& tiling = work.tiling;
+  const int64_t tiles = tiling.tiles, stride = tiling.columns, width = in.width;
   const float* hidden = in.hidden + begin * width;
   const int64_t* labels = in.labels + begin;
-  const auto tile_columns = [&](int64_t tile) {
-    return std::min(kTileItems, in.items - tile * kTileItems);
-  };
 
   at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
     for (int64_t tile = first; tile < last; ++tile) {
-      float* logits = work.logits + tile * rows * kTileItems;
-      sgemm(false, true, rows, tile_columns(tile), width, 1.0f, hidden, width,
-            in.table + tile * kTileItems * width, width, 0.0f, logits, kTileItems);
-      exp_rows(logits, rows, tile_columns(tile), kTileItems, in.bias + tile * kTileItems,
-               work.max + tile * rows, work.sum + tile * rows);
+      float* logits = work.logits + tile * rows * stride;
+      const int64_t item = tiling.begin(tile), columns = tiling.size(tile);
+      sgemm(false, true, rows, columns, width, 1.0f, hidden, width, in.table + item * width, width,
+            0.0f, logits, stride);
+      exp_rows(logits, rows, columns, stride, in.bias + item, work.max + tile * rows,
+               work.sum + tile * rows);
     }
   });
 
@@ -92,18 +109,18 @@ double block_loss(const Inputs& in, const Gradients& out, const Workspace& work,
 
   at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
     for (int64_t tile = first; tile < last; ++tile) {
-      float* dlogits = work.logits + tile * rows * kTileItems;
-      const int64_t item = tile * kTileItems, columns = tile_columns(tile);
-      scale_rows(dlogits, rows, columns, kTileItems, work.max + tile * rows);
+      float* dlogits = work.logits + tile * rows * stride;
+      const int64_t item = tiling.begin(tile), columns = tiling.size(tile);
+      scale_rows(dlogits, rows, columns, stride, work.max + tile * rows, out.bias + item);
       for (int64_t r = 0; r < rows; ++r) {
         if (labels[r] >= item && labels[r] < item + columns) {
-          dlogits[r * kTileItems + labels[r] - item] -= weight;
+          dlogits[r * stride + labels[r] - item] -= weight;
+          out.bias[labels[r]] -= weight;
         }
       }
-      add_column_sums(dlogits, rows, columns, kTileItems, out.bias + item);
-      sgemm(true, false, columns, width, rows, 1.0f, dlogits, kTileItems, hidden, width, 1.0f,
+      sgemm(true, false, columns, width, rows, 1.0f, dlogits, stride, hidden, width, 1.0f,
             out.table + item * width, width);
-      sgemm(false, false, rows, width, columns, 1.0f, dlogits, kTileItems, in.table + item * width,
+      sgemm(false, false, rows, width, columns, 1.0f, dlogits, stride, in.table + item * width,
             width, 0.0f, work.dhidden + tile * rows * width, width);
     }
   });
@@ -121,14 +138,15 @@ double block_loss(const Inputs& in, const Gradients& out, const Workspace& work,
 
 // hidden and labels hold labelled rows only.
 double loss_and_gradients(const Inputs& in, const Gradients& out) {
-  const int64_t tiles = (in.items + kTileItems - 1) / kTileItems;
-  int64_t block = std::clamp<int64_t>(kScratchFloats / (tiles * kTileItems), 32, kBlockRows);
+  const Tiling tiling(in.items);
+  const int64_t tiles = tiling.tiles, logits_per_row = tiles * tiling.columns;
+  int64_t block = std::clamp<int64_t>(kScratchFloats / logits_per_row, 32, kBlockRows);
   // Blocks of equal size, so that the last one is not a sliver.
   const int64_t blocks = (in.rows + block - 1) / block;
   block = (in.rows + blocks - 1) / blocks;
   thread_local Scratch logits, small;
   float* rest = small.floats(tiles * block * (2 + in.width));
-  const Workspace work = {logits.floats(tiles * block * kTileItems), rest, rest + tiles * block,
+  const Workspace work = {tiling, logits.floats(logits_per_row * block), rest, rest + tiles * block,
                           rest + 2 * tiles * block};
   double loss = 0;
   for (int64_t begin = 0; begin < in.rows; begin += block) {

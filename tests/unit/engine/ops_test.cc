@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "engine/ops/gelu.h"
+#include "engine/kernels/gelu.h"
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/lru_scan.h"
 
