@@ -134,7 +134,9 @@ int64_t Nf4Tensor::bytes() const {
 
 float Nf4Tensor::scale(int64_t index) const {
   if (!is_double()) return absmax[index];
-  return nf4_dynamic_map()[absmax_codes[index]] * absmax2[index / nested_block] + offset;
+  const uint8_t code = absmax_codes[index];
+  const float value = nested_map.empty() ? nf4_dynamic_map()[code] : nested_map[code];
+  return value * absmax2[index / nested_block] + offset;
 }
 
 namespace {
@@ -203,6 +205,7 @@ void Nf4Tensor::validate(std::string_view where) const {
   if (is_double()) {
     want("block maxima", absmax.size(), 0);
     want("codes of block maxima", absmax_codes.size(), blocks);
+    if (!nested_map.empty()) want("values of the second level's map", nested_map.size(), 256);
     want("maxima of the second level", absmax2.size(), (blocks + nested_block - 1) / nested_block);
   } else {
     want("block maxima", absmax.size(), blocks);

@@ -33,6 +33,7 @@ struct Nf4Tensor {
   std::span<const uint8_t> absmax_codes = {};
   std::span<const float> absmax2 = {};
   float offset = 0;
+  std::span<const float> nested_map = {};  // of the file it comes from; empty: nf4_dynamic_map()
   std::shared_ptr<const void> owner = {};
 
   int64_t count() const;  // elements

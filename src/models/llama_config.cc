@@ -76,8 +76,11 @@ void read_rope(const Reader& reader, LlamaConfig& config) {
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   if (type == "llama3") {
     config.rope_scaling = read_llama3_scaling(rope);
+  } else if (type == "linear") {
+    config.rope_linear_factor = rope.number("factor", 1);
   } else if (type != "default") {
-    throw FormatError("{}: rope_type is '{}', expected 'default' or 'llama3'", rope.where, type);
+    throw FormatError("{}: rope_type is '{}', expected 'default', 'linear' or 'llama3'", rope.where,
+                      type);
   }
 }
 
@@ -185,6 +188,8 @@ void LlamaConfig::validate(std::string_view where) const {
        fmt::format("rope_theta is {}, expected a positive number", rope_theta));
   want(windows.empty() || static_cast<int64_t>(windows.size()) == num_layers,
        fmt::format("{} windows for {} layers", windows.size(), num_layers));
+  want(std::isfinite(rope_linear_factor) && rope_linear_factor > 0,
+       fmt::format("rope scaling's factor is {}, expected a positive number", rope_linear_factor));
   if (!rope_scaling) return;
   const Llama3RopeScaling& s = *rope_scaling;
   want(s.factor >= 1 && s.low_freq_factor > 0 && s.high_freq_factor > s.low_freq_factor,
@@ -214,6 +219,8 @@ Json LlamaConfig::to_json(std::string_view dtype) const {
                {"rope_scaling", nullptr},
                {"tie_word_embeddings", tied_head},
                {"torch_dtype", dtype}};
+  if (rope_linear_factor != 1)
+    json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", rope_linear_factor}};
   if (rope_scaling) {
     json["rope_scaling"] = {{"rope_type", "llama3"},
                             {"factor", rope_scaling->factor},
@@ -257,7 +264,7 @@ std::vector<double> LlamaConfig::inverse_frequencies() const {
   std::vector<double> frequencies(static_cast<size_t>(head_dim / 2));
   for (size_t j = 0; j < frequencies.size(); ++j) {
     const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(head_dim);
-    double f = std::pow(rope_theta, -exponent);
+    double f = std::pow(rope_theta, -exponent) / rope_linear_factor;
     if (rope_scaling) {
       const Llama3RopeScaling& s = *rope_scaling;
       // Rotations within the original context; few rotations are stretched by the factor.

@@ -41,6 +41,7 @@ struct LlamaConfig {
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
   std::optional<Llama3RopeScaling> rope_scaling = {};
+  double rope_linear_factor = 1;  // positions count 1 / factor each ("linear" scaling)
   bool tied_head = false;
   bool qkv_bias = false;     // Qwen2, or attention_bias
   bool output_bias = false;  // on o_proj: attention_bias of Llama and Qwen3

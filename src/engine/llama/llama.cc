@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
@@ -12,6 +13,7 @@
 #include "engine/kernels/vector_ops.h"
 #include "engine/ops/causal_attention.h"
 #include "engine/ops/rms_norm.h"
+#include "models/llama_adapter.h"
 
 namespace tandem {
 namespace {
@@ -167,23 +169,42 @@ Matrix LlamaLayer::mlp(const Matrix& x, ThreadPool& pool) const {
   return out;
 }
 
-Llama::Llama(const fs::path& folder) : Llama(std::make_shared<const HfFolder>(folder)) {}
+namespace {
 
-Llama::Llama(std::shared_ptr<const HfFolder> folder)
-    : folder_(std::move(folder)),
-      config_(LlamaConfig::from_json(folder_->config(), folder_->config_path().string())),
+void add_adapter(const PeftFolder* adapter, const std::string& name, LinearWeight& weight) {
+  const PeftModule* module = adapter ? adapter->find(name) : nullptr;
+  if (!module) return;
+  weight.add_low_rank({.rank = module->rank,
+                       .a = module->a.read(),
+                       .b = module->b.read(),
+                       .scale = static_cast<float>(module->scale)});
+}
+
+}  // namespace
+
+Llama::Llama(const fs::path& model, const fs::path& adapter) {
+  const auto lora = adapter.empty() ? std::nullopt : std::make_optional<const PeftFolder>(adapter);
+  *this = Llama(open_llama(model), lora ? &*lora : nullptr);
+}
+
+Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter)
+    : source_(std::move(source)),
+      config_(source_->config()),
       inverse_frequencies_(config_.inverse_frequencies()) {
-  std::set<std::string> wanted;  // a bias beyond the configuration is no part of the model
-  for (const TensorSpec& spec : llama_tensors(config_)) {
-    folder_->weight(spec);
-    wanted.insert(spec.name);
-  }
+  std::map<std::string, TensorSpec> specs;  // a bias beyond the configuration is no part of it
+  for (TensorSpec& spec : llama_tensors(config_)) specs.emplace(spec.name, spec);
+  if (adapter) check_adapter(*adapter, config_);
   const auto linear = [&](const std::string& name) {
-    const std::string bias = name + ".bias";
-    return LinearWeight(folder_->at(name + ".weight"),
-                        wanted.contains(bias) ? &folder_->at(bias) : nullptr);
+    const auto bias_spec = specs.find(name + ".bias");
+    std::optional<StoredTensor> bias;
+    if (bias_spec != specs.end()) bias = source_->tensor(bias_spec->second);
+    LinearWeight weight(source_->tensor(specs.at(name + ".weight")), bias ? &*bias : nullptr);
+    add_adapter(adapter, name, weight);
+    return weight;
   };
-  const auto vector = [&](const std::string& name) { return to_floats(folder_->at(name)); };
+  const auto vector = [&](const std::string& name) {
+    return source_->tensor(specs.at(name)).read();
+  };
   embedding_ = linear("model.embed_tokens");
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     const std::string prefix = llama_layer_prefix(i);
@@ -206,6 +227,7 @@ Llama::Llama(std::shared_ptr<const HfFolder> folder)
   }
   norm_ = vector("model.norm.weight");
   head_ = config_.tied_head ? embedding_ : linear("lm_head");
+  if (config_.tied_head) add_adapter(adapter, "lm_head", head_);
 }
 
 Matrix Llama::embed(std::span<const int32_t> tokens) const {

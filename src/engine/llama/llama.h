@@ -14,8 +14,9 @@
 #include "engine/ops/linear_weight.h"
 #include "engine/ops/matrix.h"
 #include "engine/ops/rope.h"
-#include "formats/hf_folder.h"
+#include "formats/peft_folder.h"
 #include "models/llama_config.h"
+#include "models/llama_source.h"
 
 namespace tandem {
 
@@ -54,15 +55,18 @@ struct LlamaLayer {
   Matrix mlp(const Matrix& x, ThreadPool& pool) const;
 };
 
-// A model of the Llama family in float32 arithmetic on mapped weights (see LinearWeight). Sequences
-// of different lengths are packed end to end, without padding. The result of a sequence does not
+// A model of the Llama family in float32 arithmetic on mapped weights, in whatever form the file
+// has them (see LinearWeight), with a LoRA adapter beside them where one is given. Sequences of
+// different lengths are packed end to end, without padding. The result of a sequence does not
 // depend on which others share its batch beyond rounding; the bits do not depend on the number of
 // threads. Safe to use from several threads with a pool each.
 class Llama {
  public:
-  // Checks every tensor's shape against the configuration first. Throws FormatError, IoError.
-  explicit Llama(const fs::path& folder);
-  explicit Llama(std::shared_ptr<const HfFolder> folder);
+  // A Hugging Face folder, also in 4 bits, or a GGUF file; see open_llama(). adapter: a PEFT
+  // folder, or empty. Shapes are checked against the configuration first. Throws FormatError,
+  // IoError.
+  explicit Llama(const fs::path& model, const fs::path& adapter = {});
+  explicit Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter = nullptr);
 
   const LlamaConfig& config() const { return config_; }
   KvCache new_cache() const { return {config_.num_layers, config_.kv_width()}; }
@@ -81,7 +85,7 @@ class Llama {
   Matrix logits(const Matrix& hidden, std::span<const int32_t> tokens, ThreadPool& pool) const;
 
  private:
-  std::shared_ptr<const HfFolder> folder_;  // keeps the weights mapped
+  std::shared_ptr<const LlamaSource> source_;  // keeps the weights mapped
   LlamaConfig config_;
   std::vector<double> inverse_frequencies_;
   LinearWeight embedding_, head_;

@@ -12,6 +12,7 @@
 #include "engine/llama/generate.h"
 #include "engine/llama/llama.h"
 #include "formats/safetensors.h"
+#include "oracle/engine/llama_logits.h"
 #include "oracle/report.h"
 
 namespace tandem {
@@ -29,12 +30,6 @@ std::vector<double> numbers(const TensorView& view) {
   }
   const auto values = view.as<double>();
   return {values.begin(), values.end()};
-}
-
-Matrix all_logits(const Llama& model, const Tokens& tokens, ThreadPool& pool,
-                  const LlamaObserver& observer = {}) {
-  const LlamaSequence sequence{static_cast<int64_t>(tokens.size())};
-  return model.logits(model.hidden(model.embed(tokens), {&sequence, 1}, 0, pool, observer), pool);
 }
 
 std::map<std::string, Tokens> sequences_of(const Json& inputs) {

@@ -6,22 +6,26 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
 #include "core/thread_pool.h"
+#include "engine/llama/llama.h"
 #include "formats/half.h"
 #include "formats/nf4.h"
 #include "formats/safetensors.h"
+#include "oracle/engine/llama_logits.h"
 #include "oracle/report.h"
 
 namespace tandem {
 namespace {
 
-// The README's limit on the offset; everything else of the codec is equal in bits.
-constexpr double kOffsetLimit = 1e-6;
+// The README's limits; everything else of the codec is equal in bits. bfloat16 products: inputs,
+// weights and the result are rounded, so 1e-2 of the largest.
+constexpr double kOffsetLimit = 1e-6, kLogitsLimit = 1e-5, kProductLimit = 1e-5;
 
 std::vector<float> floats(const TensorView& view) {
   if (view.dtype == DType::kF32) {
@@ -138,9 +142,58 @@ void check_cases(const fs::path& folder, OracleReport& report) {
   if (count == 0) report.fail("cases", "none in the folder");
 }
 
+// Linear4bit's products in float32: the engine's, on weights quantised here.
+void check_products(const fs::path& folder, OracleReport& report) {
+  report.part("linear4bit");
+  ThreadPool pool(2);
+  const SafetensorsFile file(folder / "linear4bit.safetensors");
+  for (const auto& [name, view] : file.tensors()) {
+    if (!name.ends_with(".weight")) continue;
+    const std::string prefix = name.substr(0, name.size() - 6);
+    const TensorView& inputs = file.at(prefix + "x");
+    Matrix x(inputs.shape[0], inputs.shape[1]);
+    x.values = floats(inputs);
+    std::optional<StoredTensor> bias;
+    if (file.contains(prefix + "bias")) bias.emplace(file.at(prefix + "bias"));
+    for (const bool nested : {false, true}) {
+      // The stored products were made by the CPU library.
+      const Nf4Tensor w =
+          nf4_quantize(floats(view), view.shape,
+                       {.double_quant = nested, .second_level = Nf4SecondLevel::kTable});
+      const LinearWeight linear(StoredTensor(name, w), bias ? &*bias : nullptr);
+      const Matrix y = linear.apply(x, pool);
+      const std::string kind = prefix + (nested ? "y.dq." : "y.plain.");
+      for (const char* wanted : {"f32", "f64ref"})
+        report.error(kind + wanted, relative_to_max(y.values, floats(file.at(kind + wanted))),
+                     kProductLimit);
+    }
+  }
+}
+
+// A folder as transformers saves it, straight into the engine.
+void check_folder(const fs::path& folder, OracleReport& report) {
+  report.part(folder.filename().string());
+  ThreadPool pool(2);
+  const SafetensorsFile want(folder / "expected.safetensors");
+  const auto source = open_llama(folder);
+  const std::string prefix = "dequant_f32.";
+  for (const auto& [name, view] : want.tensors()) {
+    if (!name.starts_with(prefix)) continue;
+    const TensorSpec spec{name.substr(prefix.size()) + ".weight", view.shape};
+    report.equal(name, same_bits<float>(source->tensor(spec).read(), view.as<float>()),
+                 fmt::format("{} values", view.count()));
+  }
+  const std::vector<float> logits = batch_logits(Llama(source), want.at("input_ids"), pool);
+  report.error("logits_f32_of_dequantised",
+               relative_to_max(logits, floats(want.at("logits_f32_of_dequantised"))), kLogitsLimit);
+}
+
 void check_nf4(const fs::path& folder, OracleReport& report) {
   check_tables(folder, report);
   check_cases(folder, report);
+  check_products(folder, report);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+    if (fs::exists(entry.path() / "config.json")) check_folder(entry.path(), report);
 }
 
 const OracleChecker nf4("nf4", "engine", check_nf4);

@@ -54,7 +54,8 @@ TEST(LinearWeight, EqualsAPlainLoopForEveryTypeAndAlignment) {
       const std::vector<std::byte> bias_bytes = store(bias, dtype, shift);
       const TensorView w_view{"w", dtype, {kOutputs, kInputs}, std::span(w_bytes).subspan(shift)};
       const TensorView b_view{"b", dtype, {kOutputs}, std::span(bias_bytes).subspan(shift)};
-      const LinearWeight linear(w_view, &b_view);
+      const StoredTensor stored_bias(b_view);
+      const LinearWeight linear(StoredTensor(w_view), &stored_bias);
       const Matrix out = linear.apply(x, pool);
       const std::vector<int32_t> labels = {299, 0, 17, 17};
       const Matrix some = linear.apply(x, labels, pool);
@@ -78,9 +79,43 @@ TEST(LinearWeight, OtherTypesAndShapesAreRefused) {
   const std::vector<std::byte> bytes(32);
   const TensorView whole{"w", DType::kI32, {2, 4}, bytes}, flat{"w", DType::kF32, {8}, bytes};
   const TensorView good{"w", DType::kF32, {2, 4}, bytes};
-  EXPECT_THROW(LinearWeight{whole}, FormatError);
-  EXPECT_THROW(LinearWeight{flat}, FormatError);
-  EXPECT_THROW(LinearWeight(good, &flat), FormatError);
+  EXPECT_THROW(StoredTensor{whole}, FormatError);
+  const StoredTensor stored_flat(flat);
+  EXPECT_THROW(LinearWeight{stored_flat}, FormatError);
+  EXPECT_THROW(LinearWeight(StoredTensor(good), &stored_flat), FormatError);
+  LinearWeight linear{StoredTensor(good)};
+  EXPECT_THROW(linear.add_low_rank({.rank = 1, .a = {1, 2, 3}, .b = {1, 2}}), FormatError);
+}
+
+TEST(LinearWeight, ExpandsNf4AndAddsALowRankProduct) {
+  Rng rng(2);
+  std::vector<float> w(kOutputs * 64), a(3 * 64), b(kOutputs * 3);
+  for (auto* values : {&w, &a, &b})
+    for (float& v : *values) v = value(rng);
+  const std::vector<int64_t> shape = {kOutputs, 64};
+  const Nf4Tensor quantised = nf4_quantize(w, shape, {.double_quant = true});
+  quantised.dequantize(0, quantised.count(), w.data());
+  LinearWeight linear(StoredTensor("w", quantised));
+  linear.add_low_rank({.rank = 3, .a = a, .b = b, .scale = 0.25f});
+  Matrix x(kRows, 64);
+  for (float& v : x.values) v = value(rng);
+  ThreadPool pool(2);
+  const Matrix out = linear.apply(x, pool);
+  const std::vector<int32_t> labels = {299, 0, 17};
+  const Matrix some = linear.apply(x, labels, pool);
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t n = 0; n < kOutputs; ++n) {
+      double want = 0;
+      for (int64_t k = 0; k < 64; ++k) {
+        double added = 0;
+        for (int64_t i = 0; i < 3; ++i) added += double{b[n * 3 + i]} * a[i * 64 + k];
+        want += x.row(r)[k] * (w[n * 64 + k] + 0.25 * added);
+      }
+      EXPECT_NEAR(out.row(r)[n], want, 2e-4) << r << ", " << n;  // sums up to a few hundred
+    }
+    for (size_t l = 0; l < labels.size(); ++l)
+      EXPECT_FLOAT_EQ(some.row(r)[l], out.row(r)[labels[l]]);
+  }
 }
 
 }  // namespace

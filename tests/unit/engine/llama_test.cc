@@ -187,7 +187,7 @@ TEST_F(LlamaTest, Bf16WeightsAreWidenedExactly) {
   fs::copy_file(folder_ / "config.json", wide / "config.json");
   write_hf_weights(wide, llama_tensors(tiny()), DType::kF32, 1 << 20,
                    [&](const TensorSpec& spec, std::span<std::byte> out) {
-                     const std::vector<float> values = to_floats(narrow.at(spec.name));
+                     const std::vector<float> values = StoredTensor(narrow.at(spec.name)).read();
                      std::memcpy(out.data(), values.data(), out.size());
                    });
   EXPECT_EQ(half.values, logits(Llama(wide), tokens, pool_).values);
