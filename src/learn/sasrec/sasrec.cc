@@ -5,9 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
@@ -19,17 +17,14 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "learn/ops/dropout.h"
+#include "learn/ops/gelu_dropout.h"
+#include "learn/ops/linear.h"
+#include "learn/ops/residual_layer_norm.h"
 
 namespace tandem {
 namespace {
 
 constexpr double kNormEps = 1e-12;
-
-at::Tensor maybe_drop(const at::Tensor& x, const DropoutRng* rng, const std::string& site,
-                      double p) {
-  if (rng == nullptr || p == 0) return x;
-  return dropout(x, rng->keep(site, x.size(0), x.size(1), p), p);
-}
 
 }  // namespace
 
@@ -108,6 +103,8 @@ SasRec::SasRec(const SasRecConfig& config, uint64_t seed) : config_(config) {
   for (const NamedParameter& parameter : parameters_) parameter.value.set_requires_grad(true);
 }
 
+at::Tensor SasRec::Linear::apply(const at::Tensor& x) const { return linear(x, weight, bias); }
+
 at::Tensor SasRec::add(const std::string& name, std::vector<int64_t> shape) {
   parameters_.push_back({name, at::zeros(shape, at::kFloat)});
   return parameters_.back().value;
@@ -130,8 +127,8 @@ bool SasRec::decayed(std::string_view name) const {
 at::Tensor SasRec::attention(const Block& block, const std::string& site, const at::Tensor& x,
                              const Layout& layout, const DropoutRng* rng) const {
   const int64_t heads = config_.heads, size = config_.width / heads;
-  const auto to_grid = [&](const Linear& linear) {
-    return at::linear(x, linear.weight, linear.bias)
+  const auto to_grid = [&](const Linear& projection) {
+    return projection.apply(x)
         .index_select(0, layout.position)
         .view({layout.rows, layout.longest, heads, size})
         .transpose(1, 2);  // [B, heads, T, size]
@@ -164,28 +161,31 @@ at::Tensor SasRec::hidden(const PackedBatch& batch, const DropoutRng* rng) const
     throw ShapeError("sasrec: a row has {} inputs, max_length is {}", layout.longest,
                      config_.max_length);
   }
-  const auto norm = [&](const Norm& norm, const at::Tensor& x) {
-    return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, kNormEps);
-  };
-  const auto drop = [&](const at::Tensor& x, const std::string& site) {
-    return maybe_drop(x, rng, site, config_.dropout);
+  const bool dropped = rng != nullptr && config_.dropout > 0;
+  // LayerNorm(dropout(x) + residual)
+  const auto join = [&](const at::Tensor& x, const at::Tensor& residual, const std::string& site,
+                        const Norm& norm) {
+    const at::Tensor keep =
+        dropped ? rng->keep(site, x.size(0), x.size(1), config_.dropout) : at::Tensor();
+    return residual_layer_norm(x, residual, keep, dropped ? config_.dropout : 0, norm.weight,
+                               norm.bias, kNormEps);
   };
   const at::Tensor starts = batch.row_starts;
   const at::Tensor lengths = starts.narrow(0, 1, layout.rows) - starts.narrow(0, 0, layout.rows);
   const at::Tensor slot = layout.step + (config_.max_length - lengths).repeat_interleave(lengths);
   at::Tensor x = item_embedding_.index_select(0, batch.items) +
                  position_embedding_.index_select(0, slot);  // [P, D]
-  x = drop(norm(embedding_norm_, x), "embedding");
+  x = at::layer_norm(x, {config_.width}, embedding_norm_.weight, embedding_norm_.bias, kNormEps);
+  if (dropped) {
+    x = dropout(x, rng->keep("embedding", x.size(0), x.size(1), config_.dropout), config_.dropout);
+  }
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
     const std::string site = fmt::format("layer.{}.", i);
     const at::Tensor seen = attention(block, site + "attention", x, layout, rng);
-    const at::Tensor h =
-        norm(block.attention_norm,
-             drop(at::linear(seen, block.dense.weight, block.dense.bias), site + "dense") + x);
-    const at::Tensor inner = at::gelu(at::linear(h, block.dense_1.weight, block.dense_1.bias));
-    x = norm(block.ffn_norm,
-             drop(at::linear(inner, block.dense_2.weight, block.dense_2.bias), site + "ffn") + h);
+    const at::Tensor h = join(block.dense.apply(seen), x, site + "dense", block.attention_norm);
+    const at::Tensor inner = gelu_dropout(block.dense_1.apply(h), {}, 0);
+    x = join(block.dense_2.apply(inner), h, site + "ffn", block.ffn_norm);
   }
   return x;
 }

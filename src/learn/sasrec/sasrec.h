@@ -51,6 +51,8 @@ class SasRec : public RetrieverModel {
  private:
   struct Linear {
     at::Tensor weight, bias;
+
+    at::Tensor apply(const at::Tensor& x) const;
   };
   struct Norm {
     at::Tensor weight, bias;
