@@ -8,13 +8,14 @@
 #include <optional>
 #include <string>
 
+#include "cli/model_verbs.h"
 #include "cli/verbs.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/thread_pool.h"
-#include "models/llama2c.h"
 #include "models/llama_config.h"
 #include "models/llama_init.h"
+#include "models/llama_source.h"
 
 namespace tandem {
 namespace {
@@ -31,15 +32,13 @@ struct ModelInfo {
   std::map<std::string, int64_t> bytes_by_dtype;
 };
 
-ModelInfo describe_model(const HfFolder& folder) {
-  ModelInfo info{.config = LlamaConfig::from_json(folder.config(), folder.config_path().string()),
-                 .bytes_by_dtype = {}};
+ModelInfo describe_model(const LlamaSource& source) {
+  ModelInfo info{.config = source.config(), .bytes_by_dtype = {}};
   for (const TensorSpec& spec : llama_tensors(info.config)) {
-    const TensorView& view = folder.weight(spec);
-    const auto bytes = static_cast<int64_t>(view.bytes.size());
-    info.parameters += view.count();
-    info.weight_bytes += bytes;
-    info.bytes_by_dtype[std::string(dtype_name(view.dtype))] += bytes;
+    const StoredTensor tensor = source.tensor(spec);
+    info.parameters += tensor.count();
+    info.weight_bytes += tensor.bytes();
+    info.bytes_by_dtype[std::string(tensor.type_name())] += tensor.bytes();
     ++info.num_tensors;
   }
   return info;
@@ -71,8 +70,11 @@ void print_info(const ModelInfo& info, const std::string& folder) {
   line("heads",
        fmt::format("{} of {}, {} for keys and values", c.num_heads, c.head_dim, c.num_kv_heads));
   line("vocabulary", fmt::format("{}, {} head", c.vocab_size, c.tied_head ? "tied" : "own"));
-  line("positions", fmt::format("{}, theta {:g}{}", c.max_positions, c.rope_theta,
-                                c.rope_scaling ? ", Llama 3.1 scaling" : ""));
+  const std::string scaling = c.rope_scaling ? ", Llama 3.1 scaling"
+                              : c.rope_linear_factor != 1
+                                  ? fmt::format(", linear scaling {:g}", c.rope_linear_factor)
+                                  : "";
+  line("positions", fmt::format("{}, theta {:g}{}", c.max_positions, c.rope_theta, scaling));
   if (!c.windows.empty())
     line("sliding windows", fmt::format("{} (0: all)", fmt::join(c.windows, " ")));
   line("parameters", fmt::format("{:.3f} M in {} tensors",
@@ -88,8 +90,8 @@ void print_info(const ModelInfo& info, const std::string& folder) {
 }
 
 void run_info(const InfoOptions& options) {
-  const HfFolder folder{options.folder};
-  const ModelInfo info = describe_model(folder);
+  const auto source = open_llama(options.folder);
+  const ModelInfo info = describe_model(*source);
   if (options.json) {
     fmt::print("{}\n", to_json(info).dump(2));
     return;
@@ -97,14 +99,14 @@ void run_info(const InfoOptions& options) {
   print_info(info, options.folder);
   if (!options.tensors) return;
   for (const TensorSpec& spec : llama_tensors(info.config))
-    fmt::print("{:<52} {:<5} {}\n", spec.name, dtype_name(folder.at(spec.name).dtype),
+    fmt::print("{:<52} {:<5} {}\n", spec.name, source->tensor(spec).type_name(),
                format_shape(spec.shape));
 }
 
 void add_info(CLI::App& model) {
   auto options = std::make_shared<InfoOptions>();
-  CLI::App* verb = model.add_subcommand("info", "shapes, bytes and FLOPs of a model folder");
-  verb->add_option("DIR", options->folder, "Hugging Face folder")->required();
+  CLI::App* verb = model.add_subcommand("info", "shapes, bytes and FLOPs of a model");
+  verb->add_option("DIR", options->folder, "Hugging Face folder or GGUF file")->required();
   verb->add_flag("--tensors", options->tensors, "list every tensor");
   verb->add_flag("--json", options->json, "print JSON");
   verb->callback([options] { run_info(*options); });
@@ -178,31 +180,15 @@ void add_init(CLI::App& model) {
   verb->callback([options] { run_init(*options); });
 }
 
-struct ConvertOptions {
-  std::string input, output;
-  bool overwrite = false;
-};
-
-void add_convert(CLI::App& model) {
-  auto options = std::make_shared<ConvertOptions>();
-  CLI::App* verb = model.add_subcommand("convert", "a llama2.c .bin file to a Hugging Face folder");
-  verb->add_option("INPUT", options->input, "llama2.c checkpoint (.bin)")->required();
-  verb->add_option("--output", options->output, "new folder")->required();
-  verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
-  verb->callback([options] {
-    convert_llama2c(options->input, options->output, options->overwrite);
-    spdlog::info("{}: written", options->output);
-  });
-}
-
 }  // namespace
 
 void add_model_verb(CLI::App& app) {
-  CLI::App* model = app.add_subcommand("model", "make, convert and look at language models");
+  CLI::App* model = app.add_subcommand("model", "make, convert, merge and look at language models");
   model->require_subcommand(1);
   add_info(*model);
   add_init(*model);
-  add_convert(*model);
+  add_model_convert(*model);
+  add_model_merge(*model);
 }
 
 }  // namespace tandem

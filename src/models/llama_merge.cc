@@ -139,6 +139,7 @@ void write_floats(const LlamaSource& source, const PeftFolder* adapter, const fs
   writer.finish();
   write_json(staged.path() / "config.json", json);
   copy_side_files(source, staged.path());
+  if (options.add_files) options.add_files(staged.path());
   staged.commit();
 }
 
@@ -184,6 +185,7 @@ void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const fs::
   json["quantization_config"] = bnb_quantization_config(nf4.double_quant, torch_name(rest));
   write_json(staged.path() / "config.json", json);
   copy_side_files(source, staged.path());
+  if (options.add_files) options.add_files(staged.path());
   staged.commit();
 }
 

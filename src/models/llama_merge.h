@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct LlamaExport {
   std::optional<DType> dtype = {};
   bool overwrite = false;
   int64_t shard_bytes = int64_t{2} << 30;
+  // Puts more files into the folder before it appears: a tokenizer.
+  std::function<void(const fs::path& folder)> add_files = {};
 };
 
 // W + scale B A in float32, [out, in], row-major.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tokenizer/gguf_vocab.h"
+
 #include <algorithm>
 #include <array>
 
 #include "core/error.h"
 #include "formats/gguf.h"
-#include "tokenizer/bpe.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem {
@@ -12,11 +13,8 @@ namespace {
 
 constexpr std::string_view kMark = "\xE2\x96\x81";
 
-// llama.cpp's kinds of tokens.
-enum TokenType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4 };
-
-// The split patterns that llama.cpp knows by name.
-void add_pre_tokenizer(std::string_view name, PreTokenizer& out, std::string_view where) {
+// The split patterns that llama.cpp knows by name, and whether whole words go before merges.
+void set_pre_tokenizer(std::string_view name, GgufVocabulary& out, std::string_view where) {
   static constexpr std::array kGpt2{"gpt-2", "gpt2", "phi-2",       "mpt",
                                     "olmo",  "jais", "roberta-bpe", "exaone"};
   static constexpr std::array kLlama3{"llama3",  "llama-v3", "llama-bpe", "falcon3",
@@ -27,12 +25,13 @@ void add_pre_tokenizer(std::string_view name, PreTokenizer& out, std::string_vie
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   if (one_of(kLlama3)) {
-    out.add_split(kLlama3SplitPattern, where);
+    out.split_patterns = {kLlama3SplitPattern};
+    out.ignores_merges = true;
   } else if (one_of(kQwen2)) {
-    out.add_split(kQwen2SplitPattern, where);
+    out.split_patterns = {kQwen2SplitPattern};
   } else if (one_of(kGpt2) || one_of(kDigits)) {
-    if (one_of(kDigits)) out.add_split(R"(\p{N})", where);
-    out.add_split(kGpt2SplitPattern, where);
+    if (one_of(kDigits)) out.split_patterns.push_back(R"(\p{N})");
+    out.split_patterns.push_back(kGpt2SplitPattern);
   } else {
     throw FormatError("{}: tokenizer.ggml.pre '{}' is not supported", where, name);
   }
@@ -40,40 +39,86 @@ void add_pre_tokenizer(std::string_view name, PreTokenizer& out, std::string_vie
 
 }  // namespace
 
-std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
+bool GgufVocabulary::is_added(int32_t id) const {
+  const auto type = static_cast<GgufTokenType>(types[static_cast<size_t>(id)]);
+  return type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined ||
+         type == GgufTokenType::kUnknown;
+}
+
+namespace {
+
+// SentencePiece scores its pieces instead of listing merges: the best score merges first.
+std::vector<BpeModel::Merge> merges_from_scores(const GgufVocabulary& vocab,
+                                                const std::vector<double>& scores,
+                                                std::string_view where) {
+  if (scores.size() != static_cast<size_t>(vocab.vocabulary.size())) {
+    throw FormatError("{}: {} scores for {} tokens", where, scores.size(), vocab.vocabulary.size());
+  }
+  if (std::any_of(scores.begin(), scores.end(), [](double s) { return s != s; })) {
+    throw FormatError("{}: a token's score is not a number", where);
+  }
+  std::vector<double> distinct = scores;
+  std::sort(distinct.begin(), distinct.end(), std::greater<>());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  const auto rank = [&](int32_t id) {
+    const auto type = static_cast<GgufTokenType>(vocab.types[static_cast<size_t>(id)]);
+    if (type != GgufTokenType::kNormal && type != GgufTokenType::kUserDefined) return -1;
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(),
+                                     scores[static_cast<size_t>(id)], std::greater<>());
+    return static_cast<int32_t>(at - distinct.begin());
+  };
+  const auto text = [&](int32_t id) -> std::string_view { return vocab.vocabulary.piece(id); };
+  return BpeModel::merges_from_ranks(vocab.vocabulary, text, rank);
+}
+
+std::vector<BpeModel::Merge> listed_merges(const Vocabulary& vocabulary,
+                                           const std::vector<std::string_view>& list,
+                                           std::string_view where) {
+  std::vector<BpeModel::Merge> merges;
+  merges.reserve(list.size());
+  const auto need = [&](std::string_view piece) {
+    const auto id = vocabulary.find(piece);
+    if (!id)
+      throw FormatError("{}: merge {} uses '{}', which is no token", where, merges.size(), piece);
+    return *id;
+  };
+  for (const std::string_view merge : list) {
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string_view::npos)
+      throw FormatError("{}: merge {} is no pair", where, merges.size());
+    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
+    merges.push_back({need(left), need(right), static_cast<int32_t>(merges.size()),
+                      need(std::string(left).append(right))});
+  }
+  return merges;
+}
+
+}  // namespace
+
+GgufVocabulary read_gguf_vocabulary(const fs::path& path) {
   const GgufMetadata metadata(path);
   const std::string where = path.string();
   const std::string_view model = metadata.text("tokenizer.ggml.model");
   if (model != "llama" && model != "gpt2") {
     throw FormatError("{}: tokenizer.ggml.model '{}', expected llama or gpt2", where, model);
   }
-  const bool spm = model == "llama";
+  GgufVocabulary vocab;
+  vocab.is_sentencepiece = model == "llama";
   const auto pieces = metadata.texts("tokenizer.ggml.tokens");
   const auto num_pieces = static_cast<int32_t>(pieces.size());
-  Vocabulary vocabulary;
   for (size_t id = 0; id < pieces.size(); ++id) {
     if (!is_valid_utf8(pieces[id])) throw FormatError("{}: token {} is not UTF-8", where, id);
-    vocabulary.add(std::string(pieces[id]), static_cast<int64_t>(id), num_pieces, where);
+    vocab.vocabulary.add(std::string(pieces[id]), static_cast<int64_t>(id), num_pieces, where);
   }
-  std::vector<double> types(pieces.size(), kNormal);
-  if (metadata.contains("tokenizer.ggml.token_type"))
-    types = metadata.numbers("tokenizer.ggml.token_type");
-  if (types.size() != pieces.size()) {
-    throw FormatError("{}: {} token types for {} tokens", where, types.size(), pieces.size());
+  vocab.types.assign(pieces.size(), static_cast<int>(GgufTokenType::kNormal));
+  if (metadata.contains("tokenizer.ggml.token_type")) {
+    const std::vector<double> types = metadata.numbers("tokenizer.ggml.token_type");
+    if (types.size() != pieces.size()) {
+      throw FormatError("{}: {} token types for {} tokens", where, types.size(), pieces.size());
+    }
+    for (size_t i = 0; i < types.size(); ++i)  // a number of no kind is none of ours
+      vocab.types[i] = types[i] >= 0 && types[i] < 256 ? static_cast<int>(types[i]) : 0;
   }
-  const auto type_of = [&](int32_t id) { return static_cast<int>(types[static_cast<size_t>(id)]); };
-
-  PipelineParts parts;
-  for (int32_t id = 0; id < num_pieces; ++id) {
-    const int type = type_of(id);
-    if (type != kControl && type != kUserDefined && type != kUnknown) continue;
-    AddedToken token;
-    token.id = id;
-    token.content = vocabulary.piece(id);
-    token.special = type != kUserDefined;
-    parts.added_tokens.push_back(std::move(token));
-  }
-  Tokenizer::SpecialIds ids;
   const auto special = [&](const char* key) -> std::optional<int32_t> {
     const auto id = metadata.integer(key);
     if (!id) return std::nullopt;
@@ -81,69 +126,57 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
       throw FormatError("{}: {} is {}, of {} tokens", where, key, *id, num_pieces);
     return static_cast<int32_t>(*id);
   };
-  ids.bos = special("tokenizer.ggml.bos_token_id");
-  ids.eos = special("tokenizer.ggml.eos_token_id");
-  ids.unk = special("tokenizer.ggml.unknown_token_id");
-  ids.pad = special("tokenizer.ggml.padding_token_id");
-  if (ids.bos && metadata.flag("tokenizer.ggml.add_bos_token").value_or(spm))
-    parts.post_processor.prefix = {*ids.bos};
-  if (ids.eos && metadata.flag("tokenizer.ggml.add_eos_token").value_or(false)) {
-    parts.post_processor.suffix = {*ids.eos};
+  vocab.ids.bos = special("tokenizer.ggml.bos_token_id");
+  vocab.ids.eos = special("tokenizer.ggml.eos_token_id");
+  vocab.ids.unk = special("tokenizer.ggml.unknown_token_id");
+  vocab.ids.pad = special("tokenizer.ggml.padding_token_id");
+  vocab.adds_bos = vocab.ids.bos &&
+                   metadata.flag("tokenizer.ggml.add_bos_token").value_or(vocab.is_sentencepiece);
+  vocab.adds_eos = vocab.ids.eos && metadata.flag("tokenizer.ggml.add_eos_token").value_or(false);
+  if (vocab.is_sentencepiece) {
+    vocab.adds_space = metadata.flag("tokenizer.ggml.add_space_prefix").value_or(true);
+    vocab.merges = merges_from_scores(vocab, metadata.numbers("tokenizer.ggml.scores"), where);
+  } else {
+    vocab.merges = listed_merges(vocab.vocabulary, metadata.texts("tokenizer.ggml.merges"), where);
+    set_pre_tokenizer(metadata.text("tokenizer.ggml.pre"), vocab, where);
   }
+  return vocab;
+}
 
+std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
+  const std::string where = path.string();
+  GgufVocabulary vocab = read_gguf_vocabulary(path);
+  PipelineParts parts;
+  for (int32_t id = 0; id < vocab.vocabulary.size(); ++id) {
+    if (!vocab.is_added(id)) continue;
+    AddedToken token;
+    token.id = id;
+    token.content = vocab.vocabulary.piece(id);
+    token.special =
+        vocab.types[static_cast<size_t>(id)] != static_cast<int>(GgufTokenType::kUserDefined);
+    parts.added_tokens.push_back(std::move(token));
+  }
+  if (vocab.adds_bos) parts.post_processor.prefix = {*vocab.ids.bos};
+  if (vocab.adds_eos) parts.post_processor.suffix = {*vocab.ids.eos};
   BpeOptions options;
-  std::vector<BpeModel::Merge> merges;
-  if (spm) {
-    const auto scores = metadata.numbers("tokenizer.ggml.scores");
-    if (scores.size() != pieces.size()) {
-      throw FormatError("{}: {} scores for {} tokens", where, scores.size(), pieces.size());
-    }
-    // The best score merges first: its rank among the distinct scores, from the top.
-    std::vector<double> distinct = scores;
-    if (std::any_of(scores.begin(), scores.end(), [](double s) { return s != s; })) {
-      throw FormatError("{}: a token's score is not a number", where);
-    }
-    std::sort(distinct.begin(), distinct.end(), std::greater<>());
-    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-    const auto rank = [&](int32_t id) {
-      if (type_of(id) != kNormal && type_of(id) != kUserDefined) return -1;
-      const auto at = std::lower_bound(distinct.begin(), distinct.end(),
-                                       scores[static_cast<size_t>(id)], std::greater<>());
-      return static_cast<int32_t>(at - distinct.begin());
-    };
-    merges = BpeModel::merges_from_ranks(
-        vocabulary, [&](int32_t id) -> std::string_view { return vocabulary.piece(id); }, rank);
+  options.ignore_merges = vocab.ignores_merges;
+  if (vocab.is_sentencepiece) {
     options.byte_fallback = true;
-    if (ids.unk) options.unk_piece = vocabulary.piece(*ids.unk);
-    const bool prefix = metadata.flag("tokenizer.ggml.add_space_prefix").value_or(true);
-    if (prefix) parts.normalizers.push_back(prepend_normalizer(" "));
+    if (vocab.ids.unk) options.unk_piece = vocab.vocabulary.piece(*vocab.ids.unk);
+    if (vocab.adds_space) parts.normalizers.push_back(prepend_normalizer(" "));
     parts.normalizers.push_back(replace_normalizer(" ", std::string(kMark)));
-    parts.decoders = byte_fallback_decoders(prefix);
+    parts.decoders = byte_fallback_decoders(vocab.adds_space);
   } else {
     options.byte_level = true;
-    const auto list = metadata.texts("tokenizer.ggml.merges");
-    merges.reserve(list.size());
-    const auto need = [&](std::string_view piece) {
-      const auto id = vocabulary.find(piece);
-      if (!id)
-        throw FormatError("{}: merge {} uses '{}', which is no token", where, merges.size(), piece);
-      return *id;
-    };
-    for (const std::string_view merge : list) {
-      const size_t space = merge.find(' ', 1);
-      if (space == std::string_view::npos)
-        throw FormatError("{}: merge {} is no pair", where, merges.size());
-      const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-      merges.push_back({need(left), need(right), static_cast<int32_t>(merges.size()),
-                        need(std::string(left).append(right))});
-    }
-    add_pre_tokenizer(metadata.text("tokenizer.ggml.pre"), parts.pre_tokenizer, where);
+    for (const std::string& pattern : vocab.split_patterns)
+      parts.pre_tokenizer.add_split(pattern, where);
     parts.pre_tokenizer.set_byte_level();
     parts.decoders.push_back(byte_level_decoder());
   }
-  parts.model = std::make_unique<BpeModel>(std::move(vocabulary), merges, options, where);
+  parts.model =
+      std::make_unique<BpeModel>(std::move(vocab.vocabulary), vocab.merges, options, where);
   auto tokenizer = std::make_unique<PipelineTokenizer>(std::move(parts), where);
-  tokenizer->set_special_ids(ids);
+  tokenizer->set_special_ids(vocab.ids);
   return tokenizer;
 }
 

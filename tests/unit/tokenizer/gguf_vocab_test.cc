@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "formats/gguf.h"
+#include "tokenizer/gguf_vocab.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem {
@@ -111,6 +112,39 @@ TEST(LoadTokenizer, TellsWhatItDoesNotKnow) {
   }
   fs::remove(path);
   EXPECT_THROW(load_tokenizer(path), IoError);
+}
+
+// tokenizer.json made from a vocabulary gives the ids that the vocabulary itself gives.
+TEST(GgufVocabFiles, TheirTokenizerJsonEncodesAlike) {
+  const std::vector<fs::path> files = {"../shared/models/gguf-vocabs/ggml-vocab-phi-3.gguf",
+                                       "../shared/models/gguf-vocabs/ggml-vocab-gpt-2.gguf",
+                                       "../shared/oracles/gguf/tiny-f16.gguf"};
+  const fs::path folder =
+      fs::temp_directory_path() / ("tandem_gguf_json_" + std::to_string(getpid()));
+  int checked = 0;
+  for (const fs::path& file : files) {
+    if (!fs::exists(file)) continue;
+    SCOPED_TRACE(file.string());
+    ++checked;
+    fs::create_directories(folder);
+    write_gguf_tokenizer(read_gguf_vocabulary(file), folder);
+    const auto want = load_gguf_tokenizer(file);
+    const auto got = load_tokenizer(folder);
+    EXPECT_EQ(got->bos_id(), want->bos_id());
+    EXPECT_EQ(got->eos_id(), want->eos_id());
+    for (const std::string text :
+         {"", "Toy Story (1995)", "  two spaces\tand a tab", "caf\u00e9 \u4f60\u597d \U0001F600",
+          "### Response:\n", "it's 1234567 o'clock\n\n\n x", "<s> is text </s>"}) {
+      const std::vector<int32_t> ids = want->encode(text, {.add_special = true});
+      EXPECT_EQ(got->encode(text, {.add_special = true}), ids) << text;
+      EXPECT_EQ(got->encode(text, {.parse_special = true}),
+                want->encode(text, {.parse_special = true}))
+          << text;
+      EXPECT_EQ(got->decode(ids), want->decode(ids)) << text;
+    }
+    fs::remove_all(folder);
+  }
+  if (checked == 0) GTEST_SKIP() << "../shared has no GGUF files here";
 }
 
 }  // namespace

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/model_verbs.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/thread_pool.h"
+#include "models/llama2c.h"
+#include "models/llama_merge.h"
+#include "tokenizer/gguf_vocab.h"
+
+namespace tandem {
+namespace {
+
+struct ConvertOptions {
+  std::string input, output, to, second_level = "search";
+  bool double_quant = false, overwrite = false;
+};
+
+std::optional<DType> float_type(const std::string& name) {
+  if (name == "float32") return DType::kF32;
+  if (name == "float16") return DType::kF16;
+  if (name == "bfloat16") return DType::kBf16;
+  return std::nullopt;
+}
+
+bool is_gguf(const fs::path& path) {
+  char begin[4] = {};
+  std::ifstream(path, std::ios::binary).read(begin, sizeof begin);
+  return std::string(begin, sizeof begin) == "GGUF";
+}
+
+void run_convert(const ConvertOptions& options) {
+  if (options.double_quant && options.to != "nf4")
+    throw UsageError("model convert: --double-quant goes with --to nf4");
+  if (fs::is_regular_file(options.input) && !is_gguf(options.input)) {
+    if (!options.to.empty() && options.to != "float32")
+      throw UsageError("model convert: a llama2.c file becomes float32; convert the folder again");
+    convert_llama2c(options.input, options.output, options.overwrite);
+    spdlog::info("{}: written", options.output);
+    return;
+  }
+  LlamaExport settings{.dtype = float_type(options.to), .overwrite = options.overwrite};
+  const auto source = open_llama(options.input);
+  if (fs::is_regular_file(options.input)) {
+    settings.add_files = [&](const fs::path& folder) {
+      write_gguf_tokenizer(read_gguf_vocabulary(options.input), folder);
+    };
+  }
+  ThreadPool pool;
+  if (options.to == "nf4") {
+    const Nf4Options nf4{.double_quant = options.double_quant,
+                         .second_level = options.second_level == "search" ? Nf4SecondLevel::kSearch
+                                                                          : Nf4SecondLevel::kTable};
+    quantize_llama(*source, nf4, options.output, settings, pool);
+  } else {
+    export_llama(*source, options.output, settings, pool);
+  }
+  spdlog::info("{}: written", options.output);
+}
+
+struct MergeOptions {
+  std::string base, adapter, output, dtype;
+  bool overwrite = false;
+};
+
+void run_merge(const MergeOptions& options) {
+  const auto base = open_llama(options.base);
+  const PeftFolder adapter(options.adapter);
+  LlamaExport settings{.dtype = float_type(options.dtype), .overwrite = options.overwrite};
+  if (fs::is_regular_file(options.base)) {
+    settings.add_files = [&](const fs::path& folder) {
+      write_gguf_tokenizer(read_gguf_vocabulary(options.base), folder);
+    };
+  }
+  ThreadPool pool;
+  merge_adapter(*base, adapter, options.output, settings, pool);
+  spdlog::info("{}: written, {} layers changed", options.output, adapter.modules().size());
+}
+
+}  // namespace
+
+void add_model_convert(CLI::App& model) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* verb = model.add_subcommand(
+      "convert", "a GGUF or llama2.c file, or a folder of other types, to a Hugging Face folder");
+  verb->add_option("INPUT", options->input, "GGUF file, llama2.c .bin, or Hugging Face folder")
+      ->required();
+  verb->add_option("--output", options->output, "new folder")->required();
+  verb->add_option("--to", options->to,
+                   "stored type; nf4: linear layers in 4 bits, as bitsandbytes. Default: as in the "
+                   "input, bfloat16 for what is quantised there")
+      ->check(CLI::IsMember({"float32", "float16", "bfloat16", "nf4"}));
+  verb->add_flag("--double-quant", options->double_quant, "nf4: quantise the scales too");
+  verb->add_option("--second-level", options->second_level,
+                   "rule of --double-quant: bitsandbytes' GPU search, or its CPU table")
+      ->check(CLI::IsMember({"search", "compat"}))
+      ->capture_default_str();
+  verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
+  verb->callback([options] { run_convert(*options); });
+}
+
+void add_model_merge(CLI::App& model) {
+  auto options = std::make_shared<MergeOptions>();
+  CLI::App* verb =
+      model.add_subcommand("merge", "add a PEFT LoRA adapter to its base: W + alpha / r B A");
+  verb->add_option("--base", options->base, "Hugging Face folder (also 4-bit) or GGUF file")
+      ->required();
+  verb->add_option("--adapter", options->adapter, "PEFT folder")->required();
+  verb->add_option("--output", options->output, "new folder")->required();
+  verb->add_option("--dtype", options->dtype,
+                   "stored type; default: the base's, bfloat16 for a quantised one")
+      ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
+  verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
+  verb->callback([options] { run_merge(*options); });
+}
+
+}  // namespace tandem
