@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/bnb_tensor.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace tandem {
+namespace {
+
+class BnbTensor : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    write_json(folder_ / "config.json", Json::object());
+    Rng rng(5);
+    for (float& v : values_) v = static_cast<float>(rng.normal());
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Nf4Tensor quantised(bool nested) const {
+    const std::vector<int64_t> shape = {40, 50};
+    return nf4_quantize(values_, shape, {.double_quant = nested});
+  }
+  // Writes w with its tensors changed, and reads it back.
+  Nf4Tensor reread(bool nested, const std::function<void(std::vector<TensorView>&)>& change = {}) {
+    const BnbTensors parts = bnb_nf4_tensors("w", quantised(nested), "bfloat16");
+    std::vector<TensorView> views = parts.views;
+    if (change) change(views);
+    write_safetensors(folder_ / "model.safetensors", views);
+    opened_ = std::make_unique<HfFolder>(folder_);
+    EXPECT_TRUE(is_bnb_4bit(*opened_, "w"));
+    return read_bnb_nf4(*opened_, "w");
+  }
+  static TensorView& part(std::vector<TensorView>& views, const std::string& name) {
+    return *std::find_if(views.begin(), views.end(),
+                         [&](const TensorView& view) { return view.name == name; });
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / ("tandem_bnb_" + std::to_string(getpid()));
+  std::vector<float> values_ = std::vector<float>(2000);
+  std::unique_ptr<HfFolder> opened_;
+};
+
+TEST_F(BnbTensor, WhatIsWrittenIsReadInEveryBit) {
+  for (const bool nested : {false, true}) {
+    const Nf4Tensor want = quantised(nested), got = reread(nested);
+    EXPECT_EQ(got.shape, want.shape);
+    EXPECT_EQ(got.is_double(), nested);
+    EXPECT_EQ(got.offset, want.offset);
+    std::vector<float> a(2000), b(2000);
+    want.dequantize(0, 2000, a.data());
+    got.dequantize(0, 2000, b.data());
+    EXPECT_EQ(a, b);
+  }
+}
+
+TEST_F(BnbTensor, PartsThatDoNotFitAreErrors) {
+  const std::string state = "w.quant_state.bitsandbytes__nf4";
+  const auto refused = [&](const std::function<void(std::vector<TensorView>&)>& change) {
+    try {
+      reread(true, change);
+    } catch (const FormatError&) {
+      return true;
+    }
+    return false;
+  };
+  const auto shorten = [](const std::string& name) {
+    return [name](std::vector<TensorView>& views) {
+      TensorView& view = part(views, name);
+      view.shape[0] -= 1;
+      view.bytes = view.bytes.first(view.bytes.size() / (view.shape[0] + 1) * view.shape[0]);
+    };
+  };
+  for (const char* name : {"w", "w.absmax", "w.nested_absmax", "w.nested_quant_map"})
+    EXPECT_TRUE(refused(shorten(name))) << name;
+  const auto with_state = [&](const std::string& text) {  // the change keeps the text
+    return [state, text](std::vector<TensorView>& views) {
+      TensorView& view = part(views, state);
+      view.shape = {static_cast<int64_t>(text.size())};
+      view.bytes = std::as_bytes(std::span(text.data(), text.size()));
+    };
+  };
+  const std::string good =
+      R"("quant_type":"nf4","blocksize":64,"nested_blocksize":256,"nested_offset":0.5)";
+  for (const std::string& text :
+       {std::string("{"), "{" + good + "}", "{" + good + R"(,"shape":[]})",
+        "{" + good + R"(,"shape":[-40,-50]})", "{" + good + R"(,"shape":[4611686018427387904,4]})",
+        "{" + good + R"(,"shape":[40,51]})",
+        std::string(R"({"quant_type":"fp4","blocksize":64,"shape":[40,50]})"),
+        std::string(R"({"quant_type":"nf4","blocksize":48,"shape":[40,50]})")}) {
+    EXPECT_TRUE(refused(with_state(text))) << text;
+  }
+  EXPECT_TRUE(refused([&](std::vector<TensorView>& views) { part(views, state).name = "x"; }));
+  std::vector<float> table(kNf4Table.begin(), kNf4Table.end());
+  table[3] += 0.01f;
+  EXPECT_TRUE(refused([&](std::vector<TensorView>& views) {
+    part(views, "w.quant_map").bytes = std::as_bytes(std::span(table));
+  }));
+}
+
+}  // namespace
+}  // namespace tandem

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/gguf_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "core/error.h"
+#include "formats/half.h"
+
+namespace tandem {
+namespace {
+
+// A GGUF file by hand; every field can be made wrong.
+struct Recipe {
+  uint64_t num_tensors = 2;
+  std::vector<uint64_t> axes = {32, 3};  // innermost first
+  uint32_t type = 8;                     // Q8_0
+  uint64_t offset = 0, second_offset = 128;
+  std::string second_name = "norm";
+  uint32_t alignment = 32;
+
+  std::string bytes() const {
+    std::string out = "GGUF";
+    const auto put = [&](auto value) {
+      out.append(reinterpret_cast<const char*>(&value), sizeof value);
+    };
+    const auto text = [&](const std::string& value) {
+      put(uint64_t{value.size()});
+      out += value;
+    };
+    put(uint32_t{3});
+    put(num_tensors);
+    put(uint64_t{1});
+    text("general.alignment");
+    put(uint32_t{4});
+    put(alignment);
+    text("matrix");
+    put(static_cast<uint32_t>(axes.size()));
+    for (const uint64_t size : axes) put(size);
+    put(type);
+    put(offset);
+    text(second_name);
+    put(uint32_t{1});
+    put(uint64_t{2});
+    put(uint32_t{0});
+    put(second_offset);
+    out.resize((out.size() + 31) / 32 * 32);
+    for (int row = 0; row < 3; ++row) {  // scale 0.5, codes row, row + 1, ...
+      put(float_to_f16(0.5f));
+      for (int i = 0; i < 32; ++i) put(static_cast<int8_t>(row + i));
+    }
+    out.resize((out.size() + 31) / 32 * 32);
+    put(1.5f);
+    put(-2.0f);
+    return out;
+  }
+};
+
+class GgufFileTest : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(path_); }
+  GgufFile open(const std::string& bytes) {
+    std::ofstream(path_, std::ios::binary) << bytes;
+    return GgufFile(path_);
+  }
+  fs::path path_ =
+      fs::temp_directory_path() / ("tandem_gguf_file_" + std::to_string(getpid()) + ".gguf");
+};
+
+TEST_F(GgufFileTest, ShapesAreReversedAndBlocksLieAlongRows) {
+  const GgufFile file = open(Recipe{}.bytes());
+  const GgufTensor& matrix = file.at("matrix");
+  EXPECT_EQ(matrix.shape, (std::vector<int64_t>{3, 32}));
+  std::vector<float> rows(64);
+  matrix.dequantize_rows(1, 2, rows.data());
+  EXPECT_EQ(rows[0], 0.5f);
+  EXPECT_EQ(rows[31], 16.0f);
+  EXPECT_EQ(rows[32], 1.0f);
+  std::vector<float> norm(2);
+  file.at("norm").dequantize_rows(0, 1, norm.data());
+  EXPECT_EQ(norm, (std::vector<float>{1.5f, -2.0f}));
+  EXPECT_THROW(file.at("bias"), FormatError);
+}
+
+TEST_F(GgufFileTest, EveryTruncationIsAnError) {
+  const std::string bytes = Recipe{}.bytes();
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THROW(open(bytes.substr(0, size)), Error) << size;
+}
+
+TEST_F(GgufFileTest, HostileDescriptionsAreErrors) {
+  const auto refused = [&](const Recipe& recipe) {
+    try {
+      open(recipe.bytes());
+    } catch (const FormatError&) {
+      return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(refused({.num_tensors = 3}));
+  EXPECT_TRUE(refused({.num_tensors = uint64_t{1} << 60}));
+  EXPECT_TRUE(refused({.axes = {}}));
+  EXPECT_TRUE(refused({.axes = {32, 3, 1, 1, 1}}));
+  EXPECT_TRUE(refused({.axes = {32, 0}}));
+  EXPECT_TRUE(refused({.axes = {33, 3}}));  // no whole blocks
+  EXPECT_TRUE(refused({.axes = {32, uint64_t{1} << 62}}));
+  EXPECT_TRUE(refused({.axes = {uint64_t{1} << 63}}));
+  EXPECT_TRUE(refused({.axes = {32, 1000}}));
+  EXPECT_TRUE(refused({.type = 16}));  // IQ2_XXS
+  EXPECT_TRUE(refused({.type = 4000000000}));
+  EXPECT_TRUE(refused({.offset = 16}));  // not aligned
+  EXPECT_TRUE(refused({.second_offset = 160}));
+  EXPECT_TRUE(refused({.second_offset = UINT64_MAX - 31}));
+  EXPECT_TRUE(refused({.second_name = "matrix"}));
+  EXPECT_TRUE(refused({.alignment = 0}));
+  EXPECT_TRUE(refused({.alignment = 48}));
+  EXPECT_FALSE(refused({}));
+}
+
+}  // namespace
+}  // namespace tandem
