@@ -7,17 +7,12 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/rng.h"
+#include "unit/engine/random_values.h"
 
 namespace tandem {
 namespace {
 
-std::vector<float> random_values(int64_t count, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = static_cast<float>(rng.normal());
-  return values;
-}
+using test::random_values;
 
 struct Sizes {
   int64_t m, n, k;

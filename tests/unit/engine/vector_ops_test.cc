@@ -8,16 +8,13 @@
 #include <numeric>
 #include <vector>
 
-#include "core/rng.h"
+#include "unit/engine/random_values.h"
 
 namespace tandem {
 namespace {
 
 std::vector<float> random_values(int64_t count, uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = static_cast<float>(3 * rng.normal());
-  return values;
+  return test::random_values(count, seed, 3);
 }
 
 // 1 sign, 5 exponent and 10 fraction bits, read off directly.
