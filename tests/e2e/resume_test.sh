@@ -39,7 +39,8 @@ done
 
 "${train[@]}" --output "$work/stopped" --set train.max_steps=100000 --set valid.patience=0 --set train.epochs=100000 &
 process=$!
-for ((i = 0; i < 200; ++i)); do
+# However slow the machine is: before the first steps, SIGINT just ends the program.
+while kill -0 $process 2>/dev/null; do
   [ "$(cat "$work/stopped/metrics.jsonl" 2>/dev/null | wc -l)" -lt 5 ] || break
   sleep 0.05
 done
