@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/two_stage_options.h"
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
@@ -19,6 +20,7 @@ struct EvalOptions {
   ResamplingOptions resampling;
   int threads = 0;
   bool json = false, overwrite = false;
+  TwoStageOptions second;
 };
 
 Json to_json(const Evaluation& evaluation) {
@@ -34,6 +36,17 @@ Json to_json(const Evaluation& evaluation) {
 }
 
 void run_eval(const EvalOptions& options) {
+  if (options.second.asked()) {
+    return run_two_stage({.dataset = options.dataset,
+                          .retriever = options.retriever,
+                          .output = options.output,
+                          .split = options.split,
+                          .resampling = options.resampling,
+                          .threads = options.threads,
+                          .json = options.json,
+                          .overwrite = options.overwrite},
+                         options.second);
+  }
   const InterruptGuard guard;
   options.resampling.validate();
   ranking_metrics(options.cutoffs);  // a wrong cut-off is an error before the work
@@ -123,6 +136,7 @@ void add_eval_verb(CLI::App& app) {
   verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--json", options->json, "the result as JSON");
+  add_two_stage_options(*verb, options->second);
   verb->callback([options] { run_eval(*options); });
 }
 

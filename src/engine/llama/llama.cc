@@ -64,7 +64,9 @@ LlamaPass plan_pass(const LlamaConfig& config, std::span<const double> inverse_f
   std::vector<int64_t> wanted, positions, wanted_positions;
   for (const LlamaSequence& sequence : sequences) {
     if (sequence.count < 0) throw ShapeError("llama: a sequence of {} rows", sequence.count);
-    const KvCache* cache = sequence.cache;
+    if (sequence.cache && sequence.prefix)
+      throw ShapeError("llama: a sequence with a cache and a prefix, expected one of them");
+    const KvCache* cache = sequence.cache ? sequence.cache : sequence.prefix;
     if (cache && (cache->num_layers() != config.num_layers || cache->width() != config.kv_width()))
       throw ShapeError("llama: the cache has {} layers of {}, the model {} of {}",
                        cache->num_layers(), cache->width(), config.num_layers, config.kv_width());
@@ -138,12 +140,18 @@ Matrix LlamaLayer::attention(const Matrix& x, int64_t layer, LlamaPass& pass,
       sequence.values = cache->values(layer);
       sequence.length += cache->length();
     }
+    if (const KvCache* prefix = pass.sequences[i].prefix) {
+      sequence.prefix_keys = prefix->keys(layer);
+      sequence.prefix_values = prefix->values(layer);
+      sequence.prefix_length = prefix->length();
+    }
     sequences.push_back(sequence);
   }
   const AttentionShape shape{config.num_heads, config.num_kv_heads, config.head_dim, window};
   Matrix probabilities;
   if (pass.observer && !sequences.empty())
-    probabilities = Matrix(config.num_heads * sequences[0].queries, sequences[0].length);
+    probabilities = Matrix(config.num_heads * sequences[0].queries,
+                           sequences[0].prefix_length + sequences[0].length);
   const Matrix mixed =
       causal_attention(shape, q, sequences, pool, pass.observer ? probabilities.data() : nullptr);
   pass.observe(layer, ".attention", probabilities);

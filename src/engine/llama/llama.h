@@ -21,10 +21,12 @@
 namespace tandem {
 
 // One sequence's share of a packed batch: its next `count` positions. With a cache they continue
-// what the cache holds and are added to it; without one they start a sequence.
+// what the cache holds and are added to it; without one they start a sequence, or continue a prefix
+// that several sequences may share and that stays as it is.
 struct LlamaSequence {
   int64_t count = 0;
   KvCache* cache = nullptr;
+  const KvCache* prefix = nullptr;  // not together with a cache
 };
 
 // Intermediate results by name, for oracles and explanations: "embedding", "layers.0.q_proj" (k, v,

@@ -49,15 +49,24 @@ Matrix causal_attention(const AttentionShape& shape, const Matrix& q,
   pool.parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t index, int worker) {
     const Block& block = blocks[index];
     const AttentionSequence& s = *block.sequence;
-    const int64_t first = s.length - s.queries + block.begin;  // position of the first query
+    const int64_t length = s.prefix_length + s.length;
+    const int64_t first = length - s.queries + block.begin;  // position of the first query
     const int64_t low = first_key(first), keys = first + block.count - low;
-    const int64_t kv_offset = low * kv_stride + block.kv_head * width;
+    // Of the keys from `low` on, `shared` lie in the prefix.
+    const int64_t shared = std::max<int64_t>(0, s.prefix_length - low), own = keys - shared;
+    const int64_t prefix_offset = low * kv_stride + block.kv_head * width;
+    const int64_t own_offset =
+        std::max<int64_t>(0, low - s.prefix_length) * kv_stride + block.kv_head * width;
     std::vector<float>& scores = scratch[worker];
     scores.resize(static_cast<size_t>(block.count * keys));
     for (int64_t head = block.kv_head * group; head < (block.kv_head + 1) * group; ++head) {
       const int64_t offset = (s.first_row + block.begin) * q.columns + head * width;
-      sgemm(false, true, block.count, keys, width, scale, q.data() + offset, q.columns,
-            s.keys + kv_offset, kv_stride, 0, scores.data(), keys);
+      const float* queries = q.data() + offset;
+      if (shared > 0)
+        sgemm(false, true, block.count, shared, width, scale, queries, q.columns,
+              s.prefix_keys + prefix_offset, kv_stride, 0, scores.data(), keys);
+      sgemm(false, true, block.count, own, width, scale, queries, q.columns, s.keys + own_offset,
+            kv_stride, 0, scores.data() + shared, keys);
       for (int64_t r = 0; r < block.count; ++r) {
         float* row = scores.data() + r * keys;
         const int64_t begin = first_key(first + r) - low, end = first + r + 1 - low;
@@ -66,10 +75,13 @@ Matrix causal_attention(const AttentionShape& shape, const Matrix& q,
         std::fill(row + end, row + keys, 0.0f);
         if (probabilities && &s == sequences.data())
           std::copy_n(row, keys,
-                      probabilities + (head * s.queries + block.begin + r) * s.length + low);
+                      probabilities + (head * s.queries + block.begin + r) * length + low);
       }
-      sgemm(false, false, block.count, width, keys, 1, scores.data(), keys, s.values + kv_offset,
-            kv_stride, 0, out.data() + offset, q.columns);
+      if (shared > 0)
+        sgemm(false, false, block.count, width, shared, 1, scores.data(), keys,
+              s.prefix_values + prefix_offset, kv_stride, 0, out.data() + offset, q.columns);
+      sgemm(false, false, block.count, width, own, 1, scores.data() + shared, keys,
+            s.values + own_offset, kv_stride, shared > 0 ? 1 : 0, out.data() + offset, q.columns);
     }
   });
   return out;

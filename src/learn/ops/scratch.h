@@ -19,9 +19,4 @@ class Scratch {
   std::vector<float> memory_;
 };
 
-// Keeps freed blocks below 32 MB in the process (glibc only): tensors of a training step are as
-// large in the next step, and giving them back costs a page fault per 4 KB. Called when the library
-// is loaded.
-void keep_freed_memory();
-
 }  // namespace tandem

@@ -107,6 +107,34 @@ TEST_F(LlamaTest, CacheFedInPiecesEqualsOnePass) {
   }
 }
 
+TEST_F(LlamaTest, ContinuationsOfASharedPrefixEqualWholePasses) {
+  for (const LlamaConfig& config : variants()) {
+    const Llama model = make(config);
+    for (const int64_t before : {1, 3, 70}) {  // 70: more than one block of queries
+      const Tokens prefix = random_tokens(before, 1);
+      KvCache cache = model.new_cache();
+      const LlamaSequence fed{before, &cache};
+      model.hidden(model.embed(prefix), {&fed, 1}, 1, pool_);
+      Tokens packed;
+      Matrix want(0, config.vocab_size);
+      std::vector<LlamaSequence> sequences;
+      for (const int64_t length : {4, 1, 9}) {
+        const Tokens own = random_tokens(length, static_cast<uint64_t>(10 + length));
+        packed.insert(packed.end(), own.begin(), own.end());
+        sequences.push_back({length, nullptr, &cache});
+        Tokens whole = prefix;
+        whole.insert(whole.end(), own.begin(), own.end());
+        const Matrix alone = logits(model, whole, pool_);
+        want.values.insert(want.values.end(), alone.row(before), alone.row(before + length));
+      }
+      const Matrix got =
+          model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
+      EXPECT_LT(relative_difference(got, want), kRounding) << config.model_type << ", " << before;
+      EXPECT_EQ(cache.length(), before) << "a prefix stays as it is";
+    }
+  }
+}
+
 TEST_F(LlamaTest, PackedSequencesDoNotSeeEachOther) {
   const Llama model = make(variants()[2]);
   Tokens packed;
