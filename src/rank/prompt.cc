@@ -184,29 +184,34 @@ std::string ItemTitles::fingerprint() const {
   return sha256_hex(all);
 }
 
+std::string render_history(const PromptConfig& config, Titles history) {
+  const Titles newest =
+      history.last(std::min(history.size(), static_cast<size_t>(config.max_history)));
+  const bool numbered = config.history_item.find("{number}") != std::string::npos;
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < newest.size(); ++i) {
+    if (numbered) {
+      parts.push_back(
+          fill(config.history_item, "{number}", std::to_string(i + 1), "{title}", newest[i]));
+    } else {
+      parts.push_back(config.history_item);
+      replace_once(parts.back(), "{title}", newest[i]);
+    }
+  }
+  return join(parts, config.separator);
+}
+
 std::string render_prompt(const PromptConfig& config, Titles history, Titles candidates) {
   if (candidates.empty() || std::ssize(candidates) > config.num_candidates)
     throw ShapeError("a prompt with {} candidates; expected 1 to {}", candidates.size(),
                      config.num_candidates);
-  const Titles newest =
-      history.last(std::min(history.size(), static_cast<size_t>(config.max_history)));
-  const bool numbered = config.history_item.find("{number}") != std::string::npos;
-  std::vector<std::string> seen, offered;
-  for (size_t i = 0; i < newest.size(); ++i) {
-    if (numbered) {
-      seen.push_back(
-          fill(config.history_item, "{number}", std::to_string(i + 1), "{title}", newest[i]));
-    } else {
-      seen.push_back(config.history_item);
-      replace_once(seen.back(), "{title}", newest[i]);
-    }
-  }
+  std::vector<std::string> parts;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    offered.push_back(fill(config.candidate_item, "{letter}", letter_of(static_cast<int64_t>(i)),
-                           "{title}", candidates[i]));
+    parts.push_back(fill(config.candidate_item, "{letter}", letter_of(static_cast<int64_t>(i)),
+                         "{title}", candidates[i]));
   }
-  return fill(config.text, "{history}", join(seen, config.separator), "{candidates}",
-              join(offered, config.separator));
+  return fill(config.text, "{history}", render_history(config, history), "{candidates}",
+              join(parts, config.separator));
 }
 
 PromptEncoder::PromptEncoder(const Tokenizer& tokenizer, const PromptConfig& config)
@@ -237,9 +242,7 @@ std::vector<int32_t> PromptEncoder::encode(std::string_view prompt) const {
 
 PromptEncoder::TrainingText PromptEncoder::encode_training(std::string_view prompt,
                                                            std::string_view letter) const {
-  std::vector<int32_t> ids = tokenizer_.encode(prompt);
-  ids.push_back(letter_token(prompt, letter));
-  TrainingText text{.ids = cut(std::move(ids))};
+  TrainingText text{.ids = cut(encode_with_letter(prompt, letter))};
   text.ids.push_back(eos_);
   text.eos = std::ssize(text.ids) - 1;
   text.letter = text.eos - 1;
@@ -247,8 +250,13 @@ PromptEncoder::TrainingText PromptEncoder::encode_training(std::string_view prom
 }
 
 int32_t PromptEncoder::letter_token(std::string_view prompt, std::string_view letter) const {
+  return encode_with_letter(prompt, letter).back();
+}
+
+std::vector<int32_t> PromptEncoder::encode_with_letter(std::string_view prompt,
+                                                       std::string_view letter) const {
   const std::vector<int32_t> without = tokenizer_.encode(prompt);
-  const std::vector<int32_t> with = tokenizer_.encode(std::string(prompt) + std::string(letter));
+  std::vector<int32_t> with = tokenizer_.encode(std::string(prompt) + std::string(letter));
   if (with.size() != without.size() + 1 ||
       !std::equal(without.begin(), without.end(), with.begin())) {
     throw DataError(
@@ -256,7 +264,7 @@ int32_t PromptEncoder::letter_token(std::string_view prompt, std::string_view le
         "tokens without, {} with it; end prompt.text differently or offer fewer candidates",
         letter, without.size(), with.size());
   }
-  return with.back();
+  return with;
 }
 
 }  // namespace tandem

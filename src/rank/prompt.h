@@ -79,6 +79,9 @@ class ItemTitles {
 
 using Titles = std::span<const std::string>;
 
+// The history alone, as the prompt shows it.
+std::string render_history(const PromptConfig& config, Titles history);
+
 // The prompt up to where the letter stands; titles are already cut, only the newest max_history of
 // the history are shown. ShapeError for no candidates or more than num_candidates.
 std::string render_prompt(const PromptConfig& config, Titles history, Titles candidates);
@@ -107,6 +110,8 @@ class PromptEncoder {
 
  private:
   std::vector<int32_t> cut(std::vector<int32_t> ids) const;
+  // Of prompt and letter, checked to be the prompt's and one more.
+  std::vector<int32_t> encode_with_letter(std::string_view prompt, std::string_view letter) const;
 
   const Tokenizer& tokenizer_;
   int64_t max_tokens_;

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "rank/ranker_files.h"
+#include "tokenizer/files.h"
 
 namespace tandem {
 namespace {
@@ -63,19 +64,36 @@ std::vector<double> letter_probabilities(std::span<const float> scores, int64_t 
   return result;
 }
 
-Ranker load_ranker(const fs::path& path, const PromptConfig& fallback) {
-  if (!is_ranker_run(path)) {
-    fallback.validate();
-    return Ranker(std::make_shared<Llama>(path), load_tokenizer(path), fallback);
-  }
-  const RankerFiles files = read_ranker_files(path);
-  if (!files.adapter.empty()) throw ConfigError("{}: adapters are not read yet", path.string());
-  const fs::path folder = path / files.model;
-  Ranker ranker(std::make_shared<Llama>(folder), load_tokenizer(folder), files.prompt);
+namespace {
+
+Ranker load_base(const fs::path& path, const PromptConfig& prompt) {
+  prompt.validate();
+  return Ranker(std::make_shared<Llama>(path), load_tokenizer(path), prompt);
+}
+
+Ranker load_run(const fs::path& run, const fs::path& other_base) {
+  const RankerFiles files = read_ranker_files(run);
+  const bool tuned = !files.model.empty();
+  const fs::path base = other_base.empty() ? fs::path(files.base) : other_base;
+  const fs::path folder = tuned ? run / files.model : base;
+  if (!fs::exists(folder))
+    throw IoError("{}: its {} {} is not there{}", run.string(), tuned ? "model" : "base model",
+                  folder.string(), tuned ? "" : "; --base names where it is now");
+  if (tokenizer_fingerprint(folder) != files.tokenizer_sha256)
+    throw DataError("{}: {} has another tokenizer than the ranker was trained with", run.string(),
+                    folder.string());
+  const fs::path adapter = tuned ? fs::path() : run / files.adapter;
+  Ranker ranker(std::make_shared<Llama>(folder, adapter), load_tokenizer(folder), files.prompt);
   if (ranker.verbalizer().ids != files.label_ids)
     throw DataError("{}: the label ids in ranker.json are not those of {}'s tokenizer",
-                    path.string(), folder.string());
+                    run.string(), folder.string());
   return ranker;
+}
+
+}  // namespace
+
+Ranker load_ranker(const fs::path& path, const PromptConfig& fallback, const fs::path& base) {
+  return is_ranker_run(path) ? load_run(path, base) : load_base(path, fallback);
 }
 
 }  // namespace tandem

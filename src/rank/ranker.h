@@ -49,8 +49,10 @@ class Ranker {
 // softmax over the first `count` letters.
 std::vector<double> letter_probabilities(std::span<const float> scores, int64_t count);
 
-// A ranker's run folder, or any Hugging Face folder of the Llama family with the default prompt (or
-// the given one). DataError when the run's label ids are not those that its tokenizer gives now.
-Ranker load_ranker(const fs::path& run_or_base, const PromptConfig& fallback = {});
+// A ranker's run folder, or any folder or GGUF file of the Llama family with the default prompt (or
+// the given one). base: where the run's base model lies now, if it was moved. DataError when its
+// tokenizer is another one.
+Ranker load_ranker(const fs::path& run_or_base, const PromptConfig& fallback = {},
+                   const fs::path& base = {});
 
 }  // namespace tandem

@@ -117,14 +117,18 @@ RankingSample retrieved_sample(const Dataset& dataset, const TrainingPrefix& pre
   return sample;
 }
 
-std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,
-                                          int64_t num_candidates) {
+void check_same_data(const CandidateSet& candidates, const Dataset& dataset) {
   if (candidates.fingerprint != dataset.fingerprint())
     throw DataError("the candidates are of another data set (fingerprint {}, {} has {})",
                     candidates.fingerprint, dataset.folder().string(), dataset.fingerprint());
   if (candidates.num_users != dataset.num_users())
     throw DataError("candidates of {} users, the data set has {}", candidates.num_users,
                     dataset.num_users());
+}
+
+std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,
+                                          int64_t num_candidates) {
+  check_same_data(candidates, dataset);
   const Split split = parse_split(candidates.split);
   std::vector<RankingSample> samples;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {

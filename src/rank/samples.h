@@ -58,6 +58,9 @@ RankingSample retrieved_sample(const Dataset& dataset, const TrainingPrefix& pre
                                std::span<const int32_t> candidates, bool shuffled, uint64_t seed,
                                int64_t epoch, int64_t number);
 
+// DataError when the candidates are another data set's.
+void check_same_data(const CandidateSet& candidates, const Dataset& dataset);
+
 // The users whose held-out item is among their first num_candidates candidates, in the retriever's
 // order (LlamaRec's valid retrieval subset). DataError when the candidates are another data set's.
 std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,

@@ -88,6 +88,10 @@ TEST_F(Rankers, ARunNeedsNothingButItsFolder) {
   files.label_ids[3] += 1;
   write_ranker_files(run, files);
   EXPECT_THROW(load_ranker(run), DataError);
+  files.label_ids[3] -= 1;
+  files.tokenizer_sha256 = "another";
+  write_ranker_files(run, files);
+  EXPECT_THROW(load_ranker(run), DataError);
   files.label_ids.pop_back();
   write_ranker_files(run, files);
   EXPECT_THROW(load_ranker(run), FormatError);
