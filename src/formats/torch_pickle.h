@@ -18,8 +18,8 @@ namespace tandem {
 // The state dict is the value of "model_state_dict", "state_dict" or "model" when the outermost
 // dict has such a key and a dict stands there, else the outermost dict itself. Values beside it
 // (optimizer state, epoch) and values in it that are no tensors are passed over. complex64 is shown
-// as F32 with a last axis of 2 (real, imaginary). Tensors that are not contiguous are copied; all
-// others stay in the file. Throws FormatError naming file and tensor.
+// as F32 with a last axis of 2 (real, imaginary). Tensors that are not contiguous or not aligned
+// are copied; all others stay in the file. Throws FormatError naming file and tensor.
 class TorchPickleFile {
  public:
   explicit TorchPickleFile(const fs::path& path);

@@ -170,6 +170,20 @@ TEST_F(TorchPickle, ReadsViewsOfOneStorage) {
   expect_numbered(file.at("extra.row"), 101);
 }
 
+// torch.save aligns storages; other writers of the format do not.
+TEST_F(TorchPickle, ReadsStoragesWhereverTheyLie) {
+  const std::string vector = tensor(storage("FloatStorage", 2), 0, integer(2), integer(1));
+  for (size_t shift = 0; shift < 8; ++shift) {
+    SCOPED_TRACE(shift);
+    write_file(path_, make_zip({{"a/data.pkl", program(dict(text("w") + vector))},
+                                {"a/pad", std::string(shift, 'p')},
+                                {"a/data/0", little(1.5f) + little(-2.0f)}}));
+    const TorchPickleFile file(path_);
+    EXPECT_EQ(file.at("w").as<float>()[0], 1.5f);
+    EXPECT_EQ(file.at("w").as<float>()[1], -2.0f);
+  }
+}
+
 TEST_F(TorchPickle, ReadsAPlainStateDict) {
   const std::string whole =
       tensor(storage("FloatStorage", 4), 0, integer(2) + integer(2), integer(2) + integer(1));
