@@ -178,17 +178,23 @@ std::string ConfigSchema::to_yaml() const {
 }
 
 std::string ConfigSchema::help() const {
+  constexpr size_t kWidest = 36;  // a longer name=value has its help on the next line
   size_t width = 0;
   std::vector<std::string> names;
   for (const Key& key : keys_) {
-    const auto* text = std::get_if<std::string*>(&key.field);
-    names.push_back(
-        fmt::format("{}={}", key.name, text ? **text : std::visit(ToYaml{}, key.field)));
-    width = std::max(width, names.back().size());
+    const auto* field = std::get_if<std::string*>(&key.field);
+    std::string value;
+    for (const char c : field ? **field : std::visit(ToYaml{}, key.field)) {
+      value += c == '\n' ? std::string("\\n") : std::string(1, c);
+    }
+    names.push_back(fmt::format("{}={}", key.name, value));
+    if (names.back().size() <= kWidest) width = std::max(width, names.back().size());
   }
   std::string text;
   for (size_t i = 0; i < keys_.size(); ++i) {
-    text += fmt::format("  {:<{}}  {}", names[i], width, keys_[i].help);
+    const std::string gap = names[i].size() <= width ? std::string(width - names[i].size(), ' ')
+                                                     : "\n  " + std::string(width, ' ');
+    text += fmt::format("  {}{}  {}", names[i], gap, keys_[i].help);
     if (!keys_[i].choices.empty()) text += fmt::format(" ({})", fmt::join(keys_[i].choices, ", "));
     text += "\n";
   }
