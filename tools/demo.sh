@@ -1,32 +1,45 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The main job on the bundled MovieTweetings data: import, train LRURec, evaluate against popularity, recommend.
-# Called by `./run demo` with the program's path; writes everything below out/demo.
+# The main job on the bundled MovieTweetings data: import, train LRURec, pre-train a small Llama on the histories, let it
+# rank what LRURec found, report, recommend. Called by `./run demo` with the program's path; writes below out/demo.
 set -euo pipefail
 tandem="$1"
 out="${2:-out/demo}"
 say() { printf '\n\033[1m==>\033[0m %s\n' "$*"; }
 show() { printf '\033[2m$ tandem %s\033[0m\n' "$*"; "$tandem" "$@"; }
+data="$out/dataset" retriever="$out/retriever" base="$out/base"
+# A history is its titles, one token each, with a blank between them.
+history=("history_item={title}" "separator= " "max_history=20")
 
 mkdir -p "$out"
-say "1/4  Prepare: 102,461 ratings of 3,119 films by 5,973 people (MovieTweetings, MIT licence)"
-show data import --format movielens --titles clean --input data/movietweetings-mini --output "$out/dataset" --overwrite
-say "2/4  Train the retriever LRURec, with early stopping (two to three minutes on two cores)"
-show train retriever --dataset "$out/dataset" --output "$out/retriever" --overwrite \
+say "1/6  Prepare: 102,461 ratings of 3,119 films by 5,973 people (MovieTweetings, MIT licence)"
+show data import --format movielens --titles clean --input data/movietweetings-mini --output "$data" --overwrite
+say "2/6  Train the retriever LRURec, with early stopping (one to two minutes on two cores)"
+show train retriever --dataset "$data" --output "$retriever" --overwrite \
   --set model.max_length=50 --set model.dropout=0.5 --set model.attn_dropout=0.5 --set train.batch=64 \
   --set valid.every=250 --set valid.patience=3
-say "3/4  Evaluate on each person's last film, all 3,119 films ranked"
-show eval --dataset "$out/dataset" --retriever "$out/retriever" --baseline popularity --output "$out/eval" --overwrite
-say "4/4  What would user 1000 watch next?"
-show recommend --run "$out/retriever" --dataset "$out/dataset" --user 1000 -k 10
+say "3/6  Pre-train a small Llama on the same histories (one to two minutes); every title is one token"
+show tokenizer train --input "$data" --titles-as-tokens "$data" --vocab-size 400 --output "$out/tokenizer" --force
+show model init --preset tiny --tokenizer "$out/tokenizer" --output "$out/untrained" --overwrite
+show pretrain --model "$out/untrained" --dataset "$data" --output "$base" --overwrite "${history[@]/#/--set=data.}"
+say "4/6  Evaluate on each person's last film: the retriever among all 3,119 films, then both stages"
+show eval --dataset "$data" --retriever "$retriever" --baseline popularity --output "$out/eval" --overwrite
+show eval --dataset "$data" --retriever "$retriever" --likelihood "$base" --fuse --output "$out/two-stage" --overwrite \
+  "${history[@]/#/--set=prompt.}"
+say "5/6  Draw it: $out/report.html"
+show report "$out"/two-stage/all/* "$retriever" "$base" --dataset "$data" --title "Tandem demo: MovieTweetings" \
+  --output "$out/report.html"
+say "6/6  What would user 1000 watch next?"
+show recommend --run "$retriever" --dataset "$data" --user 1000 -k 10
 
 cat <<TEXT
 
 Done. What to do next:
+  look at it       $out/report.html in a browser; tensorboard --logdir $retriever
   your own data    tandem data import --format csv --columns user=USER,item=ITEM,time=TIME,title=TITLE --input FILE --output DATASET
                    tandem data import --help   lists the formats (MovieLens, Amazon, RecBole, sequences, ...)
   train            tandem train retriever --dataset DATASET --output RUN
-  evaluate         tandem eval --dataset DATASET --retriever RUN --baseline popularity
-  the loss curves  tensorboard --logdir $out/retriever
+  your own Llama   tandem train ranker --dataset DATASET --base LLAMA_FOLDER --retriever RUN --output RANKER
+                   tandem eval --dataset DATASET --retriever RUN --ranker RANKER --fuse
 The program is $tandem; everything the demo made is in $out.
 TEXT
