@@ -16,6 +16,8 @@
 #include "models/llama_config.h"
 #include "models/llama_init.h"
 #include "models/llama_source.h"
+#include "tokenizer/files.h"
+#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 namespace {
@@ -113,7 +115,7 @@ void add_info(CLI::App& model) {
 }
 
 struct InitOptions {
-  std::string output, arch = "llama", preset = "tiny", dtype = "float32";
+  std::string output, arch = "llama", preset = "tiny", dtype = "float32", tokenizer;
   std::optional<int64_t> vocab_size, hidden_size, intermediate_size, layers, heads, kv_heads;
   LlamaInit init;
   bool overwrite = false;
@@ -142,11 +144,25 @@ LlamaConfig sized_preset(const InitOptions& options) {
   return config;
 }
 
+// The tokenizer's vocabulary and special tokens, unless a size was given.
+void fit_to_tokenizer(const InitOptions& options, LlamaConfig& config) {
+  const auto tokenizer = load_tokenizer(options.tokenizer);
+  if (!options.vocab_size) config.vocab_size = tokenizer->vocab_size();
+  if (config.vocab_size < tokenizer->vocab_size())
+    throw ConfigError("model init: --vocab-size {}, the tokenizer has {} tokens", config.vocab_size,
+                      tokenizer->vocab_size());
+  config.bos_token = tokenizer->bos_id();
+  config.eos_tokens.clear();
+  if (tokenizer->eos_id()) config.eos_tokens.push_back(*tokenizer->eos_id());
+}
+
 void run_init(InitOptions& options) {
-  const LlamaConfig config = sized_preset(options);
+  LlamaConfig config = sized_preset(options);
+  if (!options.tokenizer.empty()) fit_to_tokenizer(options, config);
   options.init.dtype = options.dtype == "float32" ? DType::kF32 : DType::kBf16;
   ThreadPool pool;
   write_random_llama(config, options.init, options.output, options.overwrite, pool);
+  if (!options.tokenizer.empty()) copy_tokenizer(options.tokenizer, options.output);
   spdlog::info("{}: {:.3f} M parameters, {}", options.output,
                static_cast<double>(config.num_parameters()) / 1e6, options.dtype);
 }
@@ -161,6 +177,10 @@ void add_init(CLI::App& model) {
                    fmt::format("{}", fmt::join(llama_preset_names(), ", ")))
       ->capture_default_str();
   verb->add_option("--output", options->output, "new folder")->required();
+  verb->add_option("--tokenizer", options->tokenizer,
+                   "folder of `tokenizer train` or of a model: its files are copied, the "
+                   "vocabulary is as large as it needs")
+      ->check(CLI::ExistingDirectory);
   const CLI::Range size(int64_t{1}, int64_t{1} << 24);
   verb->add_option("--vocab-size", options->vocab_size, "tokens")->check(size);
   verb->add_option("--hidden-size", options->hidden_size, "model width")->check(size);

@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "core/sha256.h"
 
 namespace tandem {
 namespace {
@@ -47,22 +46,6 @@ RankerFiles read_ranker_files(const fs::path& run) {
     throw FormatError("{}: {} label ids, expected {}", where, files.label_ids.size(),
                       files.prompt.num_candidates);
   return files;
-}
-
-const std::vector<std::string>& tokenizer_file_names() {
-  static const std::vector<std::string> names = {
-      "tokenizer.json", "tokenizer.model",         "tokenizer_config.json", "vocab.json",
-      "merges.txt",     "special_tokens_map.json", "added_tokens.json"};
-  return names;
-}
-
-std::string tokenizer_fingerprint(const fs::path& folder) {
-  Sha256 sha;
-  for (const std::string& name : tokenizer_file_names()) {
-    if (!fs::exists(folder / name)) continue;
-    sha.add(name).add(read_file(folder / name));
-  }
-  return sha.hex();
 }
 
 }  // namespace tandem

@@ -13,10 +13,10 @@ namespace tandem {
 // What a ranker's run says about itself in ranker.json; paths as they were given, those inside the
 // run relative to it.
 struct RankerFiles {
-  std::string base;     // Hugging Face folder of the base model, absolute
-  std::string adapter;  // "adapter", a PEFT folder, or ""
-  std::string model;    // "model", the tuned model as a Hugging Face folder, or ""
-  std::string tokenizer_sha256;
+  std::string base;              // Hugging Face folder of the base model, absolute
+  std::string adapter;           // "adapter", a PEFT folder, or ""
+  std::string model;             // "model", the tuned model as a Hugging Face folder, or ""
+  std::string tokenizer_sha256;  // tokenizer_fingerprint of the base
   std::string dataset_fingerprint;
   PromptConfig prompt;
   std::vector<int32_t> label_ids;  // of the letters, as read when scoring
@@ -26,10 +26,5 @@ RankerFiles read_ranker_files(const fs::path& run);
 
 // Whether the folder is a ranker's run.
 bool is_ranker_run(const fs::path& folder);
-
-// The files of a Hugging Face folder that may define its tokenizer.
-const std::vector<std::string>& tokenizer_file_names();
-// SHA-256 over those that are there.
-std::string tokenizer_fingerprint(const fs::path& folder);
 
 }  // namespace tandem
