@@ -63,7 +63,11 @@ void build(CLI::App& app) {
   add_retrieve_verb(app);
   add_eval_verb(app);
   add_compare_verb(app);
+  add_report_verb(app);
   add_recommend_verb(app);
+  add_rerank_verb(app);
+  add_pretrain_verb(app);
+  add_generate_verb(app);
   add_bench_verb(app);
   add_doctor_verb(app);
 }

@@ -8,18 +8,19 @@
 namespace tandem {
 namespace {
 
-std::string describe_keys() {
-  const std::string head =
-      "Writes model.safetensors, config.json, config.yaml, run.json, metrics.jsonl, TensorBoard\n"
-      "events and checkpoints to the run folder. Several processes train together under\n"
-      "`mpirun -np N tandem train retriever ...`.\n\n"
-      "Configuration keys (--set KEY=VALUE, or nested in the file of -c) and their defaults:\n";
-  try {
-    return head + load_learn().retriever_config_help();
-  } catch (const Error& error) {
-    return head + "not available: " + error.what();
-  }
-}
+constexpr const char* kRetrieverFooter =
+    "Writes model.safetensors, config.json, config.yaml, run.json, metrics.jsonl, TensorBoard\n"
+    "events and checkpoints to the run folder. Several processes train together under\n"
+    "`mpirun -np N tandem train retriever ...`.\n\n";
+
+constexpr const char* kRankerFooter =
+    "Trains LlamaRec's ranker: the base learns to answer with the letter of the next item among\n"
+    "the candidates. Writes adapter/ (a PEFT folder) or, with model.tuning=full, model/ (a "
+    "Hugging\n"
+    "Face folder), ranker.json with prompt and label ids, metrics.jsonl and checkpoints.\n\n"
+    "  tandem retrieve --run RETRIEVER --dataset D --split valid -k 20 --output valid.safetensors\n"
+    "  tandem train ranker --dataset D --base LLAMA --candidates-valid valid.safetensors --output "
+    "RUN\n\n";
 
 void add_retriever(CLI::App& train) {
   auto request = std::make_shared<TrainRetrieverRequest>();
@@ -27,29 +28,65 @@ void add_retriever(CLI::App& train) {
       "retriever", "Train LRURec or SASRec on a data set, with validation and early stopping");
   verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
       ->required();
-  verb->add_option("--output", request->output, "run folder to write")->required();
-  verb->add_option("-c,--config", request->config, "YAML file of configuration keys")
-      ->check(CLI::ExistingFile);
-  verb->add_option("--set", request->assignments, "KEY=VALUE, above the file; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  verb->add_option("--device", request->device, "cpu, cuda or cuda:N")->capture_default_str();
-  verb->add_option("--threads", request->threads, "CPU threads; 0: all this process may use")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  verb->add_flag("--resume", request->resume,
-                 "go on from the newest checkpoint in the run folder, if there is one");
-  verb->add_flag("--overwrite", request->overwrite, "replace a run that is there");
-  verb->footer(describe_keys);
+  add_training_options(*verb, *request);
+  verb->footer([] { return kRetrieverFooter + training_keys("train retriever"); });
   verb->callback([request] { load_learn().train_retriever(*request); });
 }
 
+void add_ranker(CLI::App& train) {
+  auto request = std::make_shared<TrainRankerRequest>();
+  CLI::App* verb = train.add_subcommand(
+      "ranker", "Tune a Llama to rank a retriever's candidates (LoRA, QLoRA or all weights)");
+  verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
+      ->required();
+  verb->add_option("--base", request->base, "Hugging Face folder of the base model")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  verb->add_option("--candidates-valid", request->candidates_valid,
+                   "candidate file of the valid split, to validate on")
+      ->check(CLI::ExistingFile);
+  verb->add_option("--retriever", request->retriever,
+                   "a retriever's run: finds the candidates to validate on, and "
+                   "with train.negatives=retriever those to train on")
+      ->check(CLI::ExistingDirectory);
+  add_training_options(*verb, *request);
+  verb->footer([] { return kRankerFooter + training_keys("train ranker"); });
+  verb->callback([request] { load_learn().train_ranker(*request); });
+}
+
 }  // namespace
+
+void add_training_options(CLI::App& verb, TrainRequest& request) {
+  verb.add_option("--output", request.output, "run folder to write")->required();
+  verb.add_option("-c,--config", request.config, "YAML file of configuration keys")
+      ->check(CLI::ExistingFile);
+  verb.add_option("--set", request.assignments, "KEY=VALUE, above the file; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb.add_option("--device", request.device, "cpu, cuda or cuda:N")->capture_default_str();
+  verb.add_option("--threads", request.threads, "CPU threads; 0: all this process may use")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  verb.add_flag("--resume", request.resume,
+                "go on from the newest checkpoint in the run folder, if there is one");
+  verb.add_flag("--overwrite", request.overwrite, "replace a run that is there");
+}
+
+std::string training_keys(const std::string& verb) {
+  const std::string head =
+      "Configuration keys (--set KEY=VALUE, or nested in the file of -c) and their defaults:\n";
+  try {
+    return head + load_learn().config_help(verb);
+  } catch (const Error& error) {
+    return head + "not available: " + error.what();
+  }
+}
 
 void add_train_verb(CLI::App& app) {
   CLI::App* train = app.add_subcommand("train", "Train a model");
   train->require_subcommand(1);
   add_retriever(*train);
+  add_ranker(*train);
 }
 
 }  // namespace tandem

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "learn/learn.h"
 
@@ -16,9 +17,18 @@ void add_train_verb(CLI::App& app);
 void add_retrieve_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
 void add_compare_verb(CLI::App& app);
+void add_report_verb(CLI::App& app);
 void add_recommend_verb(CLI::App& app);
+void add_rerank_verb(CLI::App& app);
+void add_pretrain_verb(CLI::App& app);
+void add_generate_verb(CLI::App& app);
 void add_bench_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
+
+// What every training verb takes: --output, -c, --set, --device, --threads, --resume, --overwrite.
+void add_training_options(CLI::App& verb, TrainRequest& request);
+// The verb's configuration keys, for its help.
+std::string training_keys(const std::string& verb);
 
 // Loads libtandem_learn.so from beside the program; DeviceError says what is missing and how to get
 // it.

@@ -10,15 +10,32 @@
 
 namespace tandem {
 
-// What `tandem train retriever` asks for; a plain copy of the command line.
-struct TrainRetrieverRequest {
-  fs::path dataset, output;
+// What every training verb is told; a plain copy of the command line.
+struct TrainRequest {
+  fs::path output;
   fs::path config;                       // a YAML file, or empty
   std::vector<std::string> assignments;  // --set key=value, in order
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   bool resume = false;
   bool overwrite = false;
+};
+
+struct TrainRetrieverRequest : TrainRequest {
+  fs::path dataset;
+};
+
+struct TrainRankerRequest : TrainRequest {
+  fs::path dataset;
+  fs::path base;              // Hugging Face folder
+  fs::path candidates_valid;  // a candidate file of the validation split, or empty:
+  fs::path retriever;         // a retriever's run, which finds them
+};
+
+// Causal language modelling on text or on a data set's histories; one of the two is empty.
+struct PretrainRequest : TrainRequest {
+  fs::path model;  // Hugging Face folder
+  fs::path text, dataset;
 };
 
 // What some steps of training cost; validation and files are not part of it.
@@ -38,11 +55,14 @@ class Learn {
   virtual std::string libtorch_version() const = 0;
   virtual std::vector<std::string> devices() const = 0;  // "cpu", "cuda:0 NAME", ...
   virtual void train_retriever(const TrainRetrieverRequest& request) = 0;
+  virtual void train_ranker(const TrainRankerRequest& request) = 0;
+  virtual void pretrain(const PretrainRequest& request) = 0;
   // Trains a new model for some steps, after a few that are not timed; writes nothing and needs no
   // output. One process alone.
   virtual TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) = 0;
-  // All configuration keys of `train retriever`, one line each.
-  virtual std::string retriever_config_help() const = 0;
+  // All configuration keys of a verb ("train retriever", "train ranker", "pretrain"), one line
+  // each.
+  virtual std::string config_help(const std::string& verb) const = 0;
 };
 
 // The one symbol that is looked up by name in libtandem_learn.so.

@@ -6,27 +6,19 @@
 
 #include "core/config.h"
 #include "data/dataset.h"
+#include "learn/trainer/train_options.h"
 
 namespace tandem {
 
 // Everything that `train retriever` can be told; defaults are LlamaRec's. A value 0 of max_length
 // and batch means "by the data" (resolve()).
-struct RetrieverConfig {
+struct RetrieverConfig : TrainOptions {
+  RetrieverConfig();
+
   std::string model_type = "lrurec";
   int64_t width = 64, blocks = 2, heads = 2, inner = 2, max_length = 0;
   double dropout = 0.2, attn_dropout = 0.2;
-
-  double lr = 1e-3, weight_decay = 0.01, eps = 1e-9, clip = 5.0;
-  int64_t batch = 0, accumulate = 1, epochs = 500, max_steps = 0;
-  std::string schedule = "constant";
-  int64_t warmup_steps = 0;
-
-  int64_t valid_every = 500, patience = 20;
-  std::string metric = "Recall@10";
   bool exclude_history = false;
-
-  int64_t seed = 42;
-  int64_t checkpoint_every = 500, log_every = 50;
 
   // The keys, bound to this object, which must outlive the schema.
   ConfigSchema schema();

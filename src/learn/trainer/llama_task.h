@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "learn/llama/llama.h"
+#include "learn/trainer/task.h"
+
+namespace tandem {
+
+// A token sequence with labels: at positions[i] the next token is to be labels[i].
+struct SupervisedText {
+  std::vector<int32_t> ids = {};  // without tokens behind the last position
+  std::vector<int64_t> positions = {};
+  std::vector<int32_t> labels = {};
+};
+
+struct SupervisedBatch {
+  PackedTokens packed;
+  SupervisedPositions supervised;
+};
+SupervisedBatch pack_texts(std::span<const SupervisedText> texts);
+PackedTokens pack_prompts(std::span<const std::vector<int32_t>> prompts);
+
+// Masks drawn for each text alone by its place in the step, so that they do not depend on how the
+// step is cut. A site has either one row for every token of the texts or one for every label.
+class TextDropout : public DropoutRng {
+ public:
+  // first: place of texts[0] in the step.
+  TextDropout(uint64_t seed, uint64_t step, int64_t first, std::span<const SupervisedText> texts);
+  at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double p) const override;
+
+ private:
+  int64_t first_;
+  std::vector<int64_t> tokens_, labels_;  // of each text
+  int64_t all_tokens_ = 0, all_labels_ = 0;
+};
+
+// What training a Llama on labelled texts has in common: adapters or all weights.
+class LlamaTask : public TrainingTask {
+ public:
+  // base: the folder that the model comes from; must outlive the task, as the model.
+  LlamaTask(LlamaModel& model, const HfFolder& base, uint64_t seed)
+      : model_(model), base_(base), seed_(seed) {}
+
+  std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
+  // Not norms and biases.
+  bool decayed(std::string_view name) const override;
+  double add_gradients(const StepPart& part, double weight) const override;
+  // A PEFT folder, or with all weights trained a Hugging Face folder with the base's tokenizer.
+  void write_model(const fs::path& folder,
+                   std::span<const NamedParameter> parameters) const override;
+
+ protected:
+  virtual SupervisedText text(int64_t sample, int64_t epoch) const = 0;
+  const LlamaModel& model() const { return model_; }
+
+ private:
+  LlamaModel& model_;
+  const HfFolder& base_;
+  uint64_t seed_;
+};
+
+}  // namespace tandem

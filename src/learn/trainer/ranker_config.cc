@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/trainer/ranker_config.h"
+
+#include <sstream>
+
+#include "core/error.h"
+#include "learn/trainer/validation.h"
+
+namespace tandem {
+
+RankerConfig::RankerConfig() {
+  lr = 1e-4;
+  weight_decay = 0;
+  batch = 16;
+  schedule = "linear";
+  warmup_steps = 100;
+  valid_every = 100;
+  patience = 20;
+  metric = "NDCG@10";
+  checkpoint_every = 100;
+  log_every = 10;
+}
+
+ConfigSchema RankerConfig::schema() {
+  ConfigSchema schema;
+  schema.add("model.tuning", &tuning,
+             "lora (adapters), qlora (adapters on a base in NF4) or full (all weights)",
+             {"lora", "qlora", "full"});
+  schema.add("model.precision", &precision, "of products: float32 or bfloat16",
+             {"float32", "bfloat16"});
+  schema.add("model.checkpoint_layers", &checkpoint_layers,
+             "keep only layers' inputs and compute each layer again in the backward pass");
+  schema.add("lora.rank", &lora_rank, "rank of the adapters");
+  schema.add("lora.alpha", &lora_alpha, "adapters are scaled by alpha / rank");
+  schema.add("lora.dropout", &lora_dropout, "dropout of the adapters' input");
+  schema.add("lora.targets", &lora_targets, "projections with an adapter, with commas");
+  schema.add("train.negatives", &negatives,
+             "candidates beside the answer: uniform (as LlamaRec) or retriever (its best items)",
+             {"uniform", "retriever"});
+  schema.add("train.order", &order,
+             "order of the candidates: shuffled, or retrieval (with train.negatives=retriever)",
+             {"shuffled", "retrieval"});
+  schema.add("train.only_retrieved", &only_retrieved,
+             "train.negatives=retriever: only samples whose answer the retriever found itself");
+  schema.add("train.eos", &train_eos, "loss on the end of text behind the letter, too");
+  add_keys(
+      schema, "prompts a micro-batch",
+      "what the best checkpoint has most of on the valid retrieval subset: Recall, NDCG or MRR "
+      "@1,5,10,20,50");
+  schema.add("valid.users", &valid_users, "validate on so many users of the subset; 0: all");
+  prompt.add_keys(schema);
+  return schema;
+}
+
+void RankerConfig::validate() const {
+  check();
+  prompt.validate();
+  check_at_least("valid.users", valid_users, 0);
+  if (tuning != "full") llama_options().lora->validate();
+  if (negatives == "uniform" && (order != "shuffled" || only_retrieved)) {
+    throw ConfigError(
+        "train.order=retrieval and train.only_retrieved need train.negatives=retriever");
+  }
+  ValidationMetrics().value(metric);
+}
+
+LlamaOptions RankerConfig::llama_options() const {
+  LlamaOptions options{.precision = parse_precision(precision),
+                       .train_base = tuning == "full",
+                       .checkpoint_layers = checkpoint_layers,
+                       .seed = static_cast<uint64_t>(seed)};
+  if (tuning != "full") {
+    LoraConfig lora{.rank = lora_rank, .alpha = lora_alpha, .dropout = lora_dropout, .targets = {}};
+    std::istringstream list(lora_targets);
+    for (std::string name; std::getline(list, name, ',');)
+      if (!name.empty()) lora.targets.push_back(name);
+    options.lora = lora;
+  }
+  return options;
+}
+
+Precision parse_precision(const std::string& name) {
+  if (name == "float32") return Precision::kFloat32;
+  if (name == "bfloat16") return Precision::kBfloat16;
+  throw ConfigError("model.precision is '{}'; expected float32 or bfloat16", name);
+}
+
+}  // namespace tandem

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config.h"
+#include "learn/llama/llama.h"
+#include "learn/trainer/train_options.h"
+#include "rank/prompt.h"
+
+namespace tandem {
+
+// Everything that `train ranker` can be told; defaults are LlamaRec's.
+struct RankerConfig : TrainOptions {
+  RankerConfig();
+
+  std::string tuning = "lora";  // lora, qlora or full
+  std::string precision = "float32";
+  bool checkpoint_layers = false;
+  int64_t lora_rank = 8;
+  double lora_alpha = 32, lora_dropout = 0.05;
+  std::string lora_targets = "q_proj,v_proj";
+
+  std::string negatives = "uniform", order = "shuffled";
+  bool only_retrieved = false;
+  bool train_eos = true;
+  int64_t valid_users = 0;
+  PromptConfig prompt;
+
+  // The keys, bound to this object, which must outlive the schema.
+  ConfigSchema schema();
+  // ConfigError naming the key.
+  void validate() const;
+  LlamaOptions llama_options() const;
+};
+
+// "float32" or "bfloat16".
+Precision parse_precision(const std::string& name);
+
+}  // namespace tandem

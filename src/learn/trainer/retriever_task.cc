@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/trainer/retriever_task.h"
+
+#include "core/error.h"
+#include "learn/checkpoint/checkpoint.h"
+#include "learn/trainer/validation.h"
+
+namespace tandem {
+namespace {
+
+// Masks for rows that start at a place within the step's rows: as if all of them were drawn
+// together.
+class PlacedDropout : public DropoutRng {
+ public:
+  PlacedDropout(uint64_t seed, uint64_t step, int64_t first)
+      : DropoutRng(seed, step), first_(first) {}
+
+  at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double p) const override {
+    if (first_ == 0) return DropoutRng::keep(site, rows, columns, p);
+    return DropoutRng::keep(site, first_ + rows, columns, p).narrow(0, first_, rows).contiguous();
+  }
+
+ private:
+  int64_t first_;
+};
+
+PackedBatch to_device(PackedBatch batch, const at::Device& device) {
+  if (device.is_cpu()) return batch;
+  return {.items = batch.items.to(device),
+          .labels = batch.labels.to(device),
+          .row_starts = batch.row_starts.to(device)};
+}
+
+std::vector<TrainingRow> all_rows(const Dataset& dataset, int64_t max_length) {
+  std::vector<TrainingRow> rows;
+  for (int64_t user = 0; user < dataset.num_users(); ++user) {
+    const auto of_user = training_rows(train_items(dataset, user), max_length);
+    rows.insert(rows.end(), of_user.begin(), of_user.end());
+  }
+  if (rows.empty()) throw DataError("{}: nothing to train on", dataset.folder().string());
+  return rows;
+}
+
+}  // namespace
+
+RetrieverTask::RetrieverTask(RetrieverModel& model, const Dataset& dataset,
+                             const RetrieverConfig& config)
+    : model_(model),
+      dataset_(dataset),
+      config_(config),
+      rows_(all_rows(dataset, config.max_length)) {}
+
+int64_t RetrieverTask::num_labels(std::span<const int64_t> samples, int64_t) const {
+  int64_t labels = 0;
+  for (const int64_t sample : samples) labels += rows_[static_cast<size_t>(sample)].num_labels();
+  return labels;
+}
+
+double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
+  std::vector<TrainingRow> rows;
+  for (const int64_t sample : part.own()) rows.push_back(rows_[static_cast<size_t>(sample)]);
+  const int64_t before =
+      num_labels(part.samples.first(static_cast<size_t>(part.begin)), part.epoch);
+  const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
+                              before);
+  const at::Tensor loss =
+      retriever_loss(model_, to_device(pack_rows(rows), model_.item_table().device()), &dropout)
+          .mul(weight);
+  loss.backward();
+  return loss.item<double>();
+}
+
+ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
+  const ValidationMetrics metrics = tandem::validate(
+      model_, dataset_,
+      {.max_length = config_.max_length, .exclude_history = config_.exclude_history}, group, pool);
+  ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
+  for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
+    result.scalars.emplace_back(name, metrics.value(name));
+  return result;
+}
+
+void RetrieverTask::write_model(const fs::path& folder,
+                                std::span<const NamedParameter> parameters) const {
+  save_tensors(folder / "model.safetensors", parameters);
+  write_json(folder / "config.json", retriever_model_config(config_, dataset_).to_json());
+}
+
+RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const Dataset& dataset) {
+  return {.model_type = config.model_type,
+          .num_items = dataset.num_items(),
+          .width = config.width,
+          .blocks = config.blocks,
+          .heads = config.heads,
+          .inner = config.model_type == "sasrec" ? config.inner : 4,
+          .max_length = config.max_length,
+          .dataset_fingerprint = dataset.fingerprint()};
+}
+
+}  // namespace tandem

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+#include "core/config.h"
+#include "core/json.h"
+#include "core/thread_pool.h"
+#include "formats/run_folder.h"
+#include "learn/distributed/process_group.h"
+#include "learn/learn.h"
+#include "learn/trainer/trainer.h"
+
+namespace tandem {
+
+// Number of usable CUDA devices; loads libtorch's CUDA half where there is one.
+int cuda_devices();
+
+// "cpu", or "cuda" as "cuda:N" with an existing N. UsageError, DeviceError.
+std::string check_device(const std::string& device, int local_rank);
+
+// A step's buffers are as large as the last one's: keeps freed memory instead of returning it to
+// the system and faulting it in again.
+void keep_freed_memory();
+
+// Defaults, then the run's own configuration when it is resumed, then the file, then --set.
+void read_config(ConfigSchema schema, const TrainRequest& request);
+
+// Whether --resume finds a run.
+bool resumes(const TrainRequest& request);
+
+// One process's share of a training verb: device, threads, the run folder on the first process.
+class Session {
+ public:
+  // Throws UsageError and DeviceError. Quiet on all processes but the first.
+  Session(const TrainRequest& request, ProcessGroup& group);
+
+  ProcessGroup& group() { return group_; }
+  ThreadPool& pool() { return pool_; }
+  const std::string& device() const { return device_; }
+  int threads() const { return threads_; }
+  bool first() const { return group_.rank() == 0; }
+  bool resuming() const { return resuming_; }
+
+  // Makes or reopens the run folder, collectively; null on all processes but the first. The stored
+  // configuration follows what was asked for on resuming (a higher train.max_steps, say).
+  RunFolder* open_folder(RunInfo info, const std::string& config_yaml);
+  // Resumes where asked, trains, and notes the result in run.json.
+  void train(Trainer& trainer, const TrainOptions& options);
+
+ private:
+  const TrainRequest& request_;
+  ProcessGroup& group_;
+  Stopwatch watch_;
+  bool resuming_;
+  std::string device_;
+  int threads_;
+  ThreadPool pool_;
+  std::optional<RunFolder> folder_;
+};
+
+// The training verbs. Collective.
+void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group);
+void train_ranker(const TrainRankerRequest& request, ProcessGroup& group);
+void pretrain(const PretrainRequest& request, ProcessGroup& group);
+
+}  // namespace tandem

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "core/thread_pool.h"
+#include "learn/distributed/process_group.h"
+#include "learn/model.h"
+
+namespace tandem {
+
+// A part of one optimiser step: samples [begin, end) of those that the step takes, in the epoch's
+// order. What a sample looks like (negatives, masks) may depend on epoch, step and its place in
+// `samples`, never on how the step is cut into parts.
+struct StepPart {
+  std::span<const int64_t> samples;  // of the whole step
+  int64_t begin = 0, end = 0;
+  int64_t epoch = 0, step = 0;
+
+  std::span<const int64_t> own() const {
+    return samples.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  }
+};
+
+// Elements of all parameters.
+int64_t count_reals(std::span<const NamedParameter> parameters);
+
+// What a validation found.
+struct ValidationResult {
+  double value = 0;                                          // of the metric that decides
+  Json metrics;                                              // for metrics.jsonl
+  std::vector<std::pair<std::string, double>> scalars = {};  // for TensorBoard, and people
+};
+
+// What a Trainer trains: parameters, samples, their loss, and how to judge the result. All
+// processes of a group have an equal one.
+class TrainingTask {
+ public:
+  virtual ~TrainingTask() = default;
+
+  // Float32 leaves of autograd, always the same, in a fixed order.
+  virtual std::vector<NamedParameter> parameters() const = 0;
+  // Whether weight decay applies to the parameter of this name.
+  virtual bool decayed(std::string_view name) const = 0;
+  // What a resumed run must find unchanged (data, tokenizer, ...).
+  virtual std::string fingerprint() const = 0;
+
+  virtual int64_t num_samples() const = 0;
+  // Labels of some samples of an epoch; a step's loss is the mean over all its labels.
+  virtual int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const = 0;
+  // Adds weight x the gradient of the mean loss over the part's labels to the parameters' grad();
+  // weight x that loss.
+  virtual double add_gradients(const StepPart& part, double weight) const = 0;
+
+  virtual bool lower_is_better() const { return false; }
+  // Collective; every process gets the same result, which does not depend on how many there are.
+  virtual ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const = 0;
+
+  // Files that make the parameters usable, into an existing folder.
+  virtual void write_model(const fs::path& folder,
+                           std::span<const NamedParameter> parameters) const = 0;
+};
+
+}  // namespace tandem

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config.h"
+
+namespace tandem {
+
+// What every training has: optimiser, schedule, validation, checkpoints.
+struct TrainOptions {
+  double lr = 1e-3, weight_decay = 0.01, eps = 1e-8, clip = 1.0;
+  int64_t batch = 0, accumulate = 1, epochs = 1, max_steps = 0;
+  std::string schedule = "constant";
+  int64_t warmup_steps = 0;
+
+  int64_t valid_every = 500, patience = 20;
+  std::string metric;
+
+  int64_t seed = 42;
+  int64_t checkpoint_every = 500, log_every = 50;
+
+  // The keys, bound to this object, which must outlive the schema.
+  void add_keys(ConfigSchema& schema, const std::string& batch_help,
+                const std::string& metric_help);
+  // ConfigError naming the key.
+  void check() const;
+};
+
+// ConfigError when value is below the limit.
+void check_at_least(const char* key, int64_t value, int64_t limit);
+// ConfigError unless 0 <= p < 1.
+void check_probability(const char* key, double p);
+
+}  // namespace tandem

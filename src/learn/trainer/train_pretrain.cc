@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/error.h"
+#include "core/log.h"
+#include "learn/llama/weights.h"
+#include "learn/trainer/pretrain_config.h"
+#include "learn/trainer/pretrain_task.h"
+#include "learn/trainer/session.h"
+
+namespace tandem {
+
+void pretrain(const PretrainRequest& request, ProcessGroup& group) {
+  Session session(request, group);
+  if (session.device() != "cpu")
+    throw DeviceError("pretrain runs on the CPU; --device {} is not supported yet",
+                      session.device());
+  if (request.text.empty() == request.dataset.empty())
+    throw UsageError("pretrain needs either --text PATH or --dataset DATASET");
+  PretrainConfig config;
+  read_config(config.schema(), request);
+  config.validate();
+  const auto tokenizer = load_tokenizer(request.model);
+  const auto base = std::make_shared<HfFolder>(request.model);
+  const auto wanted = LlamaConfig::from_json(base->config(), base->config_path().string());
+  if (tokenizer->vocab_size() > wanted.vocab_size)
+    throw DataError("{}: the tokenizer has {} tokens, the model {}", request.model.string(),
+                    tokenizer->vocab_size(), wanted.vocab_size);
+  LlamaModel model(*folder_weights(base), config.llama_options());
+  std::string dataset_fingerprint;
+  PretrainTexts texts;
+  if (request.dataset.empty()) {
+    texts = document_texts(request.text, *tokenizer, config);
+  } else {
+    const Dataset dataset = Dataset::open(request.dataset);
+    dataset_fingerprint = dataset.fingerprint();
+    texts = history_texts(dataset, *tokenizer, config, session.pool());
+  }
+  PretrainTask task(model, *base, *tokenizer, config, std::move(texts));
+  const int64_t reals = count_reals(model.parameters());
+  const fs::path& source = request.dataset.empty() ? request.text : request.dataset;
+  RunFolder* folder =
+      session.open_folder({.verb = "pretrain",
+                           .seed = static_cast<uint64_t>(config.seed),
+                           .dataset_fingerprint = dataset_fingerprint,
+                           .extra = {{"model", fs::absolute(request.model).string()},
+                                     {"text", fs::absolute(source).string()},
+                                     {"inputs", task.fingerprint()},
+                                     {"parameters", reals}}},
+                          config.schema().to_yaml());
+  Trainer trainer(task, config, folder, group, session.pool());
+  spdlog::info("{} parameters ({} processes, {} threads each), {} texts, at most {} steps", reals,
+               group.size(), session.threads(), task.num_samples(), trainer.total_steps());
+  session.train(trainer, config);
+  if (folder != nullptr) task.write_model(folder->path(), task.parameters());
+  group.barrier();
+}
+
+}  // namespace tandem

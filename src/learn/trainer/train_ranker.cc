@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/error.h"
+#include "core/log.h"
+#include "learn/llama/weights.h"
+#include "learn/trainer/llama_files.h"
+#include "learn/trainer/nf4_base.h"
+#include "learn/trainer/ranker_config.h"
+#include "learn/trainer/ranker_task.h"
+#include "learn/trainer/session.h"
+#include "rank/ranker_files.h"
+#include "tokenizer/files.h"
+
+namespace tandem {
+namespace {
+
+CandidateSet valid_candidates(const TrainRankerRequest& request, const Dataset& dataset,
+                              const RankerConfig& config, ThreadPool& pool) {
+  const fs::path& source =
+      request.candidates_valid.empty() ? request.retriever : request.candidates_valid;
+  if (source.empty())
+    throw UsageError("train ranker needs --candidates-valid FILE or --retriever RUN");
+  return load_candidates(source, dataset, Split::kValid, config.prompt.num_candidates, pool);
+}
+
+PrefixCandidates training_candidates(const TrainRankerRequest& request, const Dataset& dataset,
+                                     const RankerConfig& config, ThreadPool& pool) {
+  if (config.negatives != "retriever") return {};
+  if (request.retriever.empty())
+    throw UsageError("train.negatives=retriever needs --retriever RUN");
+  return retrieve_for_prefixes(request.retriever, dataset, training_prefixes(dataset),
+                               config.prompt.num_candidates, pool);
+}
+
+// Best adapter or model, and what `rerank` needs to know besides.
+void write_result(const fs::path& run, const RankerTask& task, const RankerConfig& config,
+                  const HfFolder& base, const Dataset& dataset) {
+  const bool full = config.tuning == "full";
+  const std::string name = full ? "model" : "adapter";
+  StagedFolder staged(run / name, true);
+  task.write_model(staged.path(), task.parameters());
+  staged.commit();
+  write_ranker_files(run, {.base = fs::absolute(base.path()).lexically_normal().string(),
+                           .adapter = full ? "" : name,
+                           .model = full ? name : "",
+                           .tokenizer_sha256 = tokenizer_fingerprint(base.path()),
+                           .dataset_fingerprint = dataset.fingerprint(),
+                           .prompt = config.prompt,
+                           .label_ids = task.verbalizer().ids});
+}
+
+}  // namespace
+
+void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
+  Session session(request, group);
+  if (session.device() != "cpu")
+    throw DeviceError("train ranker runs on the CPU; --device {} is not supported yet",
+                      session.device());
+  RankerConfig config;
+  read_config(config.schema(), request);
+  config.validate();
+  const Dataset dataset = Dataset::open(request.dataset);
+  const auto tokenizer = load_tokenizer(request.base);
+  const auto base = std::make_shared<HfFolder>(request.base);
+  const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
+  LlamaModel model(*weights, config.llama_options());
+
+  const CandidateSet valid = valid_candidates(request, dataset, config, session.pool());
+  const PrefixCandidates negatives = training_candidates(request, dataset, config, session.pool());
+  RankerTask task(model, *base, *tokenizer, dataset, config, valid, negatives, session.pool());
+  const int64_t reals = count_reals(model.parameters());
+  RunFolder* folder =
+      session.open_folder({.verb = "train ranker",
+                           .seed = static_cast<uint64_t>(config.seed),
+                           .dataset_fingerprint = dataset.fingerprint(),
+                           .extra = {{"dataset", fs::absolute(request.dataset).string()},
+                                     {"base", fs::absolute(request.base).string()},
+                                     {"inputs", task.fingerprint()},
+                                     {"parameters", reals},
+                                     {"valid_users", task.num_valid_users()}}},
+                          config.schema().to_yaml());
+  Trainer trainer(task, config, folder, group, session.pool());
+  spdlog::info(
+      "{} of {}: {} of {} parameters are trained ({} processes, {} threads each), {} samples, at "
+      "most {} steps; validation on {} users",
+      config.tuning, request.base.string(), reals, model.config().num_parameters(), group.size(),
+      session.threads(), task.num_samples(), trainer.total_steps(), task.num_valid_users());
+  session.train(trainer, config);
+  if (folder != nullptr) write_result(folder->path(), task, config, *base, dataset);
+  group.barrier();
+}
+
+}  // namespace tandem

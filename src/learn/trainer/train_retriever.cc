@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/log.h"
+#include "data/dataset.h"
+#include "learn/trainer/model_factory.h"
+#include "learn/trainer/retriever_config.h"
+#include "learn/trainer/retriever_task.h"
+#include "learn/trainer/session.h"
+
+namespace tandem {
+
+void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) {
+  Session session(request, group);
+  RetrieverConfig config;
+  read_config(config.schema(), request);
+  const Dataset dataset = Dataset::open(request.dataset);
+  config.resolve(dataset);
+  const auto model = make_retriever(config, dataset.num_items(), session.device());
+  const int64_t reals = count_reals(model->parameters());
+  RunFolder* folder = session.open_folder(
+      {.verb = "train retriever",
+       .seed = static_cast<uint64_t>(config.seed),
+       .dataset_fingerprint = dataset.fingerprint(),
+       .extra = {{"dataset", fs::absolute(request.dataset).string()}, {"parameters", reals}}},
+      config.schema().to_yaml());
+  RetrieverTask task(*model, dataset, config);
+  Trainer trainer(task, config, folder, group, session.pool());
+  spdlog::info("{} with {} parameters on {} ({} processes, {} threads each), at most {} steps",
+               config.model_type, reals, session.device(), group.size(), session.threads(),
+               trainer.total_steps());
+  session.train(trainer, config);
+  if (folder != nullptr) task.write_model(folder->path(), model->parameters());
+  group.barrier();
+}
+
+}  // namespace tandem
