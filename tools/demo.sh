@@ -30,7 +30,8 @@ say "5/6  Draw it: $out/report.html"
 show report "$out"/two-stage/all/* "$retriever" "$base" --dataset "$data" --title "Tandem demo: MovieTweetings" \
   --output "$out/report.html"
 say "6/6  What would user 1000 watch next?"
-show recommend --run "$retriever" --dataset "$data" --user 1000 -k 10
+show recommend --run "$retriever" --dataset "$data" --user 1000 -k 10 --likelihood "$base" \
+  --fusion "$out/two-stage/fusion.json" "${history[@]/#/--set=prompt.}"
 
 cat <<TEXT
 

@@ -137,6 +137,9 @@ void add_eval_verb(CLI::App& app) {
       ->check(CLI::Range(0, 1024));
   verb->add_flag("--json", options->json, "the result as JSON");
   add_two_stage_options(*verb, options->second);
+  verb->add_flag("--fuse", options->second.fuse,
+                 "with a second stage, one more column: retriever and models combined, with "
+                 "weights found on validation");
   verb->callback([options] { run_eval(*options); });
 }
 

@@ -15,36 +15,12 @@
 namespace tandem {
 namespace {
 
-struct Models {
-  std::unique_ptr<Ranker> letters, likelihood;
-  int64_t num_candidates = 0;
-};
-
-Models load_models(const TwoStageOptions& options) {
-  PromptConfig prompt;
-  ConfigSchema schema;
-  prompt.add_keys(schema);
-  for (const std::string& assignment : options.assignments) schema.set(assignment);
-  prompt.validate();
-  Models models;
-  models.num_candidates = prompt.num_candidates;
-  if (!options.ranker.empty()) {
-    models.letters = std::make_unique<Ranker>(load_ranker(options.ranker, prompt, options.base));
-    models.num_candidates = models.letters->config().num_candidates;
-  }
-  if (!options.likelihood.empty())
-    models.likelihood = std::make_unique<Ranker>(load_ranker(options.likelihood, prompt));
-  return models;
-}
-
-SecondStage scored(const TwoStageTask& task, const Models& models, const Dataset& dataset,
+SecondStage scored(const TwoStageTask& task, const TwoStageModels& models, const Dataset& dataset,
                    Split split, ThreadPool& pool) {
   SecondStage stage =
       open_second_stage(task.retriever, dataset, split, models.num_candidates, pool);
-  if (models.letters)
-    stage.scorers.push_back(letter_scores(*models.letters, dataset, stage.samples, pool));
-  if (models.likelihood)
-    stage.scorers.push_back(likelihood_scores(*models.likelihood, dataset, stage.samples, pool));
+  for (CandidateScores& scores : models.scores(dataset, stage.samples, pool))
+    stage.scorers.push_back(std::move(scores));
   return stage;
 }
 
@@ -116,9 +92,6 @@ void add_two_stage_options(CLI::App& verb, TwoStageOptions& options) {
                   "history")
       ->check(CLI::ExistingPath)
       ->group(group);
-  verb.add_flag("--fuse", options.fuse,
-                "one more column: retriever and models combined, with weights found on validation")
-      ->group(group);
   verb.add_option("--base", options.base, "where the ranker's base model lies now")
       ->check(CLI::ExistingPath)
       ->group(group);
@@ -128,10 +101,35 @@ void add_two_stage_options(CLI::App& verb, TwoStageOptions& options) {
       ->group(group);
 }
 
+TwoStageModels load_two_stage_models(const TwoStageOptions& options) {
+  PromptConfig prompt;
+  ConfigSchema schema;
+  prompt.add_keys(schema);
+  for (const std::string& assignment : options.assignments) schema.set(assignment);
+  prompt.validate();
+  TwoStageModels models{.num_candidates = prompt.num_candidates};
+  if (!options.ranker.empty()) {
+    models.letters = std::make_unique<Ranker>(load_ranker(options.ranker, prompt, options.base));
+    models.num_candidates = models.letters->config().num_candidates;
+  }
+  if (!options.likelihood.empty())
+    models.likelihood = std::make_unique<Ranker>(load_ranker(options.likelihood, prompt));
+  return models;
+}
+
+std::vector<CandidateScores> TwoStageModels::scores(const Dataset& dataset,
+                                                    std::span<const RankingSample> samples,
+                                                    ThreadPool& pool) const {
+  std::vector<CandidateScores> all;
+  if (letters) all.push_back(letter_scores(*letters, dataset, samples, pool));
+  if (likelihood) all.push_back(likelihood_scores(*likelihood, dataset, samples, pool));
+  return all;
+}
+
 void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
   const InterruptGuard guard;
   task.resampling.validate();
-  const Models models = load_models(options);
+  const TwoStageModels models = load_two_stage_models(options);
   const Dataset dataset = Dataset::open(task.dataset);
   const Split split = parse_split(task.split);
   ThreadPool pool(task.threads);
@@ -165,6 +163,7 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
       for (const Evaluation& system : table.systems)
         write_evaluation(staged.path() / table.folder / system.system, system, false);
     }
+    if (options.fuse) write_json(staged.path() / "fusion.json", weights_json(stage, fusion));
     staged.commit();
   }
   if (task.json) {

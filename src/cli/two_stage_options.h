@@ -2,10 +2,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "eval/bootstrap.h"
+#include "rank/fusion.h"
+#include "rank/ranker.h"
 
 namespace tandem {
 
@@ -20,7 +24,20 @@ struct TwoStageOptions {
   bool asked() const { return !ranker.empty() || !likelihood.empty(); }
 };
 
+// All but --fuse.
 void add_two_stage_options(CLI::App& verb, TwoStageOptions& options);
+
+struct TwoStageModels {
+  std::unique_ptr<Ranker> letters = {}, likelihood = {};  // null when not asked for
+  int64_t num_candidates = 0;                   // K, the ranker's
+
+  // What each says of the samples' candidates.
+  std::vector<CandidateScores> scores(const Dataset& dataset,
+                                      std::span<const RankingSample> samples,
+                                      ThreadPool& pool) const;
+};
+
+TwoStageModels load_two_stage_models(const TwoStageOptions& options);
 
 // The rest of what `tandem eval` was told.
 struct TwoStageTask {
@@ -30,7 +47,8 @@ struct TwoStageTask {
   bool json = false, overwrite = false;
 };
 
-// Evaluates, prints and writes one folder a system below output/subset and output/all.
+// Evaluates, prints and writes one folder a system below output/subset and output/all, and with
+// --fuse the weights as output/fusion.json: {"lrurec": 1.0, "likelihood": 0.25}.
 void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options);
 
 }  // namespace tandem
