@@ -27,6 +27,7 @@ Formats (--format):
   jsonl      one JSON object a line; titles from items.jsonl beside it or --meta
   sequences  "user TAB item item item", oldest first; titles from titles.tsv or meta.jsonl beside it
   hllm       HLLM's two CSV files, interactions and information
+  minionerec a folder with train*, valid*, test*.csv (user, earlier items, next item) and NAME.item.json
 
 Any file may be gzip. Examples:
   tandem data import --format movielens --input ml-latest-small --output data/ml
@@ -103,10 +104,10 @@ void add_import(CLI::App& data) {
                    "csv: what separates columns; default told from the first line");
   verb->add_option("--min-user", flags->min_user,
                    "drop users with fewer interactions, repeatedly with --min-item (default 5; "
-                   "sequences, hllm: 0)")
+                   "sequences, hllm, minionerec: 0)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--min-item", flags->min_item,
-                   "drop items with fewer interactions (default 5; sequences, hllm: 0)")
+                   "drop items with fewer interactions (default 5; sequences, hllm, minionerec: 0)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--ties", flags->ties,
                    "order of a user's interactions at equal times: as in the file, or by item as "

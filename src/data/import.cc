@@ -14,11 +14,13 @@ constexpr std::pair<std::string_view, Importer> kImporters[] = {
     {"movielens", import_movielens}, {"amazon", import_amazon},
     {"recbole", import_recbole},     {"csv", import_csv},
     {"jsonl", import_jsonl},         {"sequences", import_sequences},
-    {"hllm", import_hllm},
+    {"hllm", import_hllm},           {"minionerec", import_minionerec},
 };
 
 // Sets that come filtered; a core would change the published sequences.
-bool comes_filtered(std::string_view format) { return format == "sequences" || format == "hllm"; }
+bool comes_filtered(std::string_view format) {
+  return format == "sequences" || format == "hllm" || format == "minionerec";
+}
 
 std::string detect_in_folder(const fs::path& folder) {
   if (!files_ending(folder, ".inter").empty()) return "recbole";
@@ -30,6 +32,7 @@ std::string detect_in_folder(const fs::path& folder) {
     return TextSource(ratings).peek_line().starts_with("userId,movieId") ? "movielens" : "csv";
   }
   if (!files_ending(folder / "interactions", ".csv").empty()) return "hllm";
+  if (!files_ending(folder, ".item.json").empty()) return "minionerec";
   for (const char* suffix : {".json", ".jsonl", ".csv"}) {
     for (const fs::path& file : files_ending(folder, suffix)) {
       if (plain_name(file).starts_with("meta")) continue;
@@ -75,7 +78,7 @@ std::string detect_format(const fs::path& input) {
     throw DataError(
         "{}: cannot tell the format (looked for .inter, sequences.tsv, interactions.csv, "
         "interactions.jsonl, u.data, ratings.dat, "
-        "ratings.csv, interactions/*.csv, reviews in .json); name it with --format",
+        "ratings.csv, interactions/*.csv, *.item.json, reviews in .json); name it with --format",
         input.string());
   return found;
 }

@@ -30,7 +30,7 @@ struct ImportOptions {
   std::optional<fs::path> meta;               // item text, when it is not found beside the input
   ColumnMap columns;                          // csv, jsonl
   std::string separator;                      // csv; "" means told from the first line
-  std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences and hllm
+  std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences, hllm, minionerec
   TieRule ties = TieRule::kFile;
   bool drop_untitled = false;
   bool overwrite = false;

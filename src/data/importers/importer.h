@@ -27,6 +27,7 @@ void import_csv(const ImportOptions& options, ReadContext& context, Source& sour
 void import_jsonl(const ImportOptions& options, ReadContext& context, Source& source);
 void import_sequences(const ImportOptions& options, ReadContext& context, Source& source);
 void import_hllm(const ImportOptions& options, ReadContext& context, Source& source);
+void import_minionerec(const ImportOptions& options, ReadContext& context, Source& source);
 
 // The format of a file or folder, from names and first lines. Throws DataError listing what was
 // looked for.
@@ -76,6 +77,8 @@ void read_item_csv(const fs::path& path, const ColumnMap& columns, ReadContext& 
 // Items as JSON lines or Python literals (told line by line).
 void read_item_lines(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                      ItemCatalogue& items);
+// Items as one JSON object, id to fields.
+void read_item_map(const fs::path& path, ReadContext& context, ItemCatalogue& items);
 // Items as "id TAB title" lines.
 void read_titles_tsv(const fs::path& path, ReadContext& context, ItemCatalogue& items);
 // Whichever of the three the file's name says.

@@ -118,6 +118,25 @@ void read_item_lines(const fs::path& path, const ColumnMap& columns, ReadContext
   });
 }
 
+void read_item_map(const fs::path& path, ReadContext& context, ItemCatalogue& items) {
+  TextSource text(path);
+  const std::string_view all = text.rest();
+  try {
+    check_utf8(all);
+    check_depth(all);
+    const Json map = Json::parse(all, nullptr, false);
+    if (!map.is_object()) throw BadLine{excerpt(all), "one JSON object, item id to fields"};
+    for (const auto& [id, value] : map.items()) {
+      if (!value.is_object()) throw BadLine{excerpt(value.dump()), "an object of item " + id};
+      Json item = value;
+      item["item_id"] = id;
+      items.add(item_of(item, {}));
+    }
+  } catch (const BadLine& bad) {
+    context.bad_line(text.name(), 1, bad);
+  }
+}
+
 void read_titles_tsv(const fs::path& path, ReadContext& context, ItemCatalogue& items) {
   each_line(path, context, [&](std::string_view line) {
     const size_t tab = line.find('\t');

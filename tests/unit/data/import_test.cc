@@ -150,6 +150,21 @@ TEST_F(Import, HllmFindsItsTwoFiles) {
   EXPECT_EQ(out().title(1), "Title A");
 }
 
+TEST_F(Import, MiniOneRecMergesTheRowsOfAUser) {
+  put("m/valid_x.csv", "user_id,history_item_id,item_id\nu,\"[3, 1]\",2\nv,[],9\n");
+  put("m/test_x.csv", "user_id,history_item_id,item_id\nu,\"[1, 2]\",7\n");
+  put("m/x.item.json", "{\n\"3\": {\"title\": \"Three\", \"brand\": \"b\"}\n}\n");
+  EXPECT_EQ(import({.input = folder_ / "m"}).format, "minionerec");
+  std::vector<std::string> items;
+  const Dataset merged = out();
+  for (const int32_t item : merged.items(0)) items.emplace_back(merged.item_id(item));
+  EXPECT_EQ(items, (std::vector<std::string>{"3", "1", "2", "7"}));
+  EXPECT_EQ(merged.num_interactions(), 5);
+  EXPECT_EQ(merged.title(merged.items(0)[0]), "Three");
+  put("m/test_x.csv", "user_id,history_item_id,item_id\nu,[1,7\n");
+  EXPECT_THROW(import({.input = folder_ / "m"}, "bad"), FormatError);
+}
+
 TEST_F(Import, SequencesKeepTheirOrder) {
   put("s/sequences.tsv", "10\tz a z\n9\tb\n");
   put("s/titles.tsv", "a\tTitle A\n");

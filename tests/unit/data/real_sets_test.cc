@@ -71,6 +71,17 @@ TEST_F(RealSets, CountsEqualTheReadme) {
   if (found == 0) GTEST_SKIP() << "no data sets in " << kShared;
 }
 
+// Distinct pairs of the rows' histories and next items.
+TEST_F(RealSets, HistoriesOfMiniOneRecGiveTheReadmesPairs) {
+  const fs::path input = kShared / "amazon-2018-industrial";
+  if (!fs::exists(input)) GTEST_SKIP() << "no amazon-2018-industrial in " << kShared;
+  const ImportReport report = import({.input = input}, "out");
+  EXPECT_EQ(report.format, "minionerec");
+  EXPECT_EQ(report.prepared.num_users, 3285);
+  EXPECT_EQ(report.prepared.num_interactions, 21664);
+  EXPECT_EQ(report.prepared.titled_items, report.prepared.num_items);
+}
+
 TEST_F(RealSets, BundledDemoSetImports) {
   const PrepareReport report = import({.input = "data/movietweetings-mini"}, "out").prepared;
   EXPECT_EQ(report.num_interactions, 102461);
