@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "formats/stored_tensor.h"
+#include "learn/ops/nf4_weight.h"
 
 namespace tandem {
 namespace {
@@ -27,37 +29,73 @@ at::ScalarType scalar_type(DType dtype) {
   }
 }
 
-class FolderWeights : public LlamaWeights {
+// Rows of a form that neither ATen nor NF4 has, such as a GGUF file's blocks.
+class StoredWeight : public FrozenWeight {
  public:
-  explicit FolderWeights(std::shared_ptr<const HfFolder> folder)
-      : folder_(std::move(folder)),
-        config_(LlamaConfig::from_json(folder_->config(), folder_->config_path().string())) {}
+  StoredWeight(std::shared_ptr<const LlamaSource> source, StoredTensor tensor)
+      : source_(std::move(source)), tensor_(std::move(tensor)) {}
 
-  const LlamaConfig& config() const override { return config_; }
+  int64_t outputs() const override { return tensor_.rows(); }
+  int64_t inputs() const override { return tensor_.columns(); }
+
+  at::Tensor rows(int64_t begin, int64_t count, at::ScalarType type,
+                  at::Tensor& scratch) const override {
+    const int64_t columns = inputs();
+    at::Tensor own;
+    at::Tensor& to = type == at::kFloat ? scratch : own;
+    const at::Tensor floats = expansion(count * columns, at::kFloat, to).view({count, columns});
+    float* out = floats.data_ptr<float>();
+    at::parallel_for(0, count, 16, [&](int64_t first, int64_t last) {
+      tensor_.read_rows(begin + first, last - first, out + first * columns);
+    });
+    return type == at::kFloat ? floats : floats.to(type);
+  }
+
+ private:
+  std::shared_ptr<const LlamaSource> source_;  // keeps the file mapped
+  StoredTensor tensor_;
+};
+
+class SourceWeights : public LlamaWeights {
+ public:
+  explicit SourceWeights(std::shared_ptr<const LlamaSource> source) : source_(std::move(source)) {}
+
+  const LlamaConfig& config() const override { return source_->config(); }
 
   FrozenWeightPtr frozen(const TensorSpec& spec) const override {
-    return dense_weight(mapped(spec));
+    StoredTensor tensor = source_->tensor(spec);
+    if (const TensorView* view = tensor.floats()) return dense_weight(mapped(*view));
+    if (const Nf4Tensor* found = tensor.nf4()) {
+      Nf4Tensor weight = *found;
+      weight.owner = std::make_shared<
+          std::pair<std::shared_ptr<const LlamaSource>, std::shared_ptr<const void>>>(source_,
+                                                                                      found->owner);
+      return nf4_weight(weight);
+    }
+    return c10::make_intrusive<StoredWeight>(source_, std::move(tensor));
   }
 
   at::Tensor copy(const TensorSpec& spec) const override {
-    return mapped(spec).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    const StoredTensor tensor = source_->tensor(spec);
+    if (tensor.nf4())
+      throw ConfigError("'{}' is NF4, which cannot be trained: use an adapter", spec.name);
+    at::Tensor values = at::empty(spec.shape, at::kFloat);
+    tensor.read_rows(0, tensor.rows(), values.data_ptr<float>());
+    return values;
   }
 
  private:
   // A tensor in the file, which it keeps mapped. Never written to.
-  at::Tensor mapped(const TensorSpec& spec) const {
-    const TensorView& view = folder_->weight(spec);
-    const at::ScalarType type = scalar_type(view.dtype);
-    at::Tensor tensor = at::from_blob(
-        const_cast<std::byte*>(view.bytes.data()), view.shape, [folder = folder_](void*) {},
-        at::TensorOptions().dtype(type));
+  at::Tensor mapped(const TensorView& view) const {
+    const at::Tensor tensor = at::from_blob(
+        const_cast<std::byte*>(view.bytes.data()), view.shape, [source = source_](void*) {},
+        at::TensorOptions().dtype(scalar_type(view.dtype)));
     const auto element = static_cast<uintptr_t>(dtype_bytes(view.dtype));
-    const bool aligned = reinterpret_cast<uintptr_t>(view.bytes.data()) % element == 0;
-    return aligned ? tensor : tensor.clone();
+    const bool is_aligned = reinterpret_cast<uintptr_t>(view.bytes.data()) % element == 0;
+    return is_aligned ? tensor : tensor.clone();
   }
 
-  std::shared_ptr<const HfFolder> folder_;
-  LlamaConfig config_;
+  std::shared_ptr<const LlamaSource> source_;
 };
 
 class RandomWeights : public LlamaWeights {
@@ -99,8 +137,12 @@ class RandomWeights : public LlamaWeights {
 
 }  // namespace
 
+std::unique_ptr<LlamaWeights> source_weights(std::shared_ptr<const LlamaSource> source) {
+  return std::make_unique<SourceWeights>(std::move(source));
+}
+
 std::unique_ptr<LlamaWeights> folder_weights(std::shared_ptr<const HfFolder> folder) {
-  return std::make_unique<FolderWeights>(std::move(folder));
+  return source_weights(open_llama(std::move(folder)));
 }
 
 std::unique_ptr<LlamaWeights> random_weights(const LlamaConfig& config, uint64_t seed,

@@ -7,6 +7,7 @@
 #include "formats/hf_folder.h"
 #include "learn/ops/frozen_weight.h"
 #include "models/llama_config.h"
+#include "models/llama_source.h"
 
 namespace tandem {
 
@@ -24,8 +25,9 @@ class LlamaWeights {
   virtual at::Tensor copy(const TensorSpec& spec) const = 0;
 };
 
-// Of a Hugging Face folder: float32, float16 or bfloat16, and 4-bit NF4 as bitsandbytes stores it.
-// Frozen weights stay in the mapped files, which live as long as any of them.
+// Of a Hugging Face folder (float32, float16, bfloat16, or NF4 as bitsandbytes stores it) or a GGUF
+// file. Frozen weights stay in the mapped files, which live as long as any of them.
+std::unique_ptr<LlamaWeights> source_weights(std::shared_ptr<const LlamaSource> source);
 std::unique_ptr<LlamaWeights> folder_weights(std::shared_ptr<const HfFolder> folder);
 
 // Random weights, a pure function of the seed: the numbers that write_random_llama writes.

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "core/error.h"
@@ -284,7 +285,9 @@ void dispatch(at::ScalarType type, const F& f) {
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const at::Tensor& row_starts,
-                            const at::Tensor& wanted, const CausalAttentionShape& shape) {
+                            const std::optional<at::Tensor>& some,
+                            const CausalAttentionShape& shape) {
+    const at::Tensor wanted = some.value_or(at::Tensor());
     const Plan plan = make_plan(shape, k.size(0), row_starts, wanted);
     at::Tensor out = at::empty_like(q);
     dispatch(q.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
@@ -339,9 +342,9 @@ at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor&
                             const at::Tensor& k, const at::Tensor& v, const at::Tensor& row_starts,
                             const at::Tensor& wanted) {
   check(shape, q, k, v, row_starts, wanted);
-  return CausalAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(),
-                                row_starts.contiguous(),
-                                wanted.defined() ? wanted.contiguous() : wanted, shape);
+  return CausalAttention::apply(
+      q.contiguous(), k.contiguous(), v.contiguous(), row_starts.contiguous(),
+      std::optional<at::Tensor>(wanted.defined() ? wanted.contiguous() : wanted), shape);
 }
 
 at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const at::Tensor& q,

@@ -3,6 +3,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 #include "core/error.h"
 #include "learn/ops/products.h"
 
@@ -23,10 +25,12 @@ at::Tensor whole(const FrozenWeight& weight, at::ScalarType type) {
 
 struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const FrozenWeightPtr& weight, const at::Tensor& bias) {
+                            const FrozenWeightPtr& weight, const std::optional<at::Tensor>& bias) {
     context->saved_data["weight"] = c10::IValue::make_capsule(weight);
     at::Tensor y = product_nt(x, whole(*weight, x.scalar_type()));
-    if (bias.defined()) y.add_(bias);
+    const bool is_shifted = bias && bias->defined();
+    if (is_shifted) y.add_(*bias);
+    context->saved_data["is_shifted"] = is_shifted;
     return y;
   }
 
@@ -36,7 +40,7 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
         c10::static_intrusive_pointer_cast<FrozenWeight>(context->saved_data["weight"].toCapsule());
     at::Tensor dx, dbias;
     if (context->needs_input_grad(0)) dx = product_nn(dy, whole(*weight, dy.scalar_type()));
-    if (context->needs_input_grad(1))
+    if (context->saved_data["is_shifted"].toBool() && context->needs_input_grad(1))
       dbias = dy.sum(0, false, at::promote_types(at::kFloat, dy.scalar_type()));
     return {dx, {}, dbias};
   }
@@ -52,7 +56,7 @@ at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeightPtr& weight,
                      x.size(0), x.size(-1), weight->outputs(), weight->inputs(),
                      bias.defined() ? bias.numel() : 0);
   }
-  return FrozenLinear::apply(x.contiguous(), weight, bias);
+  return FrozenLinear::apply(x.contiguous(), weight, std::optional<at::Tensor>(bias));
 }
 
 void release_frozen_linear_scratch() { scratch().reset(); }

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/error.h"
 #include "engine/kernels/vector_ops.h"
@@ -94,8 +95,9 @@ double row_loss(T* z, int64_t count, int64_t label, T share) {
 
 struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden,
-                            const at::Tensor& weight, const FrozenWeightPtr& frozen,
+                            const std::optional<at::Tensor>& trained, const FrozenWeightPtr& frozen,
                             const at::Tensor& labels) {
+    const at::Tensor weight = trained.value_or(at::Tensor());
     Head head(weight, frozen.get(), hidden.scalar_type());
     const int64_t total = hidden.size(0), vocabulary = head.rows();
     const bool trains_head = weight.defined() && weight.requires_grad();
@@ -164,7 +166,8 @@ at::Tensor head_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight
       throw DataError("head_cross_entropy: label {} at {}, expected 0 to {}", label, i,
                       vocabulary - 1);
   }
-  return HeadCrossEntropy::apply(hidden.contiguous(), weight, frozen, wanted);
+  return HeadCrossEntropy::apply(hidden.contiguous(), std::optional<at::Tensor>(weight), frozen,
+                                 wanted);
 }
 
 at::Tensor head_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,

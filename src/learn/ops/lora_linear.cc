@@ -5,6 +5,8 @@
 #include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 #include "core/error.h"
 #include "learn/ops/dropout.h"
 #include "learn/ops/products.h"
@@ -24,8 +26,9 @@ at::Tensor adapter_input(const at::Tensor& x, const at::Tensor& keep, double p,
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& base, const at::Tensor& x,
-                            const at::Tensor& a, const at::Tensor& b, const at::Tensor& keep,
-                            double p, double scale) {
+                            const at::Tensor& a, const at::Tensor& b,
+                            const std::optional<at::Tensor>& mask, double p, double scale) {
+    const at::Tensor keep = mask.value_or(at::Tensor());
     const at::Tensor h = product_nt(adapter_input(x, keep, p, a.scalar_type()), a);  // [P, r]
     context->save_for_backward({x, a, b, keep, h});
     context->saved_data["p"] = p;
@@ -68,7 +71,7 @@ at::Tensor lora_linear(const at::Tensor& base, const at::Tensor& x, const at::Te
                      base.size(-1), x.size(0), x.size(-1), a.size(0), a.size(-1), b.size(0),
                      b.size(-1));
   }
-  return LoraLinear::apply(base, x.contiguous(), a, b, keep, p, scale);
+  return LoraLinear::apply(base, x.contiguous(), a, b, std::optional<at::Tensor>(keep), p, scale);
 }
 
 at::Tensor lora_linear_reference(const at::Tensor& base, const at::Tensor& x, const at::Tensor& a,

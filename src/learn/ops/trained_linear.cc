@@ -3,6 +3,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
+
 #include "core/error.h"
 #include "learn/ops/products.h"
 
@@ -14,10 +16,11 @@ using torch::autograd::variable_list;
 
 struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias) {
+                            const std::optional<at::Tensor>& bias) {
     context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias && bias->defined();
     at::Tensor y = product_nt(x, weight.to(x.scalar_type()));
-    if (bias.defined()) y.add_(bias);
+    if (bias && bias->defined()) y.add_(*bias);
     return y;
   }
 
@@ -28,7 +31,9 @@ struct TrainedLinear : torch::autograd::Function<TrainedLinear> {
     at::Tensor dx, dweight, dbias;
     if (context->needs_input_grad(0)) dx = product_nn(dy, weight.to(dy.scalar_type()));
     if (context->needs_input_grad(1)) dweight = product_tn(dy, x).to(weight.scalar_type());
-    if (context->needs_input_grad(2)) dbias = dy.sum(0, false, weight.scalar_type());
+    // Only a tensor that was given counts as an input.
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
+      dbias = dy.sum(0, false, weight.scalar_type());
     return {dx, dweight, dbias};
   }
 };
@@ -42,7 +47,7 @@ at::Tensor trained_linear(const at::Tensor& x, const at::Tensor& weight, const a
                      x.size(0), x.size(-1), weight.size(0), weight.size(-1),
                      bias.defined() ? bias.numel() : 0);
   }
-  return TrainedLinear::apply(x.contiguous(), weight, bias);
+  return TrainedLinear::apply(x.contiguous(), weight, std::optional<at::Tensor>(bias));
 }
 
 }  // namespace tandem
