@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 
 #include "core/check.h"
@@ -54,6 +55,11 @@ Llama3RopeScaling recognise_scaling(const GgufFile& file, const LlamaConfig& pla
       file.path().string());
 }
 
+// The files hold float32: 1e-5 is 9.99999975e-06 there, and should be 1e-5 again in config.json.
+double shortest(double value) {
+  return std::strtod(fmt::format("{}", static_cast<float>(value)).c_str(), nullptr);
+}
+
 }  // namespace
 
 std::string gguf_tensor_name(const std::string& hf_name) {
@@ -96,9 +102,12 @@ LlamaConfig gguf_llama_config(const GgufFile& file) {
   copy("head_dim", "rope.dimension_count", false);
   copy("head_dim", "attention.key_length", false);
   json["vocab_size"] = file.at("token_embd.weight").shape.front();
-  if (const auto eps = metadata.number(key("attention.layer_norm_rms_epsilon")))
-    json["rms_norm_eps"] = *eps;
-  if (const auto theta = metadata.number(key("rope.freq_base"))) json["rope_theta"] = *theta;
+  const auto copy_float = [&](const char* hf, std::string_view name) {
+    const auto value = metadata.number(key(name));
+    if (value) json[hf] = shortest(*value);
+  };
+  copy_float("rms_norm_eps", "attention.layer_norm_rms_epsilon");
+  copy_float("rope_theta", "rope.freq_base");
   json["tie_word_embeddings"] = !file.contains("output.weight");
   if (metadata.integer(key("expert_count")).value_or(0) > 0)
     throw FormatError("{}: a mixture of experts is not supported", where);

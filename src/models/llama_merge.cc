@@ -24,7 +24,9 @@ std::string_view torch_name(DType dtype) {
 
 DType target_dtype(const StoredTensor& tensor, const LlamaExport& options) {
   if (options.dtype) return *options.dtype;
-  return tensor.floats() ? tensor.floats()->dtype : DType::kBf16;
+  for (const DType dtype : {DType::kF32, DType::kF16})
+    if (tensor.type_name() == dtype_name(dtype)) return dtype;
+  return DType::kBf16;
 }
 
 void narrow(const std::vector<float>& values, DType dtype, std::byte* out) {

@@ -156,6 +156,13 @@ TEST_F(LlamaSourceTest, AGgufFileAndItsConvertedFolderActAlike) {
   const Llama folder(out_);
   EXPECT_EQ(folder.config().rope_linear_factor, 4);
   EXPECT_EQ(logits(Llama(file)).values, logits(folder).values);
+  // By default floats keep their type, what is quantised becomes BF16.
+  export_llama(*open_llama(file), out_, {.overwrite = true}, pool_);
+  const auto source = open_llama(out_);
+  EXPECT_EQ(source->tensor({"model.norm.weight", {64}}).type_name(), "F32");
+  EXPECT_EQ(source->tensor({"model.layers.0.self_attn.q_proj.weight", {64, 64}}).type_name(),
+            "BF16");
+  EXPECT_EQ(source->config().rms_norm_eps, 1e-5);
 }
 
 }  // namespace
