@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "tokenizer/regex.h"
+#include "tokenizer/json_steps.h"
 #include "tokenizer/unicode.h"
 
 namespace tandem {
@@ -195,14 +195,9 @@ class WordSuffix : public Decoder {
   std::string suffix_;
 };
 
-void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Decoders& out) {
-  if (spec.is_null()) return;
-  if (depth > 20) throw FormatError("{}: decoder sequences are nested too deeply", where);
-  const auto type = field<std::string>(spec, "type", where);
-  if (type == "Sequence") {
-    for (const auto& step : list_field(spec, "decoders", where))
-      add_steps(step, where, depth + 1, out);
-  } else if (type == "ByteLevel") {
+void add_step(const TokenizerJson& spec, const std::string& type, std::string_view where,
+              Decoders& out) {
+  if (type == "ByteLevel") {
     out.push_back(byte_level_decoder());
   } else if (type == "ByteFallback") {
     out.push_back(std::make_unique<ByteFallback>());
@@ -213,15 +208,7 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Dec
                                           field_or<size_t>(spec, "start", 0, where),
                                           field_or<size_t>(spec, "stop", 0, where)));
   } else if (type == "Replace") {
-    const auto pattern = field<TokenizerJson>(spec, "pattern", where);
-    auto to = field<std::string>(spec, "content", where);
-    if (pattern.contains("Regex")) {
-      out.push_back(std::make_unique<ReplaceRegex>(
-          Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
-    } else {
-      out.push_back(
-          std::make_unique<Replace>(field<std::string>(pattern, "String", where), std::move(to)));
-    }
+    out.push_back(replace_step<Decoder, Replace, ReplaceRegex>(spec, where));
   } else if (type == "Metaspace") {
     const bool prefix = field_or(spec, "add_prefix_space", true, where);
     const auto scheme =
@@ -242,7 +229,9 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Dec
 
 Decoders make_decoders(const TokenizerJson& spec, std::string_view where) {
   Decoders steps;
-  add_steps(spec, where, 0, steps);
+  for_each_step(spec, "decoder", "decoders", where, [&](const auto& step, const std::string& type) {
+    add_step(step, type, where, steps);
+  });
   return steps;
 }
 

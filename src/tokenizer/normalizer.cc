@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "tokenizer/charsmap.h"
-#include "tokenizer/regex.h"
+#include "tokenizer/json_steps.h"
 
 namespace tandem {
 namespace {
@@ -163,14 +163,9 @@ class Precompiled : public Normalizer {
   Charsmap map_;
 };
 
-void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Normalizers& out) {
-  if (spec.is_null()) return;
-  if (depth > 20) throw FormatError("{}: normalizer sequences are nested too deeply", where);
-  const auto type = field<std::string>(spec, "type", where);
-  if (type == "Sequence") {
-    for (const auto& step : list_field(spec, "normalizers", where))
-      add_steps(step, where, depth + 1, out);
-  } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
+void add_step(const TokenizerJson& spec, const std::string& type, std::string_view where,
+              Normalizers& out) {
+  if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     const NormalForm form = type == "NFC"    ? NormalForm::kNfc
                             : type == "NFD"  ? NormalForm::kNfd
                             : type == "NFKC" ? NormalForm::kNfkc
@@ -186,15 +181,7 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Nor
   } else if (type == "Prepend") {
     out.push_back(prepend_normalizer(field<std::string>(spec, "prepend", where)));
   } else if (type == "Replace") {
-    const auto pattern = field<TokenizerJson>(spec, "pattern", where);
-    auto to = field<std::string>(spec, "content", where);
-    if (pattern.contains("Regex")) {
-      out.push_back(std::make_unique<ReplaceRegex>(
-          Regex(field<std::string>(pattern, "Regex", where), where), std::move(to)));
-    } else {
-      out.push_back(
-          replace_normalizer(field<std::string>(pattern, "String", where), std::move(to)));
-    }
+    out.push_back(replace_step<Normalizer, Replace, ReplaceRegex>(spec, where));
   } else if (type == "BertNormalizer") {
     const bool lower = field_or(spec, "lowercase", true, where);
     out.push_back(std::make_unique<Bert>(field_or(spec, "clean_text", true, where),
@@ -213,7 +200,9 @@ void add_steps(const TokenizerJson& spec, std::string_view where, int depth, Nor
 
 Normalizers make_normalizers(const TokenizerJson& spec, std::string_view where) {
   Normalizers steps;
-  add_steps(spec, where, 0, steps);
+  for_each_step(
+      spec, "normalizer", "normalizers", where,
+      [&](const auto& step, const std::string& type) { add_step(step, type, where, steps); });
   return steps;
 }
 

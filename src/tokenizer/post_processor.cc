@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tokenizer/json_steps.h"
 #include "tokenizer/unicode.h"
 
 namespace tandem {
@@ -36,15 +37,9 @@ int32_t pair_id(const TokenizerJson& spec, const char* key, std::string_view whe
   return pair[1].get<int32_t>();
 }
 
-void add_processor(const TokenizerJson& spec, std::string_view where, int depth,
+void add_processor(const TokenizerJson& spec, const std::string& type, std::string_view where,
                    PostProcessor& out) {
-  if (spec.is_null()) return;
-  if (depth > 20) throw FormatError("{}: post-processor sequences are nested too deeply", where);
-  const auto type = field<std::string>(spec, "type", where);
-  if (type == "Sequence") {
-    for (const auto& part : list_field(spec, "processors", where))
-      add_processor(part, where, depth + 1, out);
-  } else if (type == "TemplateProcessing") {
+  if (type == "TemplateProcessing") {
     add_template(spec, where, out);
   } else if (type == "ByteLevel") {
     out.trims_offsets |= field_or(spec, "trim_offsets", true, where);
@@ -65,7 +60,9 @@ void add_processor(const TokenizerJson& spec, std::string_view where, int depth,
 
 PostProcessor PostProcessor::from_json(const TokenizerJson& spec, std::string_view where) {
   PostProcessor result;
-  add_processor(spec, where, 0, result);
+  for_each_step(
+      spec, "post-processor", "processors", where,
+      [&](const auto& step, const std::string& type) { add_processor(step, type, where, result); });
   return result;
 }
 
