@@ -37,7 +37,8 @@ at::Tensor LayerNorm::forward(const at::Tensor& x, const at::Tensor& residual,
 }
 
 PackedRows packed_rows(const PackedBatch& batch) {
-  const at::Tensor items = batch.items.contiguous(), row_starts = batch.row_starts.contiguous();
+  const at::Tensor items = batch.items.cpu().contiguous();
+  const at::Tensor row_starts = batch.row_starts.cpu().contiguous();
   const int64_t positions = items.size(0), rows = row_starts.size(0) - 1;
   const int64_t* item = items.const_data_ptr<int64_t>();
   const int64_t* start = row_starts.const_data_ptr<int64_t>();
@@ -52,12 +53,12 @@ PackedRows packed_rows(const PackedBatch& batch) {
     out[start[row]] = 0;
     for (int64_t k = start[row] + 1; k < start[row + 1]; ++k) out[k] = item[k - 1] != 0;
   }
-  return {carry, row_starts};
+  return {carry.to(batch.items.device()), row_starts};
 }
 
 DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site) const {
   if (rng == nullptr || p == 0) return {};
-  return {rng->keep(site, x.size(0), x.size(1), p), p};
+  return {rng->keep(site, x.size(0), x.size(1), p).to(x.device()), p};
 }
 
 at::Tensor LruBlock::lambda() const {

@@ -91,11 +91,12 @@ at::Tensor dropout(const at::Tensor& x, const at::Tensor& keep, double p) {
   if (x.numel() != keep.numel() || keep.scalar_type() != at::kByte) {
     throw ShapeError("dropout: x has {} elements, the mask {}", x.numel(), keep.numel());
   }
+  if (!x.is_cpu()) return dropout_reference(x, keep, p);
   return Dropout::apply(x, keep.contiguous(), 1.0 / (1.0 - p));
 }
 
 at::Tensor dropout_reference(const at::Tensor& x, const at::Tensor& keep, double p) {
-  return x * keep.view(x.sizes()).to(x.scalar_type()) / (1.0 - p);
+  return x * keep.to(x.device(), x.scalar_type()).view(x.sizes()) / (1.0 - p);
 }
 
 at::Tensor DropoutRng::keep(std::string_view site, int64_t rows, int64_t columns, double p) const {

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -87,6 +88,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     throw ShapeError("linear: x has {} positions of {}, weight {} rows of {}, bias {}", x.size(0),
                      x.size(-1), weight.size(0), weight.size(-1), bias.numel());
   }
+  if (!x.is_cpu()) return at::linear(x, weight, bias);
   return Linear::apply(x.contiguous(), weight.contiguous(), bias);
 }
 

@@ -205,7 +205,7 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& tabl
         hidden.size(0), hidden.size(-1), table.size(0), table.size(-1), bias.numel(),
         labels.numel());
   }
-  const at::Tensor checked = labels.contiguous();
+  const at::Tensor checked = labels.cpu().contiguous();
   const int64_t* label = checked.const_data_ptr<int64_t>();
   for (int64_t p = 0; p < checked.numel(); ++p) {
     if (label[p] < 0 || label[p] >= table.size(0)) {
@@ -213,13 +213,16 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& tabl
                       label[p], p, table.size(0));
     }
   }
+  if (!hidden.is_cpu()) return linear_cross_entropy_reference(hidden, table, bias, labels);
   return LinearCrossEntropy::apply(hidden, table, bias, checked);
 }
 
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& table,
                                           const at::Tensor& bias, const at::Tensor& labels) {
-  return at::cross_entropy_loss(at::linear(hidden, table, bias), labels, {}, at::Reduction::Mean,
-                                /*ignore_index=*/0);
+  // Not Reduction::Mean, which is 0 / 0 where no label is set.
+  const at::Tensor sum = at::cross_entropy_loss(at::linear(hidden, table, bias), labels, {},
+                                                at::Reduction::Sum, /*ignore_index=*/0);
+  return sum / labels.ne(0).sum().clamp_min(1);
 }
 
 }  // namespace tandem

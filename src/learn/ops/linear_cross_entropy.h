@@ -22,7 +22,8 @@ namespace tandem {
 at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& table,
                                 const at::Tensor& bias, const at::Tensor& labels);
 
-// With ATen operations and all logits, any floating type; for tests.
+// With ATen operations and all logits, any floating type: for tests, and what other devices than
+// the CPU run.
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& table,
                                           const at::Tensor& bias, const at::Tensor& labels);
 

@@ -130,7 +130,35 @@ at::Tensor lru_scan(const at::Tensor& u, const at::Tensor& lambda, const at::Ten
     throw ShapeError("lru_scan: u has {} positions, carry {}, rows end at {}", u.size(0),
                      carry.size(0), row_starts.select(0, -1).item<int64_t>());
   }
+  if (!u.is_cpu()) return lru_scan_composed(u, lambda, carry, row_starts);
   return LruScan::apply(u, lambda, carry.contiguous(), row_starts.contiguous());
+}
+
+// After the round with step s, (real, imag) is what positions k - 2s + 1 .. k give to h[k], and
+// (power_real, power_imag) the factor by which h[k - 2s] would enter: 0 where a carry is missing.
+at::Tensor lru_scan_composed(const at::Tensor& u, const at::Tensor& lambda, const at::Tensor& carry,
+                             const at::Tensor& row_starts) {
+  const int64_t channels = lambda.size(0) / 2, positions = u.size(0);
+  const int64_t longest =
+      (row_starts.slice(0, 1) - row_starts.slice(0, 0, -1)).max().item<int64_t>();
+  const at::Tensor open = carry.to(u.scalar_type()).unsqueeze(1);  // [P, 1]
+  at::Tensor real = u.slice(1, 0, channels), imag = u.slice(1, channels);
+  at::Tensor power_real = open * lambda.slice(0, 0, channels);  // [P, H]
+  at::Tensor power_imag = open * lambda.slice(0, channels);
+  for (int64_t step = 1; step < longest; step *= 2) {
+    const at::Tensor nothing = at::zeros({step, channels}, u.options());
+    const auto before = [&](const at::Tensor& x) {
+      return at::cat({nothing, x.slice(0, 0, positions - step)});
+    };
+    const at::Tensor a = before(real), b = before(imag);
+    const at::Tensor p = before(power_real), q = before(power_imag);
+    real = real + power_real * a - power_imag * b;
+    imag = imag + power_real * b + power_imag * a;
+    const at::Tensor product_real = power_real * p - power_imag * q;
+    power_imag = power_real * q + power_imag * p;
+    power_real = product_real;
+  }
+  return at::cat({real, imag}, 1);
 }
 
 at::Tensor lru_scan_reference(const at::Tensor& u, const at::Tensor& lambda,

@@ -11,7 +11,7 @@ namespace tandem {
 //     v = keep * x / (1 - p) + residual
 //     y = (v - mean(v)) / sqrt(var(v) + eps) * weight + bias      mean and var over D, biased
 //
-//   x, residual   [P, D] float32, CPU; residual undefined: zero
+//   x, residual   [P, D] float32; residual undefined: zero
 //   keep          [P, D] u8, 0 or 1; undefined: no dropout, p must be 0
 //   weight, bias  [D]
 //
@@ -21,7 +21,7 @@ at::Tensor residual_layer_norm(const at::Tensor& x, const at::Tensor& residual,
                                const at::Tensor& keep, double p, const at::Tensor& weight,
                                const at::Tensor& bias, double eps);
 
-// The slow twin, in ATen, for the tests.
+// The slow twin, in ATen: for the tests, and what other devices than the CPU run.
 at::Tensor residual_layer_norm_reference(const at::Tensor& x, const at::Tensor& residual,
                                          const at::Tensor& keep, double p, const at::Tensor& weight,
                                          const at::Tensor& bias, double eps);

@@ -82,10 +82,12 @@ TEST(LinearCrossEntropy, StaysFiniteForScoresBeyondTheRangeOfExp) {
 TEST(LinearCrossEntropy, WithoutLabelsIsZeroWithZeroGradients) {
   Case c = make_case(4, 20, 3, false);
   c.labels.zero_();
-  at::Tensor loss;
-  for (const at::Tensor& gradient : gradients(c, at::kFloat, false, 1, &loss))
-    EXPECT_EQ(gradient.abs().max().item<float>(), 0);
-  EXPECT_EQ(loss.item<float>(), 0);
+  for (const bool reference : {false, true}) {
+    at::Tensor loss;
+    for (const at::Tensor& gradient : gradients(c, at::kFloat, reference, 1, &loss))
+      EXPECT_EQ(gradient.abs().max().item<float>(), 0);
+    EXPECT_EQ(loss.item<float>(), 0);
+  }
 }
 
 TEST(LinearCrossEntropy, ThreadsDoNotChangeBits) {

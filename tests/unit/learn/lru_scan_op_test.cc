@@ -47,6 +47,23 @@ TEST(LruScan, EqualsTheReference) {
   }
 }
 
+// What other devices run, against the op on the CPU.
+TEST(LruScan, ComposedOfAtenOperationsIsTheSameWithItsGradients) {
+  const Case c = make_case(5, at::kDouble);
+  c.u.set_requires_grad(true);
+  c.lambda.set_requires_grad(true);
+  const auto run = [&](const auto& scan) {
+    c.u.mutable_grad() = at::Tensor();
+    c.lambda.mutable_grad() = at::Tensor();
+    const at::Tensor h = scan(c.u, c.lambda, c.carry, c.row_starts);
+    h.square().sum().backward();
+    return std::vector<at::Tensor>{h.detach(), c.u.grad().clone(), c.lambda.grad().clone()};
+  };
+  const auto wanted = run(lru_scan), found = run(lru_scan_composed);
+  for (size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_LT(test::relative_difference(found[i], wanted[i]), 1e-13) << "output " << i;
+}
+
 TEST(LruScan, GradientsEqualCentralDifferences) {
   Rng rng(4);
   const Case c = make_case(3, at::kDouble);
