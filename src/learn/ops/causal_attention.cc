@@ -360,7 +360,7 @@ at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const a
     const int64_t length = row.end - row.begin, queries = row.last_query - row.first_query;
     const auto heads = [&](const at::Tensor& x, int64_t begin, int64_t count, int64_t repeat) {
       return x.narrow(0, begin, count)
-          .reshape({count, -1, shape.head_dim})
+          .reshape({count, x.size(1) / shape.head_dim, shape.head_dim})
           .transpose(0, 1)
           .repeat_interleave(repeat, 0);  // [heads, count, dim]
     };
