@@ -1,23 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/json.h"
 
+#include <algorithm>
+
+#include "core/json_depth.h"
+
 namespace tandem {
+
+int json_depth(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
 
 Json parse_json(std::string_view text, std::string_view where) {
   constexpr int kMaxDepth = 200;
+  if (json_depth(text) > kMaxDepth) throw FormatError("{}: JSON nested too deeply", where);
   try {
-    return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
-      if (depth > kMaxDepth) throw std::length_error("nested too deeply");
-      return true;
-    });
+    return Json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     const size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(at), '\n');
     throw FormatError("{}:{}: not valid JSON: {}", where, line, error.what());
   } catch (const nlohmann::json::exception& error) {  // a number beyond double's range
     throw FormatError("{}: not valid JSON: {}", where, error.what());
-  } catch (const std::length_error& error) {
-    throw FormatError("{}: JSON {}", where, error.what());
   }
 }
 

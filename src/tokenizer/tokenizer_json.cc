@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/error.h"
+#include "core/json_depth.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/loaders.h"
 #include "tokenizer/unigram.h"
@@ -16,15 +17,12 @@ namespace {
 
 TokenizerJson parse_sorted_json(std::string_view text, std::string_view where) {
   constexpr int kMaxDepth = 64;
+  if (json_depth(text) > kMaxDepth)
+    throw FormatError("{}: JSON nested deeper than {}", where, kMaxDepth);
   try {
-    return TokenizerJson::parse(text, [](int depth, TokenizerJson::parse_event_t, TokenizerJson&) {
-      if (depth > kMaxDepth) throw std::length_error("nested too deeply");
-      return true;
-    });
+    return TokenizerJson::parse(text);
   } catch (const nlohmann::json::exception& error) {
     throw FormatError("{}: not valid JSON: {}", where, error.what());
-  } catch (const std::length_error&) {
-    throw FormatError("{}: JSON nested deeper than {}", where, kMaxDepth);
   }
 }
 

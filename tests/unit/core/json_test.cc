@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/json_depth.h"
+
 namespace tandem {
 namespace {
 
@@ -32,6 +34,13 @@ TEST(Json, ErrorsNameFileAndLine) {
 TEST(Json, RefusesDeepNesting) {
   EXPECT_EQ(error_of(std::string(150, '[') + std::string(150, ']')), "");
   EXPECT_EQ(error_of(std::string(100000, '[')), "file.json: JSON nested too deeply");
+}
+
+TEST(Json, DepthIsThatOfBracketsOutsideStrings) {
+  EXPECT_EQ(json_depth("[]"), 1);
+  EXPECT_EQ(json_depth(R"([{"a": [1]}, []])"), 3);
+  EXPECT_EQ(json_depth(R"(["[[[", "\"[[[", "\\", [1]])"), 2);
+  EXPECT_EQ(json_depth(""), 0);
 }
 
 TEST(Json, WholeNumbersAreNeverCutOrWrapped) {
