@@ -64,8 +64,9 @@ void check_layers(const LlamaModel& model, const Sequences& sequences, const Saf
                   OracleReport& report) {
   for (const auto& [name, tokens] : sequences) {
     if (!want.contains("hidden." + name + ".0")) continue;
+    const std::string& sequence = name;  // clang 14 does not capture a structured binding
     all_logits(model, pack_sequence(tokens), [&](const std::string& seen, const at::Tensor& value) {
-      const std::string key = stored_name(seen, name, model.config().num_layers);
+      const std::string key = stored_name(seen, sequence, model.config().num_layers);
       if (!want.contains(key)) return;
       report.error(key, tensor_error(value, stored_tensor(want.at(key))), kHiddenLimit);
     });
