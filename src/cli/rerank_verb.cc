@@ -132,8 +132,8 @@ void rerank_user(const RerankOptions& options) {
     check_fits(retriever->config(), dataset, options.retriever);
     history = dataset.items(*user);
     const History one[] = {history};
-    for (const ScoredItem& found : retriever->top_k(one, k, SeenItems::kHistory, pool)[0])
-      items.push_back(found.item);
+    const auto lists = retriever->top_k(one, k, SeenItems::kHistory, pool);
+    for (const ScoredItem& found : lists[0]) items.push_back(found.item);
   }
   const auto shown =
       history.last(std::min(history.size(), static_cast<size_t>(ranker.config().max_history)));
