@@ -6,7 +6,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
@@ -16,12 +15,11 @@
 #include <cmath>
 #include <optional>
 #include <span>
+#include <vector>
 
-#include "core/check.h"
-#include "formats/safetensors.h"
-#include "learn/lrurec/lrurec.h"
-#include "learn/ops/linear_cross_entropy.h"
+#include "eval/metrics.h"
 #include "learn/optim/adamw.h"
+#include "oracle/learn/lrurec_fixture.h"
 #include "oracle/report.h"
 
 namespace tandem {
@@ -34,123 +32,10 @@ constexpr double kStepLossLimit = 2e-5, kParameterLimit = 3e-5, kParamsLogLimit 
 // have drifted by up to the limit above.
 constexpr double kNormLimit = 2e-5, kMomentLimit = 1e-4;
 
-at::Tensor to_tensor(const SafetensorsFile& file, const std::string& name) {
-  const TensorView& view = file.at(name);
-  at::ScalarType type = at::kFloat;
-  switch (view.dtype) {
-    case DType::kF64:
-      type = at::kDouble;
-      break;
-    case DType::kF32:
-      break;
-    case DType::kI64:
-      type = at::kLong;
-      break;
-    case DType::kU8:
-      type = at::kByte;
-      break;
-    default:
-      throw FormatError("{}: {} has dtype {}", file.path().string(), name, dtype_name(view.dtype));
-  }
-  // clone() also gives the aligned copy that outlives the mapping.
-  return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type).clone();
-}
-
-std::span<const double> numbers(const at::Tensor& contiguous_double) {
-  return {contiguous_double.const_data_ptr<double>(),
-          static_cast<size_t>(contiguous_double.numel())};
-}
-
-double difference(const at::Tensor& value, const at::Tensor& wanted, bool relative = false) {
-  if (value.sizes() != wanted.sizes())
-    throw ShapeError("found {} elements, expected {}", value.numel(), wanted.numel());
-  const at::Tensor a = value.detach().to(at::kDouble).contiguous(),
-                   b = wanted.to(at::kDouble).contiguous();
-  return relative ? relative_to_max(numbers(a), numbers(b))
-                  : max_abs_difference(numbers(a), numbers(b));
-}
-
-// A left-padded batch [B, L] without its padding. place[p] is position p's index in [B * L].
-struct Packed {
-  PackedBatch batch;
-  at::Tensor place;
-  int64_t rows = 0, length = 0;
-};
-
-// Rows start at their first real or labelled position (the last one where there is none), or at 0
-// when whole.
-Packed pack(const at::Tensor& inputs, const at::Tensor& labels, bool whole) {
-  Packed packed;
-  packed.rows = inputs.size(0);
-  packed.length = inputs.size(1);
-  const int64_t* input = inputs.const_data_ptr<int64_t>();
-  const int64_t* label = labels.const_data_ptr<int64_t>();
-  std::vector<int64_t> place, starts = {0};
-  for (int64_t row = 0; row < packed.rows; ++row) {
-    int64_t k = row * packed.length;
-    const int64_t end = k + packed.length;
-    while (!whole && k + 1 < end && input[k] == 0 && label[k] == 0) ++k;
-    for (; k < end; ++k) place.push_back(k);
-    starts.push_back(static_cast<int64_t>(place.size()));
-  }
-  packed.place = at::tensor(place);
-  packed.batch = {inputs.reshape({-1}).index_select(0, packed.place),
-                  labels.reshape({-1}).index_select(0, packed.place), at::tensor(starts)};
-  return packed;
-}
-
-// Dropout masks from the file, [B, L or P, W] a site, at the packed positions.
-class FileMasks : public DropoutRng {
- public:
-  FileMasks(const SafetensorsFile& file, const Packed& packed)
-      : DropoutRng(0, 0), file_(file), packed_(packed) {}
-
-  at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double) const override {
-    const at::Tensor all = to_tensor(file_, "keep." + std::string(site));
-    // The last L of the site's positions.
-    const at::Tensor last = all.slice(1, all.size(1) - packed_.length).reshape({-1, columns});
-    at::Tensor mask = last.index_select(0, packed_.place);
-    TANDEM_CHECK(mask.size(0) == rows, "mask has {} rows, expected {}", mask.size(0), rows);
-    return mask;
-  }
-
- private:
-  const SafetensorsFile& file_;
-  const Packed& packed_;
-};
-
-LruRec load_model(const SafetensorsFile& weights, double dropout = 0) {
-  const TensorView& table = weights.at("embedding.token.weight");
-  LruRecConfig config{
-      .num_items = table.shape.at(0) - 1, .width = table.shape.at(1), .num_blocks = 0};
-  while (
-      weights.contains(fmt::format("model.lru_blocks.{}.lru_layer.params_log", config.num_blocks)))
-    ++config.num_blocks;
-  config.dropout = config.recurrent_dropout = dropout;
-  LruRec model(config, 0);
-  at::NoGradGuard no_grad;
-  size_t known = 0;
-  for (const NamedParameter& parameter : model.parameters()) {
-    const at::Tensor value = to_tensor(weights, parameter.name);
-    if (value.sizes() != parameter.value.sizes())
-      throw ShapeError("{}: shapes differ", parameter.name);
-    parameter.value.copy_(value);
-    ++known;
-  }
-  if (known != weights.tensors().size())
-    throw FormatError("{}: {} tensors, the model has {}", weights.path().string(),
-                      weights.tensors().size(), known);
-  return model;
-}
-
 at::Tensor logits_of(const LruRec& model, const Packed& packed,
                      const DropoutRng* dropout = nullptr) {
   at::NoGradGuard no_grad;
   return at::linear(model.hidden(packed.batch, dropout), model.item_table(), model.item_bias());
-}
-
-at::Tensor at_places(const at::Tensor& padded, const Packed& packed) {
-  return padded.reshape({-1, padded.size(2)}).index_select(0, packed.place);
 }
 
 double gradient_norm(const LruRec& model) {
@@ -256,7 +141,36 @@ void check_logits(const LruRec& model, const SafetensorsFile& file, const Packed
                kValueLimit);
 }
 
-void check_evaluation(const LruRec& model, const SafetensorsFile& file, OracleReport& report) {
+// Recall, MRR and NDCG as the authors' evaluation gives them, of scores [B, N + 1] in which
+// excluded items are very low.
+void check_metrics(const at::Tensor& scores, const at::Tensor& labels, const Json& expected,
+                   const std::string& which, OracleReport& report) {
+  const Json wanted = json_get<Json>(
+      json_get<Json>(expected, "evaluation_metrics", "expected.json"), which, "expected.json");
+  std::vector<int32_t> ranks;
+  for (int64_t row = 0; row < scores.size(0); ++row) {
+    const at::Tensor of_row = scores[row].contiguous();
+    ranks.push_back(rank_of({of_row.const_data_ptr<float>(), static_cast<size_t>(of_row.numel())},
+                            labels[row][0].item<int32_t>())
+                        .rank);
+  }
+  const std::vector<Metric> metrics = ranking_metrics();
+  const std::vector<double> values = means(user_values(ranks, metrics));
+  double worst = 0;
+  size_t compared = 0;
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    const auto value = wanted.find(metrics[i].name());
+    if (value == wanted.end()) continue;
+    worst = std::max(worst, std::abs(values[i] - value->get<double>()));
+    ++compared;
+  }
+  report.equal("evaluation metrics, " + which + ", found", compared == wanted.size(),
+               fmt::format("{} metrics", compared));
+  report.error("evaluation metrics, " + which, worst, 1e-6);  // stored as float32
+}
+
+void check_evaluation(const LruRec& model, const SafetensorsFile& file, const Json& expected,
+                      OracleReport& report) {
   const at::Tensor inputs = to_tensor(file, "inputs");
   const Packed packed = pack(inputs, at::zeros_like(inputs), false);
   at::NoGradGuard no_grad;
@@ -264,10 +178,12 @@ void check_evaluation(const LruRec& model, const SafetensorsFile& file, OracleRe
   at::Tensor scores = at::linear(model.hidden(packed.batch, nullptr).index_select(0, last),
                                  model.item_table(), model.item_bias());
   report.error("evaluation scores", difference(scores, to_tensor(file, "scores")), kValueLimit);
+  check_metrics(scores, to_tensor(file, "labels"), expected, "history_kept", report);
   scores.scatter_(1, inputs, -1e9);
   scores.select(1, 0).fill_(-1e9);
   report.error("evaluation scores, history excluded",
                difference(scores, to_tensor(file, "scores_history_excluded")), kValueLimit);
+  check_metrics(scores, to_tensor(file, "labels"), expected, "history_excluded", report);
 }
 
 void check_dropout(const fs::path& folder, OracleReport& report) {
@@ -368,7 +284,7 @@ void check_small(const fs::path& folder, OracleReport& report) {
   check_logits(model, forward, packed, whole, report);
   const SafetensorsFile gradients(folder / "gradients.safetensors");
   check_loss(model, packed, expected, &gradients, report);
-  check_evaluation(model, SafetensorsFile(folder / "evaluation.safetensors"), report);
+  check_evaluation(model, SafetensorsFile(folder / "evaluation.safetensors"), expected, report);
   check_dropout(folder, report);
   for (const char* run : {"steps", "steps_exaggerated"}) check_steps(folder, run, report);
 }

@@ -1,44 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// SASRec against HLLM's ID baseline: user vectors, the NCE loss over shared negatives, all
-// gradients. The masked positions of the oracle's left-padded batch are left out; what remains are
-// packed rows.
+// SASRec against HLLM's ID baseline, for negatives shared by the batch ("shared") and drawn for
+// each position ("own"): user vectors, logits, NCE loss, all gradients, training steps, evaluation.
+// The masked positions of the oracle's left-padded batches are left out; what remains are packed
+// rows.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "core/json.h"
-#include "formats/safetensors.h"
+#include "eval/metrics.h"
+#include "learn/optim/adamw.h"
 #include "learn/sasrec/sasrec.h"
+#include "oracle/learn/tensors.h"
 #include "oracle/report.h"
 
 namespace tandem {
 namespace {
 
 // README.md of the oracle, "Tolerance".
-constexpr double kVectorLimit = 5e-5, kLossLimit = 2e-5, kGradientLimit = 3e-5, kScoreLimit = 1e-5;
-
-at::Tensor to_tensor(const SafetensorsFile& file, const std::string& name) {
-  const TensorView& view = file.at(name);
-  const at::ScalarType type = view.dtype == DType::kF32   ? at::kFloat
-                              : view.dtype == DType::kF64 ? at::kDouble
-                                                          : at::kLong;
-  if (view.dtype == DType::kI32 || view.dtype == DType::kU8) {
-    throw FormatError("{}: unexpected dtype", name);
-  }
-  return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type).clone();
-}
-
-std::span<const float> floats(const at::Tensor& contiguous) {
-  return {contiguous.const_data_ptr<float>(), static_cast<size_t>(contiguous.numel())};
-}
+constexpr double kVectorLimit = 5e-5, kLogitLimit = 2e-4, kLossLimit = 2e-5, kGradientLimit = 3e-5;
+constexpr double kStepLossLimit = 5e-5, kFinalLimit = 5e-5, kScoreLimit = 1e-5;
+constexpr double kMetricLimit = 1e-6;  // recall and NDCG are stored with 7 decimals
+constexpr double kCountLimit = 1e-5;   // means of counts, stored as float32
 
 struct Rows {
   PackedBatch batch;
@@ -65,93 +59,276 @@ at::Tensor unit(const at::Tensor& x) {
   return x / at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
 }
 
-void load(const SafetensorsFile& file, const SasRec& model) {
+// The model and what its loss needs.
+struct Case {
+  std::string name, where;
+  Json report;  // of report.json
+  SasRec model;
+  at::Tensor logit_scale;  // a parameter unless the temperature is fixed
+  bool fixed = false;
+  double threshold = 0;
+
+  std::vector<NamedParameter> parameters() const {
+    std::vector<NamedParameter> all = model.parameters();
+    if (!fixed) all.push_back({"logit_scale", logit_scale});
+    return all;
+  }
+};
+
+Case open_case(const fs::path& folder, const std::string& name) {
+  const std::string where = (folder / "report.json").string();
+  const Json all = read_json(folder / "report.json");
+  const Json settings = json_get<Json>(all, "settings", where);
+  const Json report = json_get<Json>(json_get<Json>(all, "cases", where), name.c_str(), where);
+  const SafetensorsFile weights(folder / (name + ".model.safetensors"));
+  Case result{
+      .name = name,
+      .where = where,
+      .report = report,
+      .model = SasRec({.num_items = weights.at("item_embedding.weight").shape[0] - 1,
+                       .width = weights.at("item_embedding.weight").shape[1],
+                       .blocks = json_get<int64_t>(settings, "layers", where),
+                       .heads = json_get<int64_t>(settings, "heads", where),
+                       .inner = json_get<int64_t>(settings, "inner", where),
+                       .max_length = weights.at("position_embedding.weight").shape[0],
+                       .dropout = 0,
+                       .attn_dropout = 0},
+                      1),
+      .logit_scale = to_tensor(weights, "logit_scale"),
+      .fixed = json_get_or<bool>(json_get<Json>(report, "config", where), "fix_temp", false, where),
+      .threshold = json_get<double>(report, "threshold", where)};
+  result.logit_scale.set_requires_grad(!result.fixed);
   at::NoGradGuard no_grad;
-  for (const NamedParameter& parameter : model.parameters()) {
-    parameter.value.detach().copy_(to_tensor(file, parameter.name));
+  for (const NamedParameter& parameter : result.model.parameters())
+    parameter.value.detach().copy_(to_tensor(weights, parameter.name));
+  return result;
+}
+
+struct Batch {
+  at::Tensor items, mask;  // [B, L + 1], [B, L]
+  at::Tensor negatives;    // ids: [M], or [B * L, M] for each position
+};
+
+Batch read_batch(const SafetensorsFile& file, const std::string& prefix) {
+  Batch batch{to_tensor(file, prefix + "items"), to_tensor(file, prefix + "mask"), {}};
+  if (file.contains(prefix + "drawn_negatives")) {
+    const at::Tensor drawn = to_tensor(file, prefix + "drawn_negatives");
+    batch.negatives = drawn.reshape({-1, drawn.size(2)});
+  } else {
+    batch.negatives = to_tensor(file, prefix + "neg_items").reshape({-1});
+  }
+  return batch;
+}
+
+// Of each x [P, D] with negatives [M, D] or, own, [P, M, D].
+at::Tensor cosines(const at::Tensor& x, const at::Tensor& negatives) {
+  if (negatives.dim() == 2) return at::matmul(x, negatives.t());
+  return at::matmul(negatives, x.unsqueeze(2)).squeeze(2);
+}
+
+struct Forward {
+  Rows rows;
+  at::Tensor hidden, logits, loss;  // [P, D], [P, 1 + M] with -inf where left out
+};
+
+// Every position against its target and its negatives, cosines times exp(logit_scale); a negative
+// too near the target is left out. The scale is clamped in the parameter, outside the graph.
+Forward forward(const Case& c, const Batch& batch) {
+  {
+    at::NoGradGuard no_grad;
+    if (!c.fixed) c.logit_scale.detach().clamp_(0, std::log(100.0));
+  }
+  Forward result;
+  const int64_t length = batch.mask.size(1);
+  result.rows = pack_masked(batch.items.narrow(1, 0, length), batch.mask);
+  result.hidden = c.model.hidden(result.rows.batch, nullptr);
+  const auto vectors = [&](const at::Tensor& ids) {
+    const at::Tensor rows = c.model.item_table().index_select(0, ids.reshape({-1}));
+    return unit(ids.dim() == 1 ? rows : rows.view({ids.size(0), ids.size(1), -1}));
+  };
+  const at::Tensor target_ids =
+      batch.items.narrow(1, 1, length).reshape({-1}).index_select(0, result.rows.cells);
+  const at::Tensor targets = vectors(target_ids), users = unit(result.hidden);
+  const at::Tensor negatives =
+      vectors(batch.negatives.dim() == 1 ? batch.negatives
+                                         : batch.negatives.index_select(0, result.rows.cells));
+  const at::Tensor near = cosines(targets, negatives).detach().gt(c.threshold);
+  // Left out behind the scale: before it, the scale's gradient would be 0 times infinity.
+  const at::Tensor scale = c.logit_scale.exp();
+  const at::Tensor wrong = (cosines(users, negatives) * scale)
+                               .masked_fill(near, -std::numeric_limits<double>::infinity());
+  const at::Tensor right = (users * targets).sum(-1, /*keepdim=*/true) * scale;
+  result.logits = at::cat({right, wrong}, 1);
+  result.loss = (at::logsumexp(result.logits, {1}) - result.logits.select(1, 0)).mean();
+  return result;
+}
+
+// nce_samples, nce_topK_acc: what the authors log of a batch.
+double logged_difference(const at::Tensor& logits, const Json& logged, const std::string& where) {
+  const at::Tensor kept = logits.detach(), target = kept.narrow(1, 0, 1);
+  const double samples = kept.gt(-std::numeric_limits<double>::infinity())
+                             .sum(1)
+                             .to(at::kDouble)
+                             .mean()
+                             .item<double>();
+  double worst = std::abs(samples / json_get<double>(logged, "nce_samples", where) - 1);
+  const at::Tensor above = kept.gt(target).sum(1);
+  for (const int64_t k : {1, 5, 10, 50}) {
+    const std::string key = fmt::format("nce_top{}_acc", k);
+    if (logged.contains(key) != (k <= logits.size(1)))
+      return std::numeric_limits<double>::infinity();
+    if (!logged.contains(key)) continue;
+    const double found = above.lt(k).to(at::kDouble).mean().item<double>();
+    worst = std::max(worst, std::abs(found - logged.at(key).get<double>()));
+  }
+  return worst;
+}
+
+// The worst gradient of a tensor's largest entry. Softmax does not see a shift of all keys, so the
+// key biases' true gradient is zero: those are compared absolutely.
+void check_gradients(const Case& c, const SafetensorsFile& file, OracleReport& report) {
+  double worst = 0, largest_key_bias = 0;
+  for (const NamedParameter& parameter : c.parameters()) {
+    const at::Tensor& gradient = parameter.value.grad();
+    const bool key_bias = parameter.name.ends_with("key.bias");
+    const double error = key_bias ? gradient.abs().max().item<double>()
+                                  : difference(gradient, to_tensor(file, parameter.name), true);
+    double& place = key_bias ? largest_key_bias : worst;
+    place = std::isnan(error) ? error : std::max(place, error);
+  }
+  report.equal("gradients found", c.parameters().size() == file.tensors().size(),
+               fmt::format("{} tensors", file.tensors().size()));
+  report.error("gradients, of each tensor's largest", worst, kGradientLimit);
+  report.error("gradients of key biases", largest_key_bias, kGradientLimit);
+}
+
+void check_batch(const fs::path& folder, const Case& c, OracleReport& report) {
+  const SafetensorsFile outputs(folder / (c.name + ".outputs.safetensors"));
+  const Forward found =
+      forward(c, read_batch(SafetensorsFile(folder / (c.name + ".batch.safetensors")), ""));
+  const auto of_positions = [&](const char* name) {
+    const at::Tensor grid = to_tensor(outputs, name);
+    return grid.reshape({-1, grid.size(2)}).index_select(0, found.rows.cells);
+  };
+  report.error("user vectors", difference(found.hidden, of_positions("user_vectors_fp64")),
+               kVectorLimit);
+  const at::Tensor wanted = to_tensor(outputs, "logits_fp64");
+  const at::Tensor kept = wanted.isfinite();
+  const auto dropped = wanted.numel() - kept.sum().item<int64_t>();
+  report.equal("negatives left out",
+               found.logits.isfinite().equal(kept) &&
+                   dropped == json_get<int64_t>(c.report, "dropped", c.where),
+               fmt::format("{} of {}", dropped, wanted.numel()));
+  report.error("logits",
+               difference(found.logits.detach().masked_select(kept), wanted.masked_select(kept)),
+               kLogitLimit);
+  report.error(
+      "loss",
+      std::abs(found.loss.item<double>() - json_get<double>(c.report, "loss_fp64", c.where)),
+      kLossLimit);
+  report.error("logged counts", logged_difference(found.logits, c.report, c.where), kCountLimit);
+  found.hidden.retain_grad();
+  found.loss.backward();
+  report.error("gradient of user vectors",
+               difference(found.hidden.grad(), of_positions("d_user_vectors"), true),
+               kGradientLimit);
+  check_gradients(c, SafetensorsFile(folder / (c.name + ".grads.safetensors")), report);
+}
+
+// Scores of all items, the list of the best and the metrics, for the parameters before training.
+void check_evaluation(const fs::path& folder, const Case& c, OracleReport& report) {
+  const SafetensorsFile file(folder / (c.name + ".eval.safetensors"));
+  at::NoGradGuard no_grad;
+  const at::Tensor items = unit(c.model.item_table());
+  report.error("item vectors", difference(items, to_tensor(file, "item_vectors")), kVectorLimit);
+  for (const std::string split : {"valid", "test"}) {
+    const at::Tensor sequences = to_tensor(file, split + ".item_seq");
+    const Rows rows = pack_masked(sequences, sequences.ne(0).to(at::kLong));
+    const at::Tensor last = rows.batch.row_starts.slice(0, 1) - 1;
+    const at::Tensor users = unit(c.model.hidden(rows.batch, nullptr).index_select(0, last));
+    at::Tensor scores = at::matmul(users, items.t());
+    report.error(split + " scores", difference(scores, to_tensor(file, split + ".scores")),
+                 kScoreLimit);
+
+    const at::Tensor excluded = to_tensor(file, split + ".excluded").to(at::kBool);
+    scores = scores.masked_fill(excluded, -std::numeric_limits<float>::infinity()).contiguous();
+    // Which of two items of nearly one score comes first is rounding: compare scores down the list.
+    const at::Tensor stored = scores.gather(1, to_tensor(file, split + ".topk"));
+    const at::Tensor best = std::get<0>(scores.topk(stored.size(1)));
+    report.error(split + " scores down the list", difference(stored, best), kScoreLimit);
+
+    const at::Tensor targets = to_tensor(file, split + ".target");
+    std::vector<int32_t> ranks;
+    for (int64_t row = 0; row < scores.size(0); ++row) {
+      const auto target = targets[row].item<int64_t>();
+      const at::Tensor score = scores[row];
+      const bool out = excluded[row][target].item<bool>();  // can never be hit
+      ranks.push_back(
+          out ? 0 : 1 + static_cast<int32_t>(score.gt(score[target]).sum().item<int64_t>()));
+    }
+    const Json split_report =
+        json_get<Json>(json_get<Json>(c.report, "eval", c.where), split.c_str(), c.where);
+    double worst = 0;
+    const Json authors = json_get<Json>(split_report, "authors", c.where);
+    for (const auto& [name, wanted] : authors.items()) {
+      const size_t at = name.find('@');
+      const Metric metric{name.starts_with("recall") ? MetricKind::kRecall : MetricKind::kNdcg,
+                          std::stoi(name.substr(at + 1))};
+      const double mean = means(user_values(ranks, std::vector{metric}))[0];
+      worst = std::max(worst, std::abs(mean - wanted.get<double>()));
+    }
+    report.error(split + " recall and NDCG", worst, kMetricLimit);
   }
 }
 
-void check_scores(const fs::path& folder, const SasRec& model, OracleReport& report) {
-  const SafetensorsFile file(folder / "shared.eval.safetensors");
-  at::NoGradGuard no_grad;
-  const at::Tensor sequences = to_tensor(file, "test.item_seq");
-  const Rows rows = pack_masked(sequences, sequences.ne(0).to(at::kLong));
-  const at::Tensor starts = rows.batch.row_starts;
-  const at::Tensor last = starts.narrow(0, 1, starts.size(0) - 1) - 1;
-  const at::Tensor users = unit(model.hidden(rows.batch, nullptr).index_select(0, last));
-  const at::Tensor scores = at::matmul(users, to_tensor(file, "item_vectors").t()).contiguous();
-  report.error("test scores",
-               max_abs_difference(floats(scores), file.at("test.scores").as<float>()), kScoreLimit);
+// AdamW as the authors set it: everything decays, biases and norms too.
+void check_steps(const fs::path& folder, const Case& c, OracleReport& report) {
+  const Json train = json_get<Json>(c.report, "train", c.where);
+  const Json optim =
+      json_get<Json>(json_get<Json>(c.report, "config", c.where), "optim_args", c.where);
+  const auto losses = json_get<std::vector<double>>(train, "loss_fp64", c.where);
+  const SafetensorsFile batches(folder / (c.name + ".train_batches.safetensors"));
+  AdamW optimizer(c.parameters(),
+                  {.beta1 = 0.9,
+                   .beta2 = 0.999,
+                   .eps = 1e-8,
+                   .weight_decay = json_get<double>(optim, "weight_decay", c.where)},
+                  [](std::string_view) { return true; });
+  double worst = 0, worst_logged = 0;
+  for (size_t i = 0; i < losses.size(); ++i) {
+    const Json& step = train.at("steps").at(i);
+    optimizer.zero_gradients();
+    const Forward found = forward(c, read_batch(batches, fmt::format("step{:02}.", i)));
+    found.loss.backward();
+    optimizer.step(json_get<double>(step, "lr", c.where));
+    const double error = std::abs(found.loss.item<double>() - losses[i]);
+    worst = std::isnan(error) ? error : std::max(worst, error);
+    worst_logged = std::max(worst_logged, logged_difference(found.logits, step, c.where));
+  }
+  report.error(fmt::format("losses of {} steps", losses.size()), worst, kStepLossLimit);
+  report.error("logged counts of the steps", worst_logged, kCountLimit);
+
+  const fs::path path = folder / (c.name + ".train_final.safetensors");
+  if (!fs::exists(path)) return report.skip("final parameters", "not stored for this case");
+  const SafetensorsFile final_file(path);
+  double worst_final = 0;
+  for (const NamedParameter& parameter : c.parameters()) {
+    if (parameter.name.ends_with("key.bias")) continue;  // AdamW amplifies its rounding
+    const double error = difference(parameter.value, to_tensor(final_file, parameter.name));
+    worst_final = std::isnan(error) ? error : std::max(worst_final, error);
+  }
+  report.error("final parameters, key biases apart", worst_final, kFinalLimit);
 }
 
 void check_sasrec(const fs::path& folder, OracleReport& report) {
-  report.part("shared");
-  const std::string where = (folder / "report.json").string();
-  const Json settings = json_get<Json>(read_json(folder / "report.json"), "settings", where);
-  const Json shared = json_get<Json>(
-      json_get<Json>(read_json(folder / "report.json"), "cases", where), "shared", where);
-  const SafetensorsFile weights(folder / "shared.model.safetensors");
-  SasRec model({.num_items = weights.at("item_embedding.weight").shape[0] - 1,
-                .width = weights.at("item_embedding.weight").shape[1],
-                .blocks = json_get<int64_t>(settings, "layers", where),
-                .heads = json_get<int64_t>(settings, "heads", where),
-                .inner = json_get<int64_t>(settings, "inner", where),
-                .max_length = weights.at("position_embedding.weight").shape[0],
-                .dropout = 0,
-                .attn_dropout = 0},
-               1);
-  load(weights, model);
-
-  const SafetensorsFile batch(folder / "shared.batch.safetensors");
-  const SafetensorsFile outputs(folder / "shared.outputs.safetensors");
-  const at::Tensor items = to_tensor(batch, "items"), mask = to_tensor(batch, "mask");
-  const int64_t length = mask.size(1);
-  const Rows rows = pack_masked(items.narrow(1, 0, length), mask);
-  const at::Tensor hidden = model.hidden(rows.batch, nullptr);
-  const auto of_positions = [&](const at::Tensor& grid) {
-    return grid.reshape({-1, grid.size(2)}).index_select(0, rows.cells).contiguous();
-  };
-  report.error("user vectors",
-               max_abs_difference(floats(hidden.detach().contiguous()),
-                                  floats(of_positions(to_tensor(outputs, "user_vectors")))),
-               kVectorLimit);
-
-  // The loss of rule "shared": every position against its target and all negatives of the batch,
-  // cosines times exp(logit_scale); a negative too near the target is left out.
-  const at::Tensor scale = to_tensor(weights, "logit_scale").exp();
-  const at::Tensor target_ids =
-      items.narrow(1, 1, length).reshape({-1}).index_select(0, rows.cells);
-  const at::Tensor targets = unit(model.item_table().index_select(0, target_ids));
-  const at::Tensor negatives =
-      unit(model.item_table().index_select(0, to_tensor(batch, "neg_items").reshape({-1})));
-  const at::Tensor users = unit(hidden);
-  const double threshold = json_get<double>(shared, "threshold", where);
-  const at::Tensor near = at::matmul(targets.detach(), negatives.detach().t()).gt(threshold);
-  const at::Tensor wrong =
-      at::matmul(users, negatives.t()).masked_fill(near, -std::numeric_limits<double>::infinity());
-  const at::Tensor right = (users * targets).sum(-1, /*keepdim=*/true);
-  const at::Tensor logits = at::cat({right, wrong}, 1) * scale;
-  const at::Tensor loss = (at::logsumexp(logits, {1}) - logits.select(1, 0)).mean();
-  report.error("loss", std::abs(loss.item<double>() - json_get<double>(shared, "loss_fp64", where)),
-               kLossLimit);
-  loss.backward();
-  const SafetensorsFile gradients(folder / "shared.grads.safetensors");
-  double worst = 0, largest_key_bias = 0;
-  for (const NamedParameter& parameter : model.parameters()) {
-    const at::Tensor gradient = parameter.value.grad().contiguous();
-    // Softmax does not see a shift of all keys, so the key bias's true gradient is zero: compare it
-    // absolutely.
-    if (parameter.name.ends_with("key.bias")) {
-      largest_key_bias = std::max(largest_key_bias, gradient.abs().max().item<double>());
-      continue;
-    }
-    worst = std::max(worst,
-                     relative_to_max(floats(gradient), gradients.at(parameter.name).as<float>()));
+  for (const std::string name : {"shared", "own"}) {
+    if (!fs::exists(folder / (name + ".model.safetensors"))) continue;
+    report.part(name);
+    const Case c = open_case(folder, name);
+    check_batch(folder, c, report);
+    check_evaluation(folder, c, report);
+    check_steps(folder, c, report);
   }
-  report.error("gradients, of each tensor's largest", worst, kGradientLimit);
-  report.error("gradients of key biases", largest_key_bias, kGradientLimit);
-  check_scores(folder, model, report);
 }
 
 const OracleChecker checker("sasrec-tiny", "learn", check_sasrec);
