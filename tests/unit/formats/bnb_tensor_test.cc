@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/bnb_tensor.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -88,15 +89,17 @@ TEST_F(BnbTensor, PartsThatDoNotFitAreErrors) {
   };
   const std::string good =
       R"("quant_type":"nf4","blocksize":64,"nested_blocksize":256,"nested_offset":0.5)";
+  const auto with = [&](const char* rest) { return fmt::format("{{{}{}", good, rest); };
   for (const std::string& text :
-       {std::string("{"), "{" + good + "}", "{" + good + R"(,"shape":[]})",
-        "{" + good + R"(,"shape":[-40,-50]})", "{" + good + R"(,"shape":[4611686018427387904,4]})",
-        "{" + good + R"(,"shape":[40,51]})",
+       {std::string("{"), fmt::format("{{{}}}", good), with(R"(,"shape":[]})"),
+        with(R"(,"shape":[-40,-50]})"), with(R"(,"shape":[4611686018427387904,4]})"),
+        with(R"(,"shape":[40,51]})"),
         std::string(R"({"quant_type":"fp4","blocksize":64,"shape":[40,50]})"),
         std::string(R"({"quant_type":"nf4","blocksize":48,"shape":[40,50]})")}) {
     EXPECT_TRUE(refused(with_state(text))) << text;
   }
-  EXPECT_TRUE(refused([&](std::vector<TensorView>& views) { part(views, state).name = "x"; }));
+  EXPECT_TRUE(
+      refused([&](std::vector<TensorView>& views) { part(views, state).name = std::string("x"); }));
   std::vector<float> table(kNf4Table.begin(), kNf4Table.end());
   table[3] += 0.01f;
   EXPECT_TRUE(refused([&](std::vector<TensorView>& views) {

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "rank/ranker_files.h"
 #include "rank/samples.h"
+#include "tokenizer/files.h"
 #include "unit/rank/ranker_world.h"
 
 namespace tandem {
