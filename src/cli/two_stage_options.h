@@ -29,7 +29,7 @@ void add_two_stage_options(CLI::App& verb, TwoStageOptions& options);
 
 struct TwoStageModels {
   std::unique_ptr<Ranker> letters = {}, likelihood = {};  // null when not asked for
-  int64_t num_candidates = 0;                   // K, the ranker's
+  int64_t num_candidates = 0;                             // K, the ranker's
 
   // What each says of the samples' candidates.
   std::vector<CandidateScores> scores(const Dataset& dataset,
