@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# From a data set to a ranked list: a base pre-trained on histories, a ranker with adapters, QLoRA and full tuning,
+# evaluation and comparison. Runs killed with SIGKILL and resumed end with the same bits; the engine ranks as the
+# training half validated. Usage: ranker_test.sh TANDEM
+set -eu
+tandem=$1
+here=$(dirname "$0")
+. "$here/tiny_dataset.sh"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+make_dataset "$tandem" data
+
+# Runs "$@" --output $1 --resume, kills it with SIGKILL after $2 lines of metrics.jsonl, and lets it end.
+kill_and_resume() {
+  local run=$1 lines=$2
+  shift 2
+  "$@" --output "$run" --resume &
+  local process=$!
+  for ((i = 0; i < 600; ++i)); do
+    kill -0 $process 2>/dev/null || break
+    [ "$(cat "$run/metrics.jsonl" 2>/dev/null | wc -l)" -lt "$lines" ] || break
+    sleep 0.05
+  done
+  kill -KILL $process 2>/dev/null || fail "$run ended before it was killed"
+  wait $process 2>/dev/null || true
+  "$@" --output "$run" --resume
+}
+same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+json_number() { grep -o "\"$1\": *[-0-9.e]*" | head -1 | sed 's/.*: *//'; }
+
+"$tandem" --quiet model init --preset tiny --vocab-size 400 --hidden-size 32 --layers 2 --heads 2 --output start
+"$tandem" --quiet tokenizer train --input data --titles-as-tokens data --vocab-size 300 --output start > tokenizer.txt
+
+pretrain=("$tandem" --quiet pretrain --model start --dataset data --threads 1 --set train.max_steps=60
+  --set train.batch=8 --set valid.every=20 --set checkpoint.every=7 --set log.every=1 --set data.valid_share=0.2)
+"${pretrain[@]}" --output base
+kill_and_resume base-killed 25 "${pretrain[@]}"
+same base/model.safetensors base-killed/model.safetensors
+[ "$(values_of loss base)" = "$(values_of loss base-killed)" ] || fail "the loss curve of pretrain differs"
+"$tandem" generate --model base --prompt "(1) i1" --max-new-tokens 4 > generated.txt
+
+"$tandem" --quiet train retriever --dataset data --threads 1 --set train.max_steps=40 --set model.width=16 \
+  --set model.max_length=10 --set valid.every=20 --output retriever
+for split in valid test; do
+  "$tandem" --quiet retrieve --run retriever --dataset data --split $split -k 20 --output $split.safetensors > /dev/null
+done
+
+ranker=("$tandem" --quiet train ranker --dataset data --base base --candidates-valid valid.safetensors --threads 1
+  --set train.lr=1e-2 --set train.warmup_steps=2 --set train.max_steps=24 --set valid.every=8
+  --set checkpoint.every=5 --set log.every=1)
+"${ranker[@]}" --set train.batch=6 --output lora
+kill_and_resume lora-killed 12 "${ranker[@]}" --set train.batch=6
+same lora/adapter/adapter_model.safetensors lora-killed/adapter/adapter_model.safetensors
+[ "$(values_of loss lora)" = "$(values_of loss lora-killed)" ] || fail "the loss curve of the ranker differs"
+
+# Neither accumulation nor processes change anything but rounding.
+"${ranker[@]}" --set train.batch=2 --set train.accumulate=3 --output lora-parts
+others=lora-parts
+if command -v mpirun > /dev/null; then
+  mpirun --allow-run-as-root --oversubscribe -np 2 "${ranker[@]}" --set train.batch=6 --output lora-two
+  others="$others lora-two"
+fi
+for other in $others; do
+  paste <(values_of loss lora) <(values_of loss $other) | awk -v name=$other '
+    { d = $1 > $2 ? $1 - $2 : $2 - $1; if (d > worst) worst = d; ++steps }
+    END { printf "%s: %d steps, largest difference of the loss %.1e\n", name, steps, worst
+          exit !(steps == 24 && worst <= 1e-4) }' || fail "the loss curve of $other is another"
+done
+
+# What training found on the validation subset is what the engine finds with the run alone.
+"$tandem" --quiet rerank --ranker lora --dataset data --candidates valid.safetensors --split valid --json > valid.json
+best=$(json_number best < lora/run.json)
+engine=$(sed -n '/"ranker"/,$p' valid.json | grep -A1 '"NDCG@10"' | json_number value)
+awk -v a="$best" -v b="$engine" 'BEGIN { d = a - b; exit !(d < 2e-3 && d > -2e-3 && a > 0) }' ||
+  fail "validation NDCG@10 $best in training, $engine in the engine"
+
+"$tandem" --quiet rerank --ranker lora --dataset data --candidates test.safetensors --output eval > eval.txt
+"$tandem" --quiet compare eval/retriever-overall eval/overall > compare.txt
+"$tandem" --quiet rerank --base base --dataset data --retriever retriever --user u7 > user.txt
+"$tandem" --quiet rerank --ranker lora --history "i1; i2" --candidates "i3; i4; i5" --json > titles.json
+[ "$(grep -c '"letter"' titles.json)" = 3 ] || fail "three candidates, but: $(cat titles.json)"
+
+few="--set train.max_steps=3 --set valid.every=3 --set train.batch=4"
+"${ranker[@]}" $few --set model.tuning=qlora --set model.checkpoint_layers=true --output qlora
+"${ranker[@]}" $few --set model.tuning=full --retriever retriever --set train.negatives=retriever \
+  --set train.order=retrieval --set train.only_retrieved=true --set train.eos=false --output full
+for run in qlora full; do
+  "$tandem" --quiet rerank --ranker $run --dataset data --candidates test.safetensors > $run.txt
+done
+
+"${ranker[@]}" --set train.batch=6 --set train.max_steps=100000 --set train.epochs=100000 --set valid.patience=0 \
+  --output stopped &
+process=$!
+for ((i = 0; i < 600; ++i)); do
+  [ "$(cat stopped/metrics.jsonl 2>/dev/null | wc -l)" -lt 3 ] || break
+  sleep 0.05
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code = 4 ] || fail "SIGINT: exit code $code, expected 4"
+ls stopped/state/last-*/trainer.safetensors > /dev/null || fail "SIGINT saved no checkpoint"
+cat eval.txt compare.txt
