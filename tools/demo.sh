@@ -14,11 +14,11 @@ history=("history_item={title}" "separator= " "max_history=20")
 mkdir -p "$out"
 say "1/6  Prepare: 102,461 ratings of 3,119 films by 5,973 people (MovieTweetings, MIT licence)"
 show data import --format movielens --titles clean --input data/movietweetings-mini --output "$data" --overwrite
-say "2/6  Train the retriever LRURec, with early stopping (one to two minutes on two cores)"
+say "2/6  Train the retriever LRURec, with early stopping (half a minute on two free cores)"
 show train retriever --dataset "$data" --output "$retriever" --overwrite \
   --set model.max_length=50 --set model.dropout=0.5 --set model.attn_dropout=0.5 --set train.batch=64 \
   --set valid.every=250 --set valid.patience=3
-say "3/6  Pre-train a small Llama on the same histories (one to two minutes); every title is one token"
+say "3/6  Pre-train a small Llama on the same histories (half a minute); every title is one token"
 show tokenizer train --input "$data" --titles-as-tokens "$data" --vocab-size 400 --output "$out/tokenizer" --force
 show model init --preset tiny --tokenizer "$out/tokenizer" --output "$out/untrained" --overwrite
 show pretrain --model "$out/untrained" --dataset "$data" --output "$base" --overwrite "${history[@]/#/--set=data.}"
