@@ -9,13 +9,13 @@
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/progress.h"
 #include "eval/compare.h"
 #include "eval/evaluation.h"
 #include "rank/full_ranking.h"
 #include "rank/ranker.h"
 #include "rank/ranker_evaluation.h"
 #include "rank/samples.h"
+#include "rank/two_stage.h"
 
 namespace tandem {
 namespace {
@@ -140,23 +140,6 @@ void rerank_user(const RerankOptions& options) {
   answer_one(options, ranker, titles_of(dataset, shown), titles_of(dataset, items), pool);
 }
 
-Matrix score_samples(const Ranker& ranker, const Dataset& dataset,
-                     std::span<const RankingSample> samples, ThreadPool& pool) {
-  const ItemTitles titles(dataset, ranker.cutter(), pool);
-  std::vector<PromptIds> prompts(samples.size());
-  pool.parallel_for(std::ssize(samples), [&](int64_t i, int) {
-    const auto at = static_cast<size_t>(i);
-    prompts[at] = ranker.encoder().encode(render_sample(ranker.config(), titles, samples[at]));
-  });
-  Progress progress("ranking", std::ssize(samples), "users");
-  Matrix scores = ranker.score(prompts, pool, [&](int64_t done) {
-    if (interrupted()) throw Interrupted("stopped before all users were ranked");
-    progress.update(done);
-  });
-  progress.finish();
-  return scores;
-}
-
 // Before and after, on the same users.
 struct Stage {
   std::string title;   // "valid retrieval subset"
@@ -197,12 +180,11 @@ void rerank_all(const RerankOptions& options) {
   ThreadPool pool(options.threads);
   const fs::path source = options.candidates.empty() ? options.retriever : options.candidates;
   const int64_t k = ranker.config().num_candidates;
-  const CandidateSet candidates =
-      load_candidates(source, dataset, parse_split(options.split), k, pool);
-  const auto samples = subset_samples(dataset, candidates, k);
-  if (samples.empty())
-    throw DataError("{}: no user's held-out item is among its candidates", source.string());
-  const Matrix scores = score_samples(ranker, dataset, samples, pool);
+  const SecondStage second =
+      open_second_stage(source, dataset, parse_split(options.split), k, pool);
+  const CandidateSet& candidates = second.candidates;
+  const std::vector<RankingSample>& samples = second.samples;
+  const Matrix scores = letter_logits(ranker, dataset, samples, pool);
   const RankList subset = rank_samples(samples, scores.values, scores.columns);
 
   Protocol protocol;

@@ -49,16 +49,19 @@ SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Sp
   return stage;
 }
 
-CandidateScores letter_scores(const Ranker& ranker, const Dataset& dataset,
-                              std::span<const RankingSample> samples, ThreadPool& pool) {
+Matrix letter_logits(const Ranker& ranker, const Dataset& dataset,
+                     std::span<const RankingSample> samples, ThreadPool& pool) {
   const ItemTitles titles(dataset, ranker.cutter(), pool);
   const auto prompts = prompts_of(samples, pool, [&](const RankingSample& sample) {
     return ranker.encoder().encode(render_sample(ranker.config(), titles, sample));
   });
-  const Matrix scores = watched("letters", samples.size(), [&](const auto& on_progress) {
-    return ranker.score(prompts, pool, on_progress);
-  });
-  return candidate_scores("letters", samples, scores);
+  return watched("letters", samples.size(),
+                 [&](const auto& on_progress) { return ranker.score(prompts, pool, on_progress); });
+}
+
+CandidateScores letter_scores(const Ranker& ranker, const Dataset& dataset,
+                              std::span<const RankingSample> samples, ThreadPool& pool) {
+  return candidate_scores("letters", samples, letter_logits(ranker, dataset, samples, pool));
 }
 
 CandidateScores likelihood_scores(const Ranker& ranker, const Dataset& dataset,

@@ -30,8 +30,11 @@ struct SecondStage {
 SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Split split,
                               int64_t num_candidates, ThreadPool& pool);
 
-// Scores of the subset by the letters' logits, and by the titles' likelihood. Both show progress
-// and throw Interrupted. dataset must outlive the stage's samples.
+// The letters' logits for the subset, [samples, letters]; scores of the subset by them, and by the
+// titles' likelihood. All show progress and throw Interrupted. dataset must outlive the stage's
+// samples.
+Matrix letter_logits(const Ranker& ranker, const Dataset& dataset,
+                     std::span<const RankingSample> samples, ThreadPool& pool);
 CandidateScores letter_scores(const Ranker& ranker, const Dataset& dataset,
                               std::span<const RankingSample> samples, ThreadPool& pool);
 CandidateScores likelihood_scores(const Ranker& ranker, const Dataset& dataset,
