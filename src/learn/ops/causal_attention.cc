@@ -18,7 +18,7 @@
 
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
-#include "engine/kernels/vector_ops.h"
+#include "learn/ops/element_types.h"
 
 namespace tandem {
 namespace {
@@ -45,15 +45,6 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const double* a, in
       c[i * ldc + j] = sum;
     }
   }
-}
-
-void softmax(float* x, int64_t count) { softmax_row(x, count); }
-
-void softmax(double* x, int64_t count) {
-  const double top = *std::max_element(x, x + count);
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += x[i] = std::exp(x[i] - top);
-  for (int64_t i = 0; i < count; ++i) x[i] /= sum;
 }
 
 // One row of the batch: its keys, and the rows of q that are its queries.
@@ -147,7 +138,7 @@ void probabilities(const Plan& plan, const Row& row, const Block& block, const A
     for (int64_t head = 0; head < group; ++head) {
       A* scores = out + (i * group + head) * width;
       std::fill(scores, scores + from, A{0});
-      softmax(scores + from, own + 1 - from);
+      softmax_in_place(scores + from, own + 1 - from);
       std::fill(scores + own + 1, scores + width, A{0});
     }
   }
@@ -269,19 +260,6 @@ Plan make_plan(const CausalAttentionShape& shape, int64_t num_positions,
   return plan;
 }
 
-// Calls f with a null pointer of the tensors' type and a zero of the arithmetic's.
-template <typename F>
-void dispatch(at::ScalarType type, const F& f) {
-  if (type == at::kDouble)
-    f((double*)nullptr, double{});
-  else if (type == at::kFloat)
-    f((float*)nullptr, float{});
-  else if (type == at::kBFloat16)
-    f((at::BFloat16*)nullptr, float{});
-  else
-    throw ShapeError("causal_attention: elements are {}", c10::toString(type));
-}
-
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const at::Tensor& row_starts,
@@ -290,11 +268,13 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     const at::Tensor wanted = some.value_or(at::Tensor());
     const Plan plan = make_plan(shape, k.size(0), row_starts, wanted);
     at::Tensor out = at::empty_like(q);
-    dispatch(q.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
-      using T = std::remove_pointer_t<decltype(of_element)>;
-      forward_all<T, decltype(of_arithmetic)>(plan, q.const_data_ptr<T>(), k.const_data_ptr<T>(),
-                                              v.const_data_ptr<T>(), out.data_ptr<T>());
-    });
+    dispatch_element_type(
+        "causal_attention", q.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
+          using T = std::remove_pointer_t<decltype(of_element)>;
+          forward_all<T, decltype(of_arithmetic)>(plan, q.const_data_ptr<T>(),
+                                                  k.const_data_ptr<T>(), v.const_data_ptr<T>(),
+                                                  out.data_ptr<T>());
+        });
     context->save_for_backward({q, k, v, row_starts, wanted});
     context->saved_data["shape"] =
         std::vector<int64_t>{shape.heads, shape.kv_heads, shape.head_dim, shape.window};
@@ -308,12 +288,13 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     const Plan plan = make_plan({s[0], s[1], s[2], s[3]}, k.size(0), saved[3], saved[4]);
     const at::Tensor dout = gradients[0].contiguous();
     at::Tensor dq = at::empty_like(q), dk = at::empty_like(k), dv = at::empty_like(v);
-    dispatch(q.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
-      using T = std::remove_pointer_t<decltype(of_element)>;
-      backward_all<T, decltype(of_arithmetic)>(
-          plan, q.const_data_ptr<T>(), k.const_data_ptr<T>(), v.const_data_ptr<T>(),
-          dout.const_data_ptr<T>(), dq.data_ptr<T>(), dk.data_ptr<T>(), dv.data_ptr<T>());
-    });
+    dispatch_element_type(
+        "causal_attention", q.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
+          using T = std::remove_pointer_t<decltype(of_element)>;
+          backward_all<T, decltype(of_arithmetic)>(
+              plan, q.const_data_ptr<T>(), k.const_data_ptr<T>(), v.const_data_ptr<T>(),
+              dout.const_data_ptr<T>(), dq.data_ptr<T>(), dk.data_ptr<T>(), dv.data_ptr<T>());
+        });
     return {dq, dk, dv, {}, {}, {}};
   }
 };

@@ -16,7 +16,7 @@
 #include <optional>
 
 #include "core/error.h"
-#include "engine/kernels/vector_ops.h"
+#include "learn/ops/element_types.h"
 #include "learn/ops/products.h"
 
 namespace tandem {
@@ -71,22 +71,13 @@ class Head {
   at::Tensor scratch_;
 };
 
-void softmax(float* x, int64_t count) { softmax_row(x, count); }
-
-void softmax(double* x, int64_t count) {
-  const double top = *std::max_element(x, x + count);
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += x[i] = std::exp(x[i] - top);
-  for (int64_t i = 0; i < count; ++i) x[i] /= sum;
-}
-
 // Turns a row of logits into its gradient times `share`; the row's loss. The largest probability is
 // 1 / sum exp(z - top), so the loss does not need the label's own, which may be 0.
 template <typename T>
 double row_loss(T* z, int64_t count, int64_t label, T share) {
   const auto top = std::max_element(z, z + count) - z;
   const double above = static_cast<double>(z[top]) - static_cast<double>(z[label]);
-  softmax(z, count);
+  softmax_in_place(z, count);
   const double loss = above - std::log(static_cast<double>(z[top]));
   z[label] -= 1;
   for (int64_t i = 0; i < count; ++i) z[i] *= share;

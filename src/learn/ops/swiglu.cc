@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "core/error.h"
+#include "learn/ops/element_types.h"
 
 namespace tandem {
 namespace {
@@ -68,24 +69,11 @@ void backward_span(const T* __restrict gate, const T* __restrict up, const T* __
   }
 }
 
-// Calls f with a null pointer of the tensor's type and a zero of the arithmetic's.
-template <typename F>
-void dispatch(at::ScalarType type, const F& f) {
-  if (type == at::kDouble)
-    f((double*)nullptr, double{});
-  else if (type == at::kFloat)
-    f((float*)nullptr, float{});
-  else if (type == at::kBFloat16)
-    f((at::BFloat16*)nullptr, float{});
-  else
-    throw ShapeError("swiglu: elements are {}", c10::toString(type));
-}
-
 struct Swiglu : torch::autograd::Function<Swiglu> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate,
                             const at::Tensor& up) {
     at::Tensor y = at::empty_like(gate);
-    dispatch(gate.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
+    dispatch_element_type("swiglu", gate.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
       using T = std::remove_pointer_t<decltype(of_element)>;
       const T *g = gate.const_data_ptr<T>(), *u = up.const_data_ptr<T>();
       T* out = y.data_ptr<T>();
@@ -101,7 +89,7 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor dy = gradients[0].contiguous();
     at::Tensor dgate = at::empty_like(saved[0]), dup = at::empty_like(saved[1]);
-    dispatch(dy.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
+    dispatch_element_type("swiglu", dy.scalar_type(), [&](auto* of_element, auto of_arithmetic) {
       using T = std::remove_pointer_t<decltype(of_element)>;
       const T *g = saved[0].const_data_ptr<T>(), *u = saved[1].const_data_ptr<T>();
       const T* d = dy.const_data_ptr<T>();
