@@ -13,6 +13,7 @@
 #include "engine/llama/llama.h"
 #include "formats/safetensors.h"
 #include "oracle/engine/llama_logits.h"
+#include "oracle/llama_names.h"
 #include "oracle/report.h"
 
 namespace tandem {
@@ -44,21 +45,6 @@ void check_sequences(const Llama& model, const Json& inputs, const SafetensorsFi
     const Matrix logits = all_logits(model, tokens, pool);
     report.error(key, relative_to_max(logits.values, numbers(want.at(key))), kLogitsLimit);
   }
-}
-
-// The stored name of an observed value: "hidden.len17.1", "layer0.q_proj.len17", ...
-std::string stored_name(const std::string& observed, const std::string& sequence, int64_t layers) {
-  if (observed == "embedding") return "hidden." + sequence + ".0";
-  if (observed == "norm") return "hidden." + sequence + ".norm";
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    const std::string prefix = fmt::format("layers.{}", layer);
-    if (observed == prefix) return fmt::format("hidden.{}.{}", sequence, layer + 1);
-    if (!observed.starts_with(prefix + ".")) continue;
-    const std::string what = observed.substr(prefix.size() + 1);
-    if (what == "attention") return fmt::format("attention.{}.{}", sequence, layer);
-    return fmt::format("layer{}.{}.{}", layer, what, sequence);
-  }
-  return "";
 }
 
 void check_layers(const Llama& model, const Json& inputs, const SafetensorsFile& want,

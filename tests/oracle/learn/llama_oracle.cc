@@ -13,6 +13,7 @@
 
 #include "learn/llama/llama.h"
 #include "oracle/learn/llama_cases.h"
+#include "oracle/llama_names.h"
 
 namespace tandem {
 namespace {
@@ -43,21 +44,6 @@ void check_sequences(const LlamaModel& model, const Sequences& sequences,
         key, tensor_error(all_logits(model, pack_sequence(tokens)), stored_tensor(want.at(key))),
         kLogitsLimit);
   }
-}
-
-// The stored name of an observed value: "hidden.len17.1", "layer0.q_proj.len17", ...
-std::string stored_name(const std::string& observed, const std::string& sequence, int64_t layers) {
-  if (observed == "embedding") return "hidden." + sequence + ".0";
-  if (observed == "norm") return "hidden." + sequence + ".norm";
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    const std::string prefix = fmt::format("layers.{}", layer);
-    if (observed == prefix) return fmt::format("hidden.{}.{}", sequence, layer + 1);
-    if (!observed.starts_with(prefix + ".")) continue;
-    const std::string what = observed.substr(prefix.size() + 1);
-    if (what == "attention") return fmt::format("attention.{}.{}", sequence, layer);
-    return fmt::format("layer{}.{}.{}", layer, what, sequence);
-  }
-  return "";
 }
 
 void check_layers(const LlamaModel& model, const Sequences& sequences, const SafetensorsFile& want,
