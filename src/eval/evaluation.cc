@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/json.h"
 
 namespace tandem {
 namespace {
@@ -75,41 +74,6 @@ std::vector<MetricResult> measure(const Evaluation& evaluation, ThreadPool& pool
     results.push_back({metrics[m].name(), point[m], intervals[m]});
   }
   return results;
-}
-
-Json protocol_json(const Protocol& protocol) {
-  return Json{{"split", protocol.split},
-              {"candidate_set", protocol.candidate_set},
-              {"users", protocol.users},
-              {"seen_items", protocol.seen_items},
-              {"tie_rule", tie_rule_name(protocol.tie_rule)},
-              {"cutoffs", protocol.cutoffs},
-              {"seed", protocol.resampling.seed},
-              {"resamples", protocol.resampling.resamples},
-              {"interval_level", protocol.resampling.level},
-              {"dataset_fingerprint", protocol.fingerprint},
-              {"version", protocol.version}};
-}
-
-Protocol read_protocol(const Json& json, const std::string& where) {
-  Protocol protocol;
-  protocol.split = json_get<std::string>(json, "split", where);
-  protocol.candidate_set = json_get<std::string>(json, "candidate_set", where);
-  protocol.users = json_get<std::string>(json, "users", where);
-  protocol.seen_items = json_get<std::string>(json, "seen_items", where);
-  protocol.cutoffs = json_get<std::vector<int32_t>>(json, "cutoffs", where);
-  protocol.resampling.seed = json_get<uint64_t>(json, "seed", where);
-  protocol.resampling.resamples = json_get<int64_t>(json, "resamples", where);
-  protocol.resampling.level = json_get<double>(json, "interval_level", where);
-  protocol.fingerprint = json_get<std::string>(json, "dataset_fingerprint", where);
-  protocol.version = json_get<std::string>(json, "version", where);
-  try {
-    protocol.tie_rule = parse_tie_rule(json_get<std::string>(json, "tie_rule", where));
-    ranking_metrics(protocol.cutoffs);
-  } catch (const ConfigError& error) {
-    throw FormatError("{}: {}", where, error.what());
-  }
-  return protocol;
 }
 
 MetricResult read_metric(const Json& json, const std::string& where) {
@@ -200,6 +164,41 @@ std::string Protocol::describe(int64_t num_users, int64_t num_tied) const {
       tie_rule_name(tie_rule), num_tied, num_users, 100 * resampling.level);
 }
 
+Json protocol_json(const Protocol& protocol) {
+  return Json{{"split", protocol.split},
+              {"candidate_set", protocol.candidate_set},
+              {"users", protocol.users},
+              {"seen_items", protocol.seen_items},
+              {"tie_rule", tie_rule_name(protocol.tie_rule)},
+              {"cutoffs", protocol.cutoffs},
+              {"seed", protocol.resampling.seed},
+              {"resamples", protocol.resampling.resamples},
+              {"interval_level", protocol.resampling.level},
+              {"dataset_fingerprint", protocol.fingerprint},
+              {"version", protocol.version}};
+}
+
+Protocol read_protocol(const Json& json, const std::string& where) {
+  Protocol protocol;
+  protocol.split = json_get<std::string>(json, "split", where);
+  protocol.candidate_set = json_get<std::string>(json, "candidate_set", where);
+  protocol.users = json_get<std::string>(json, "users", where);
+  protocol.seen_items = json_get<std::string>(json, "seen_items", where);
+  protocol.cutoffs = json_get<std::vector<int32_t>>(json, "cutoffs", where);
+  protocol.resampling.seed = json_get<uint64_t>(json, "seed", where);
+  protocol.resampling.resamples = json_get<int64_t>(json, "resamples", where);
+  protocol.resampling.level = json_get<double>(json, "interval_level", where);
+  protocol.fingerprint = json_get<std::string>(json, "dataset_fingerprint", where);
+  protocol.version = json_get<std::string>(json, "version", where);
+  try {
+    protocol.tie_rule = parse_tie_rule(json_get<std::string>(json, "tie_rule", where));
+    ranking_metrics(protocol.cutoffs);
+  } catch (const ConfigError& error) {
+    throw FormatError("{}: {}", where, error.what());
+  }
+  return protocol;
+}
+
 int64_t Evaluation::num_tied() const {
   return std::accumulate(tied.begin(), tied.end(), int64_t{0});
 }
@@ -224,27 +223,42 @@ Evaluation evaluate_ranks(std::string system, const Protocol& protocol, const Ra
   return evaluation;
 }
 
-void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace) {
-  StagedFolder staged(folder, replace);
+Json value_json(double value, const Interval& interval) {
+  return {{"value", value}, {"low", interval.low}, {"high", interval.high}};
+}
+
+Json metrics_json(const Evaluation& evaluation) {
+  Json metrics = Json::object();
+  for (const MetricResult& metric : evaluation.metrics)
+    metrics[metric.name] = value_json(metric.value, metric.interval);
+  return metrics;
+}
+
+void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation) {
   Json metrics = Json::array();
   for (const MetricResult& metric : evaluation.metrics) {
     metrics.push_back(Json{{"name", metric.name},
                            {"value", metric.value},
                            {"interval", Json::array({metric.interval.low, metric.interval.high})}});
   }
-  write_json(staged.path() / kMetricsFile, Json{{"format", kFormat},
-                                                {"system", evaluation.system},
-                                                {"protocol", protocol_json(evaluation.protocol)},
-                                                {"num_users", evaluation.num_users()},
-                                                {"num_tied", evaluation.num_tied()},
-                                                {"metrics", metrics}});
+  write_json(folder / kMetricsFile, Json{{"format", kFormat},
+                                         {"system", evaluation.system},
+                                         {"protocol", protocol_json(evaluation.protocol)},
+                                         {"num_users", evaluation.num_users()},
+                                         {"num_tied", evaluation.num_tied()},
+                                         {"metrics", metrics}});
   std::string ranks(kHeader);
   ranks += '\n';
   for (int64_t i = 0; i < evaluation.num_users(); ++i) {
     fmt::format_to(std::back_inserter(ranks), "{}\t{}\t{}\t{}\n", escape(evaluation.user_ids[i]),
                    escape(evaluation.target_ids[i]), evaluation.ranks[i], evaluation.tied[i]);
   }
-  write_file(staged.path() / kRanksFile, ranks);
+  write_file(folder / kRanksFile, ranks);
+}
+
+void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace) {
+  StagedFolder staged(folder, replace);
+  write_evaluation_files(staged.path(), evaluation);
   staged.commit();
 }
 

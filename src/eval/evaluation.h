@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/thread_pool.h"
 #include "eval/bootstrap.h"
 #include "eval/metrics.h"
@@ -33,6 +34,10 @@ struct Protocol {
   // targets tied)".
   std::string describe(int64_t num_users, int64_t num_tied) const;
 };
+
+Json protocol_json(const Protocol& protocol);
+// FormatError naming `where`.
+Protocol read_protocol(const Json& json, const std::string& where);
 
 struct MetricResult {
   std::string name;  // "NDCG@10"
@@ -63,6 +68,12 @@ using NameOf = std::function<std::string(int64_t)>;
 Evaluation evaluate_ranks(std::string system, const Protocol& protocol, const RankList& ranks,
                           const NameOf& user_name, const NameOf& item_name, ThreadPool& pool);
 
+// {"value", "low", "high"}, and the metrics so: {"Recall@10": {...}, ...}.
+Json value_json(double value, const Interval& interval);
+Json metrics_json(const Evaluation& evaluation);
+
+// Into a folder that is there.
+void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation);
 // The folder appears whole or not at all; an existing one is replaced only when replace is true.
 void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace);
 // Checks fields, lines and that the metrics follow from the ranks. FormatError with file and line.
