@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "formats/half.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/vector_ops.cc"
 #include <hwy/foreach_target.h>
@@ -42,6 +44,26 @@ void widen_f16_kernel(const uint16_t* x, int64_t count, float* out) {
 
 void widen_bf16_kernel(const uint16_t* x, int64_t count, float* out) {
   widen<hwy::bfloat16_t>(x, count, out);
+}
+
+void narrow_bf16_kernel(const float* x, int64_t count, uint16_t* out) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> wide;
+  const hn::RebindToSigned<decltype(d)> signed_wide;
+  const hn::Rebind<uint16_t, decltype(d)> bits;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto half = hn::Set(wide, 0x7fff), one = hn::Set(wide, 1), quiet = hn::Set(wide, 0x400000);
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto v = hn::LoadU(d, x + i);
+    const auto u = hn::BitCast(wide, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(u), one);
+    const auto rounded = hn::Add(hn::Add(u, half), odd);
+    const auto kept = hn::IfThenElse(hn::RebindMask(wide, hn::IsNaN(v)), hn::Or(u, quiet), rounded);
+    const auto top = hn::BitCast(signed_wide, hn::ShiftRight<16>(kept));
+    hn::StoreU(hn::DemoteTo(bits, top), bits, out + i);
+  }
+  for (; i < count; ++i) out[i] = float_to_bf16(x[i]);
 }
 
 void rms_norm_kernel(const float* x, int64_t count, const float* weight, float eps, float* out) {
@@ -107,6 +129,7 @@ namespace tandem {
 
 HWY_EXPORT(widen_f16_kernel);
 HWY_EXPORT(widen_bf16_kernel);
+HWY_EXPORT(narrow_bf16_kernel);
 HWY_EXPORT(rms_norm_kernel);
 HWY_EXPORT(softmax_kernel);
 HWY_EXPORT(silu_multiply_kernel);
@@ -117,6 +140,10 @@ void widen_f16(const uint16_t* x, int64_t count, float* out) {
 
 void widen_bf16(const uint16_t* x, int64_t count, float* out) {
   HWY_DYNAMIC_DISPATCH(widen_bf16_kernel)(x, count, out);
+}
+
+void narrow_bf16(const float* x, int64_t count, uint16_t* out) {
+  HWY_DYNAMIC_DISPATCH(narrow_bf16_kernel)(x, count, out);
 }
 
 void rms_norm_row(const float* x, int64_t count, const float* weight, float eps, float* out) {

@@ -12,6 +12,9 @@ namespace tandem {
 void widen_f16(const uint16_t* x, int64_t count, float* out);
 void widen_bf16(const uint16_t* x, int64_t count, float* out);
 
+// To the nearest BF16, ties to even, as float_to_bf16().
+void narrow_bf16(const float* x, int64_t count, uint16_t* out);
+
 // out[i] = x[i] * weight[i] / sqrt(mean(x^2) + eps); out may be x.
 void rms_norm_row(const float* x, int64_t count, const float* weight, float eps, float* out);
 

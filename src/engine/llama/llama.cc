@@ -190,12 +190,13 @@ void add_adapter(const PeftFolder* adapter, const std::string& name, LinearWeigh
 
 }  // namespace
 
-Llama::Llama(const fs::path& model, const fs::path& adapter) {
+Llama::Llama(const fs::path& model, const fs::path& adapter, Precision precision) {
   const auto lora = adapter.empty() ? std::nullopt : std::make_optional<const PeftFolder>(adapter);
-  *this = Llama(open_llama(model), lora ? &*lora : nullptr);
+  *this = Llama(open_llama(model), lora ? &*lora : nullptr, precision);
 }
 
-Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter)
+Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter,
+             Precision precision)
     : source_(std::move(source)),
       config_(source_->config()),
       inverse_frequencies_(config_.inverse_frequencies()) {
@@ -206,7 +207,8 @@ Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapte
     const auto bias_spec = specs.find(name + ".bias");
     std::optional<StoredTensor> bias;
     if (bias_spec != specs.end()) bias = source_->tensor(bias_spec->second);
-    LinearWeight weight(source_->tensor(specs.at(name + ".weight")), bias ? &*bias : nullptr);
+    LinearWeight weight(source_->tensor(specs.at(name + ".weight")), bias ? &*bias : nullptr,
+                        precision);
     add_adapter(adapter, name, weight);
     return weight;
   };

@@ -17,6 +17,7 @@
 #include "formats/peft_folder.h"
 #include "models/llama_config.h"
 #include "models/llama_source.h"
+#include "models/precision.h"
 
 namespace tandem {
 
@@ -57,18 +58,27 @@ struct LlamaLayer {
   Matrix mlp(const Matrix& x, ThreadPool& pool) const;
 };
 
-// A model of the Llama family in float32 arithmetic on mapped weights, in whatever form the file
-// has them (see LinearWeight), with a LoRA adapter beside them where one is given. Sequences of
-// different lengths are packed end to end, without padding. The result of a sequence does not
-// depend on which others share its batch beyond rounding; the bits do not depend on the number of
-// threads. Safe to use from several threads with a pool each.
+// A model of the Llama family on mapped weights, in whatever form the file has them (see
+// LinearWeight), with a LoRA adapter beside them where one is given. Sequences of different lengths
+// are packed end to end, without padding. The result of a sequence does not depend on which others
+// share its batch beyond rounding; the bits do not depend on the number of threads. Safe to use
+// from several threads with a pool each.
+//
+// The precision is that of the products with weights, head included; in bfloat16 their operands are
+// rounded, nothing else: residual stream, norms, rotations, attention (products, softmax, cached
+// keys and values) and the adapter are float32. Attention is a twentieth of the products' work at
+// 700 tokens, and rounded keys would cost accuracy to save half of a cache. The default is float32
+// for every checkpoint, because its results are the same to 1e-5 on every machine; bfloat16 is
+// asked for by those who want twice the speed.
 class Llama {
  public:
   // A Hugging Face folder, also in 4 bits, or a GGUF file; see open_llama(). adapter: a PEFT
   // folder, or empty. Shapes are checked against the configuration first. Throws FormatError,
   // IoError.
-  explicit Llama(const fs::path& model, const fs::path& adapter = {});
-  explicit Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter = nullptr);
+  explicit Llama(const fs::path& model, const fs::path& adapter = {},
+                 Precision precision = Precision::kFloat32);
+  explicit Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapter = nullptr,
+                 Precision precision = Precision::kFloat32);
 
   const LlamaConfig& config() const { return config_; }
   KvCache new_cache() const { return {config_.num_layers, config_.kv_width()}; }

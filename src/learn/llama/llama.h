@@ -14,6 +14,7 @@
 #include "learn/model.h"
 #include "learn/ops/frozen_weight.h"
 #include "models/llama_config.h"
+#include "models/precision.h"
 
 namespace tandem {
 
@@ -29,13 +30,8 @@ struct SupervisedPositions {
   at::Tensor labels;     // [S] int64
 };
 
-enum class Precision {
-  kFloat32,   // all arithmetic in float32, on weights as they are stored
-  kBfloat16,  // products of bfloat16 with float32 sums; residual stream, norms, softmax, rotations,
-              // the head, adapters and trained weights stay float32
-};
-
 struct LlamaOptions {
+  // Of the layers' products; the head, adapters and trained weights are float32 either way.
   Precision precision = Precision::kFloat32;
   // Full tuning: every weight is a float32 parameter. Without it the base is frozen and stays as it
   // is stored.

@@ -79,10 +79,4 @@ LlamaOptions RankerConfig::llama_options() const {
   return options;
 }
 
-Precision parse_precision(const std::string& name) {
-  if (name == "float32") return Precision::kFloat32;
-  if (name == "bfloat16") return Precision::kBfloat16;
-  throw ConfigError("model.precision is '{}'; expected float32 or bfloat16", name);
-}
-
 }  // namespace tandem

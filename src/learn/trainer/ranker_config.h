@@ -35,7 +35,4 @@ struct RankerConfig : TrainOptions {
   LlamaOptions llama_options() const;
 };
 
-// "float32" or "bfloat16".
-Precision parse_precision(const std::string& name);
-
 }  // namespace tandem

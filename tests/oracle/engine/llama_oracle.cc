@@ -21,6 +21,7 @@ namespace {
 
 // The READMEs' limits, relative to the largest element.
 constexpr double kLogitsLimit = 1e-5, kHiddenLimit = 1e-5, kLossLimit = 2e-6, kBeamLimit = 1e-5;
+constexpr double kBf16Factor = 1.5;
 
 using Tokens = std::vector<int32_t>;
 
@@ -193,6 +194,34 @@ void check_old_spelling(const fs::path& model, const LlamaConfig& config, Oracle
   report.equal("config.v4.json", old.to_json("") == config.to_json(""), "as config.json");
 }
 
+// Arithmetic in bfloat16 against float64, within 1.5 times what transformers' own run differs by.
+void check_bfloat16(const Llama& model, const Json& inputs, const SafetensorsFile& want,
+                    ThreadPool& pool, OracleReport& report) {
+  double largest = 0, largest_l2 = 0, limit = 0, limit_l2 = 0;
+  for (const auto& [name, tokens] : sequences_of(inputs)) {
+    const std::string key = "logits_bf16." + name;
+    if (!want.contains(key)) continue;
+    const std::vector<double> exact = numbers(want.at("logits_fp64." + name));
+    const std::vector<float> theirs = StoredTensor(want.at(key)).read();
+    const Matrix ours = all_logits(model, tokens, pool);
+    const auto l2 = [&](const std::vector<float>& value) {
+      double difference = 0, scale = 0;
+      for (size_t i = 0; i < exact.size(); ++i) {
+        difference += (value.at(i) - exact[i]) * (value.at(i) - exact[i]);
+        scale += exact[i] * exact[i];
+      }
+      return std::sqrt(difference / scale);
+    };
+    largest = std::max(largest, relative_to_max(ours.values, exact));
+    largest_l2 = std::max(largest_l2, l2(ours.values));
+    limit = std::max(limit, kBf16Factor * relative_to_max(theirs, exact));
+    limit_l2 = std::max(limit_l2, kBf16Factor * l2(theirs));
+  }
+  if (limit == 0) return report.skip("bfloat16", "no logits_bf16 stored");
+  report.error("bfloat16 logits, largest", largest, limit);
+  report.error("bfloat16 logits, L2", largest_l2, limit_l2);
+}
+
 void check_llama(const fs::path& folder, OracleReport& report) {
   ThreadPool pool(2);
   const Json inputs = read_json(folder / "inputs.json");
@@ -206,6 +235,7 @@ void check_llama(const fs::path& folder, OracleReport& report) {
     check_batch(model, inputs, want, batch, pool, report);
   check_all_positions_loss(model, inputs, want, pool, report);
   check_generation(model, read_json(folder / "generation.json"), pool, report);
+  check_bfloat16(Llama(folder / "model", {}, Precision::kBfloat16), inputs, want, pool, report);
   if (fs::is_directory(folder / "model-sharded")) {
     report.part("sharded");
     check_sequences(Llama(folder / "model-sharded"), inputs, want, "logits", pool, report);
@@ -213,6 +243,8 @@ void check_llama(const fs::path& folder, OracleReport& report) {
   if (fs::is_directory(folder / "model-bf16")) {
     report.part("bf16");
     check_sequences(Llama(folder / "model-bf16"), inputs, want, "logits_bf16w", pool, report);
+    check_bfloat16(Llama(folder / "model-bf16", {}, Precision::kBfloat16), inputs, want, pool,
+                   report);
   }
 }
 

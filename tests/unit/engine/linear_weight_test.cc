@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "formats/half.h"
 
 namespace tandem {
 namespace {
@@ -75,6 +76,49 @@ TEST(LinearWeight, EqualsAPlainLoopForEveryTypeAndAlignment) {
   }
 }
 
+TEST(LinearWeight, Bfloat16MultipliesRoundedOperandsOfEveryStorage) {
+  Rng rng(3);
+  std::vector<float> w(kOutputs * kInputs), bias(kOutputs);
+  for (float& v : w) v = value(rng);
+  for (float& v : bias) v = value(rng);
+  ThreadPool pool(2);
+  for (const int64_t rows : {1, 5, 40}) {
+    Matrix x(rows, kInputs);
+    for (float& v : x.values) v = static_cast<float>(rng.normal());
+    std::vector<float> first;
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kBf16}) {
+      for (const size_t shift : {0, 1}) {
+        SCOPED_TRACE(testing::Message()
+                     << rows << " rows, " << dtype_name(dtype) << " shifted by " << shift);
+        const std::vector<std::byte> bytes = store(w, dtype, shift);
+        const std::vector<std::byte> bias_bytes = store(bias, dtype, shift);
+        const StoredTensor stored_bias(
+            TensorView{"b", dtype, {kOutputs}, std::span(bias_bytes).subspan(shift)});
+        const LinearWeight linear(
+            StoredTensor(
+                TensorView{"w", dtype, {kOutputs, kInputs}, std::span(bytes).subspan(shift)}),
+            &stored_bias, Precision::kBfloat16);
+        const Matrix out = linear.apply(x, pool);
+        const std::vector<int32_t> labels = {299, 0, 17};
+        const Matrix some = linear.apply(x, labels, pool);
+        for (int64_t r = 0; r < rows; ++r) {
+          for (int64_t n = 0; n < kOutputs; ++n) {
+            double want = bias[n];
+            for (int64_t k = 0; k < kInputs; ++k)
+              want += double{bf16_to_float(float_to_bf16(x.row(r)[k]))} * w[n * kInputs + k];
+            ASSERT_NEAR(out.row(r)[n], want, 3e-5) << r << ", " << n;  // unrounded x: 1e-1
+          }
+          for (size_t l = 0; l < labels.size(); ++l)
+            EXPECT_NEAR(some.row(r)[l], out.row(r)[labels[l]], 3e-5);
+        }
+        // These weights are the same numbers in every form.
+        if (first.empty()) first = out.values;
+        EXPECT_EQ(out.values, first);
+      }
+    }
+  }
+}
+
 TEST(LinearWeight, OtherTypesAndShapesAreRefused) {
   const std::vector<std::byte> bytes(32);
   const TensorView whole{"w", DType::kI32, {2, 4}, bytes}, flat{"w", DType::kF32, {8}, bytes};
@@ -100,21 +144,28 @@ TEST(LinearWeight, ExpandsNf4AndAddsALowRankProduct) {
   Matrix x(kRows, 64);
   for (float& v : x.values) v = value(rng);
   ThreadPool pool(2);
-  const Matrix out = linear.apply(x, pool);
+  LinearWeight rounded(StoredTensor("w", quantised), nullptr, Precision::kBfloat16);
+  rounded.add_low_rank({.rank = 3, .a = a, .b = b, .scale = 0.25f});
+  const Matrix out = linear.apply(x, pool), half = rounded.apply(x, pool);
   const std::vector<int32_t> labels = {299, 0, 17};
-  const Matrix some = linear.apply(x, labels, pool);
+  const Matrix some = linear.apply(x, labels, pool), half_some = rounded.apply(x, labels, pool);
   for (int64_t r = 0; r < kRows; ++r) {
     for (int64_t n = 0; n < kOutputs; ++n) {
-      double want = 0;
+      double want = 0, want_half = 0;
       for (int64_t k = 0; k < 64; ++k) {
         double added = 0;
         for (int64_t i = 0; i < 3; ++i) added += double{b[n * 3 + i]} * a[i * 64 + k];
         want += x.row(r)[k] * (w[n * 64 + k] + 0.25 * added);
+        // x is exact in BF16; of W alone the numbers are rounded.
+        want_half += x.row(r)[k] * (bf16_to_float(float_to_bf16(w[n * 64 + k])) + 0.25 * added);
       }
+      EXPECT_NEAR(half.row(r)[n], want_half, 2e-4) << r << ", " << n;
       EXPECT_NEAR(out.row(r)[n], want, 2e-4) << r << ", " << n;  // sums up to a few hundred
     }
-    for (size_t l = 0; l < labels.size(); ++l)
+    for (size_t l = 0; l < labels.size(); ++l) {
       EXPECT_FLOAT_EQ(some.row(r)[l], out.row(r)[labels[l]]);
+      EXPECT_NEAR(half_some.row(r)[l], half.row(r)[labels[l]], 2e-4);
+    }
   }
 }
 

@@ -222,6 +222,64 @@ TEST_F(LlamaTest, Bf16WeightsAreWidenedExactly) {
   fs::remove_all(wide);
 }
 
+// Bfloat16: sums of another order round another way now and then, by 2^-8 of one operand. Two such
+// runs differ by about 1e-2 of the largest logit, by a wrong mask or position by more than 0.3.
+constexpr double kBf16Rounding = 2e-2;
+
+TEST_F(LlamaTest, Bfloat16IsCloseToFloat32AndNotTheSame) {
+  for (const LlamaConfig& config : variants()) {
+    const Matrix exact = logits(make(config), random_tokens(50, 1), pool_);
+    const Llama half(folder_, {}, Precision::kBfloat16);
+    const double difference = relative_difference(logits(half, random_tokens(50, 1), pool_), exact);
+    EXPECT_LT(difference, 5e-2) << config.model_type;  // 8 bits through three layers
+    EXPECT_GT(difference, 1e-4) << config.model_type;
+  }
+}
+
+TEST_F(LlamaTest, Bfloat16BitsDoNotDependOnTheNumberOfThreads) {
+  LlamaConfig config = tiny();
+  config.intermediate_size = 700;  // several tiles
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    make(config, {.dtype = dtype, .stddev = 0.2});
+    const Llama model(folder_, {}, Precision::kBfloat16);
+    for (const int64_t length : {1, 9, 150}) {
+      const Tokens tokens = random_tokens(length, 3);
+      ThreadPool two(2), three(3);
+      const Matrix one = logits(model, tokens, pool_);
+      EXPECT_EQ(one.values, logits(model, tokens, two).values) << length;
+      EXPECT_EQ(one.values, logits(model, tokens, three).values) << length;
+    }
+  }
+}
+
+TEST_F(LlamaTest, Bfloat16PackedAndCachedEqualsAlone) {
+  for (const LlamaConfig& config : variants()) {
+    make(config, {.dtype = DType::kBf16, .stddev = 0.2});
+    const Llama model(folder_, {}, Precision::kBfloat16);
+    Tokens packed;
+    Matrix want(0, 101), cached(0, 101);
+    std::vector<LlamaSequence> sequences;
+    for (const int64_t length : {7, 1, 30, 65}) {
+      const Tokens tokens = random_tokens(length, static_cast<uint64_t>(length));
+      packed.insert(packed.end(), tokens.begin(), tokens.end());
+      sequences.push_back({length});
+      const Matrix alone = logits(model, tokens, pool_);
+      want.values.insert(want.values.end(), alone.values.begin(), alone.values.end());
+      KvCache cache = model.new_cache();
+      for (size_t at = 0; at < tokens.size(); at += 20) {
+        const auto part = std::span(tokens).subspan(at, std::min<size_t>(20, tokens.size() - at));
+        const LlamaSequence piece{std::ssize(part), &cache};
+        const Matrix rows =
+            model.logits(model.hidden(model.embed(part), {&piece, 1}, 0, pool_), pool_);
+        cached.values.insert(cached.values.end(), rows.values.begin(), rows.values.end());
+      }
+    }
+    const Matrix got = model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
+    EXPECT_LT(relative_difference(got, want), kBf16Rounding) << config.model_type;
+    EXPECT_LT(relative_difference(cached, want), kBf16Rounding) << config.model_type;
+  }
+}
+
 TEST_F(LlamaTest, WrongInputsAreNamed) {
   const Llama model = make(tiny());
   const Tokens beyond = {3, 101};

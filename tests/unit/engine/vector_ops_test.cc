@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "formats/half.h"
 #include "unit/engine/random_values.h"
 
 namespace tandem {
@@ -24,6 +25,19 @@ double f16_value(uint16_t bits) {
   if (exponent == 31) return fraction ? std::nan("") : sign * INFINITY;
   if (exponent == 0) return sign * std::ldexp(fraction, -24);
   return sign * std::ldexp(1024 + fraction, exponent - 25);
+}
+
+TEST(Narrow, RoundsAsTheScalarFunction) {
+  // Every BF16 (NaNs, infinities and subnormals among them) with what decides the rounding.
+  std::vector<float> values;
+  for (uint32_t top = 0; top < 65536; ++top)
+    for (const uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})
+      values.push_back(std::bit_cast<float>(top << 16 | low));
+  values.resize(values.size() - 5);  // an odd tail
+  std::vector<uint16_t> bits(values.size());
+  narrow_bf16(values.data(), std::ssize(values), bits.data());
+  for (size_t i = 0; i < values.size(); ++i)
+    ASSERT_EQ(bits[i], float_to_bf16(values[i])) << std::bit_cast<uint32_t>(values[i]);
 }
 
 TEST(Widen, EveryHalfFloatIsExact) {
