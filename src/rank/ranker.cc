@@ -66,12 +66,12 @@ std::vector<double> letter_probabilities(std::span<const float> scores, int64_t 
 
 namespace {
 
-Ranker load_base(const fs::path& path, const PromptConfig& prompt) {
+Ranker load_base(const fs::path& path, const PromptConfig& prompt, Precision precision) {
   prompt.validate();
-  return Ranker(std::make_shared<Llama>(path), load_tokenizer(path), prompt);
+  return Ranker(std::make_shared<Llama>(path, fs::path(), precision), load_tokenizer(path), prompt);
 }
 
-Ranker load_run(const fs::path& run, const fs::path& other_base) {
+Ranker load_run(const fs::path& run, const fs::path& other_base, Precision precision) {
   const RankerFiles files = read_ranker_files(run);
   const bool tuned = !files.model.empty();
   const fs::path base = other_base.empty() ? fs::path(files.base) : other_base;
@@ -83,7 +83,8 @@ Ranker load_run(const fs::path& run, const fs::path& other_base) {
     throw DataError("{}: {} has another tokenizer than the ranker was trained with", run.string(),
                     folder.string());
   const fs::path adapter = tuned ? fs::path() : run / files.adapter;
-  Ranker ranker(std::make_shared<Llama>(folder, adapter), load_tokenizer(folder), files.prompt);
+  Ranker ranker(std::make_shared<Llama>(folder, adapter, precision), load_tokenizer(folder),
+                files.prompt);
   if (ranker.verbalizer().ids != files.label_ids)
     throw DataError("{}: the label ids in ranker.json are not those of {}'s tokenizer",
                     run.string(), folder.string());
@@ -92,8 +93,10 @@ Ranker load_run(const fs::path& run, const fs::path& other_base) {
 
 }  // namespace
 
-Ranker load_ranker(const fs::path& path, const PromptConfig& fallback, const fs::path& base) {
-  return is_ranker_run(path) ? load_run(path, base) : load_base(path, fallback);
+Ranker load_ranker(const fs::path& path, const PromptConfig& fallback, const fs::path& base,
+                   Precision precision) {
+  return is_ranker_run(path) ? load_run(path, base, precision)
+                             : load_base(path, fallback, precision);
 }
 
 }  // namespace tandem

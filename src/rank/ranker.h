@@ -53,6 +53,6 @@ std::vector<double> letter_probabilities(std::span<const float> scores, int64_t 
 // the given one). base: where the run's base model lies now, if it was moved. DataError when its
 // tokenizer is another one.
 Ranker load_ranker(const fs::path& run_or_base, const PromptConfig& fallback = {},
-                   const fs::path& base = {});
+                   const fs::path& base = {}, Precision precision = Precision::kFloat32);
 
 }  // namespace tandem
