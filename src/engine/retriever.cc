@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "engine/bert4rec/bert4rec.h"
 #include "engine/lrurec/lrurec.h"
+#include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
 
 namespace tandem {
@@ -48,7 +50,7 @@ std::vector<History> Retriever::windows(std::span<const History> histories) cons
       if (item < 1 || item > num_items())
         throw DataError("item {} of a history is not among the model's items 1..{}", item,
                         num_items());
-    const size_t length = std::min(history.size(), static_cast<size_t>(max_length()));
+    const size_t length = std::min(history.size(), static_cast<size_t>(window()));
     windows.push_back(length == 0 ? History(kNewUser) : history.last(length));
   }
   return windows;
@@ -114,7 +116,10 @@ TopKAndRank Retriever::top_k_and_rank(std::span<const History> histories, int64_
 }
 
 std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights) {
-  if (weights.config().model_type == "sasrec") return std::make_unique<SasRecRetriever>(weights);
+  const std::string& type = weights.config().model_type;
+  if (type == "sasrec") return std::make_unique<SasRecRetriever>(weights);
+  if (type == "narm") return std::make_unique<NarmRetriever>(weights);
+  if (type == "bert4rec") return std::make_unique<Bert4RecRetriever>(weights);
   return std::make_unique<LruRecRetriever>(weights);
 }
 

@@ -19,8 +19,8 @@ namespace tandem {
 // A user's items, oldest first.
 using History = std::span<const int32_t>;
 
-// Which known items cannot be recommended: those the model sees (the newest max_length, the
-// authors' rule), all of the history, or none. The padding item never can.
+// Which known items cannot be recommended: those the model sees (the newest window(), the authors'
+// rule), all of the history, or none. The padding item never can.
 enum class SeenItems { kWindow, kHistory, kNone };
 SeenItems parse_seen_items(
     std::string_view name);  // "window", "full" or "history", "none"; UsageError
@@ -39,7 +39,7 @@ class Retriever {
   int64_t width() const { return config_.width; }
   int64_t max_length() const { return config_.max_length; }
 
-  // [B, D]: what the model knows after the newest max_length items of each history.
+  // [B, D]: what the model knows after the newest items of each history.
   std::vector<float> hidden(std::span<const History> histories, ThreadPool& pool) const;
 
   // All scores [B, N + 1]; excluded ones are kExcludedScore.
@@ -60,7 +60,9 @@ class Retriever {
   Retriever(const RetrieverModelConfig& config, PackedMatrix item_table,
             std::vector<float> item_bias);
 
-  // Rows end to end: `rows` windows of 1..max_length items (a new user's is the padding item alone)
+  // How many of a history's newest items the model sees.
+  virtual int64_t window() const { return max_length(); }
+  // Rows end to end: `rows` windows of 1..window() items (a new user's is the padding item alone)
   // -> out [rows, D]. Called by several threads at once.
   virtual void forward(std::span<const History> windows, float* out) const = 0;
 

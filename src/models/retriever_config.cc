@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::string_view kLruBlock = "model.lru_blocks.";
 constexpr std::string_view kSasBlock = "trm_encoder.layer.";
+constexpr std::string_view kBertBlock = "model.transformer_blocks.";
+constexpr std::string_view kModelTypes[] = {"lrurec", "sasrec", "narm", "bert4rec"};
 
 void add_linear(std::vector<ParameterSpec>& specs, const std::string& name, int64_t outputs,
                 int64_t inputs) {
@@ -65,6 +68,44 @@ std::vector<ParameterSpec> sasrec_parameters(const RetrieverModelConfig& config)
   return specs;
 }
 
+std::vector<ParameterSpec> narm_parameters(const RetrieverModelConfig& config) {
+  const int64_t width = config.width, state = 2 * width;
+  return {{"embedding.token.weight", {config.num_items + 1, width}},
+          {"model.gru.weight_ih_l0", {3 * state, width}},
+          {"model.gru.weight_hh_l0", {3 * state, state}},
+          {"model.gru.bias_ih_l0", {3 * state}},
+          {"model.gru.bias_hh_l0", {3 * state}},
+          {"model.a_global.weight", {state, state}},
+          {"model.a_local.weight", {state, state}},
+          {"model.v_vector.weight", {1, state}},
+          {"model.b_vetor.weight", {2 * state, width}}};
+}
+
+std::vector<ParameterSpec> bert4rec_parameters(const RetrieverModelConfig& config) {
+  const int64_t width = config.width, classes = config.num_items + 2;
+  std::vector<ParameterSpec> specs;
+  specs.push_back({"embedding.token.weight", {classes, width}});
+  specs.push_back({"embedding.position.pe.weight", {config.max_length + 1, width}});
+  add_norm(specs, "embedding.layer_norm", width);
+  specs.push_back({"model.bias", {classes}});
+  for (int64_t i = 0; i < config.blocks; ++i) {
+    const std::string block = fmt::format("{}{}.", kBertBlock, i);
+    for (int part = 0; part < 3; ++part)
+      add_linear(specs, fmt::format("{}attention.linear_layers.{}", block, part), width, width);
+    add_linear(specs, block + "attention.output_linear", width, width);
+    add_linear(specs, block + "feed_forward.w_1", config.inner * width, width);
+    add_linear(specs, block + "feed_forward.w_2", width, config.inner * width);
+    add_norm(specs, block + "input_sublayer.layer_norm", width);
+    add_norm(specs, block + "output_sublayer.layer_norm", width);
+  }
+  add_linear(specs, "model.linear", width, width);
+  return specs;
+}
+
+bool has_heads(std::string_view model_type) {
+  return model_type == "sasrec" || model_type == "bert4rec";
+}
+
 // How many blocks the names count, "PREFIX0." to "PREFIXn.".
 int64_t count_blocks(const std::map<std::string, std::vector<int64_t>>& shapes,
                      std::string_view prefix) {
@@ -94,8 +135,9 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 void RetrieverModelConfig::validate(std::string_view where) const {
-  if (model_type != "lrurec" && model_type != "sasrec")
-    throw ConfigError("{}: model_type is '{}', expected 'lrurec' or 'sasrec'", where, model_type);
+  if (std::ranges::find(kModelTypes, model_type) == std::end(kModelTypes))
+    throw ConfigError("{}: model_type is '{}', expected one of {}", where, model_type,
+                      fmt::join(kModelTypes, ", "));
   const auto in_range = [&](std::string_view key, int64_t value, int64_t most) {
     if (value < 1 || value > most)
       throw ConfigError("{}: {} is {}, expected 1 to {}", where, key, value, most);
@@ -104,7 +146,7 @@ void RetrieverModelConfig::validate(std::string_view where) const {
   in_range("width", width, 8192);
   in_range("blocks", blocks, 256);
   in_range("max_length", max_length, 1 << 20);
-  if (model_type != "sasrec") return;
+  if (!has_heads(model_type)) return;
   in_range("heads", heads, width);
   in_range("inner", inner, 64);
   if (width % heads != 0)
@@ -112,9 +154,9 @@ void RetrieverModelConfig::validate(std::string_view where) const {
 }
 
 Json RetrieverModelConfig::to_json() const {
-  Json json = {
-      {"model_type", model_type}, {"num_items", num_items}, {"width", width}, {"blocks", blocks}};
-  if (model_type == "sasrec") {
+  Json json = {{"model_type", model_type}, {"num_items", num_items}, {"width", width}};
+  if (model_type != "narm") json["blocks"] = blocks;
+  if (has_heads(model_type)) {
     json["heads"] = heads;
     json["inner"] = inner;
   }
@@ -128,10 +170,10 @@ RetrieverModelConfig RetrieverModelConfig::from_json(const Json& json, std::stri
   config.model_type = json_get<std::string>(json, "model_type", where);
   config.num_items = json_get<int64_t>(json, "num_items", where);
   config.width = json_get<int64_t>(json, "width", where);
-  config.blocks = json_get<int64_t>(json, "blocks", where);
+  if (config.model_type != "narm") config.blocks = json_get<int64_t>(json, "blocks", where);
   config.max_length = json_get<int64_t>(json, "max_length", where);
   config.dataset_fingerprint = json_get_or<std::string>(json, "dataset_fingerprint", "", where);
-  if (config.model_type == "sasrec") {
+  if (has_heads(config.model_type)) {
     config.heads = json_get<int64_t>(json, "heads", where);
     config.inner = json_get_or<int64_t>(json, "inner", config.inner, where);
   }
@@ -144,18 +186,33 @@ RetrieverModelConfig RetrieverModelConfig::from_json(const Json& json, std::stri
 }
 
 std::vector<ParameterSpec> retriever_parameters(const RetrieverModelConfig& config) {
-  return config.model_type == "sasrec" ? sasrec_parameters(config) : lrurec_parameters(config);
+  if (config.model_type == "sasrec") return sasrec_parameters(config);
+  if (config.model_type == "narm") return narm_parameters(config);
+  if (config.model_type == "bert4rec") return bert4rec_parameters(config);
+  return lrurec_parameters(config);
 }
 
 RetrieverModelConfig config_from_shapes(const std::map<std::string, std::vector<int64_t>>& shapes,
                                         const RetrieverModelConfig& base, std::string_view where) {
   RetrieverModelConfig config = base;
+  // Width of the feed-forward layer as a multiple of D, by its first matrix.
+  const auto inner = [&](const std::string& name) {
+    return config.width > 0 ? matrix(shapes, name, where)[0] / config.width : 0;
+  };
   if (shapes.contains("embedding.token.weight")) {
     const std::vector<int64_t>& table = matrix(shapes, "embedding.token.weight", where);
-    config.model_type = "lrurec";
-    config.num_items = table[0] - 1;
+    const bool positions = shapes.contains("embedding.position.pe.weight");
+    config.model_type = positions                                   ? "bert4rec"
+                        : shapes.contains("model.gru.weight_hh_l0") ? "narm"
+                                                                    : "lrurec";
+    config.num_items = table[0] - (positions ? 2 : 1);
     config.width = table[1];
-    config.blocks = count_blocks(shapes, kLruBlock);
+    if (config.model_type == "lrurec") config.blocks = count_blocks(shapes, kLruBlock);
+    if (positions) {
+      config.blocks = count_blocks(shapes, kBertBlock);
+      config.max_length = matrix(shapes, "embedding.position.pe.weight", where)[0] - 1;
+      config.inner = inner(fmt::format("{}0.feed_forward.w_1.weight", kBertBlock));
+    }
   } else if (shapes.contains("item_embedding.weight")) {
     const std::vector<int64_t>& table = matrix(shapes, "item_embedding.weight", where);
     config.model_type = "sasrec";
@@ -163,12 +220,11 @@ RetrieverModelConfig config_from_shapes(const std::map<std::string, std::vector<
     config.width = table[1];
     config.blocks = count_blocks(shapes, kSasBlock);
     config.max_length = matrix(shapes, "position_embedding.weight", where)[0];
-    const std::string inner = fmt::format("{}0.feed_forward.dense_1.weight", kSasBlock);
-    if (config.width > 0) config.inner = matrix(shapes, inner, where)[0] / config.width;
+    config.inner = inner(fmt::format("{}0.feed_forward.dense_1.weight", kSasBlock));
   } else {
     throw FormatError(
-        "{}: neither 'embedding.token.weight' (LRURec) nor 'item_embedding.weight' (SASRec) is "
-        "among its {} tensors",
+        "{}: neither 'embedding.token.weight' (LRURec, NARM, BERT4Rec) nor 'item_embedding.weight' "
+        "(SASRec) is among its {} tensors",
         where, shapes.size());
   }
   try {

@@ -4,28 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
-#include "core/error.h"
 #include "engine/kernels/gelu.h"
+#include "engine/ops/attend.h"
 
 namespace tandem {
 namespace {
 
 constexpr float kNormEps = 1e-12f;
 
-std::vector<float> copy(std::span<const float> values) { return {values.begin(), values.end()}; }
-
 LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) {
-  return {copy(weights.values(name + ".weight")), copy(weights.values(name + ".bias")), kNormEps};
-}
-
-PackedLinear linear(const RetrieverWeights& weights, const std::string& name) {
-  const std::span<const float> weight = weights.values(name + ".weight");
-  std::vector<float> bias = copy(weights.values(name + ".bias"));
-  const int64_t outputs = std::ssize(bias), inputs = std::ssize(weight) / outputs;
-  return {PackedMatrix(weight.data(), outputs, inputs, inputs), std::move(bias)};
+  return layer_norm_parameters(weights, name, kNormEps);
 }
 
 void add(std::vector<float>& x, const float* y, int64_t count) {
@@ -34,20 +24,16 @@ void add(std::vector<float>& x, const float* y, int64_t count) {
 
 }  // namespace
 
-void PackedLinear::forward(const float* x, int64_t rows, float* out) const {
-  weight.multiply(x, weight.columns(), rows, bias.data(), out, weight.rows());
-}
-
 SasRecBlock::SasRecBlock(const RetrieverWeights& weights, int64_t index) {
   const std::string attention = fmt::format("trm_encoder.layer.{}.multi_head_attention.", index);
   const std::string ffn = fmt::format("trm_encoder.layer.{}.feed_forward.", index);
-  query = linear(weights, attention + "query");
-  key = linear(weights, attention + "key");
-  value = linear(weights, attention + "value");
-  dense = linear(weights, attention + "dense");
+  query = PackedLinear(weights, attention + "query");
+  key = PackedLinear(weights, attention + "key");
+  value = PackedLinear(weights, attention + "value");
+  dense = PackedLinear(weights, attention + "dense");
   attention_norm = norm(weights, attention + "LayerNorm");
-  dense_1 = linear(weights, ffn + "dense_1");
-  dense_2 = linear(weights, ffn + "dense_2");
+  dense_1 = PackedLinear(weights, ffn + "dense_1");
+  dense_2 = PackedLinear(weights, ffn + "dense_2");
   ffn_norm = norm(weights, ffn + "LayerNorm");
 }
 
@@ -57,36 +43,15 @@ SasRecRetriever::SasRecRetriever(const RetrieverWeights& weights)
                              weights.config().num_items + 1, weights.config().width,
                              weights.config().width),
                 {}),
-      positions_(copy(weights.values("position_embedding.weight"))),
+      positions_(parameter(weights, "position_embedding.weight")),
       embedding_norm_(norm(weights, "LayerNorm")) {
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.emplace_back(weights, i);
 }
 
 void causal_attention(const float* query, const float* key, const float* value, int64_t queries,
                       int64_t steps, int64_t width, int64_t heads, float* out) {
-  const int64_t size = width / heads;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
-  std::vector<float> weights(steps);
-  for (int64_t q = 0; q < queries; ++q) {
-    const int64_t seen = steps - queries + q + 1;
-    for (int64_t head = 0; head < heads; ++head) {
-      const int64_t offset = head * size;
-      const float* own = query + q * width + offset;
-      float largest = -INFINITY;
-      for (int64_t t = 0; t < seen; ++t) {
-        weights[t] = chained_dot(own, key + t * width + offset, size) * scale;
-        largest = std::max(largest, weights[t]);
-      }
-      float sum = 0;
-      for (int64_t t = 0; t < seen; ++t) sum += weights[t] = std::exp(weights[t] - largest);
-      float* result = out + q * width + offset;
-      std::fill_n(result, size, 0.0f);
-      for (int64_t t = 0; t < seen; ++t) {
-        const float weight = weights[t] / sum;
-        for (int64_t d = 0; d < size; ++d) result[d] += weight * value[t * width + offset + d];
-      }
-    }
-  }
+  for (int64_t q = 0; q < queries; ++q)
+    attend(query + q * width, key, value, steps - queries + q + 1, width, heads, out + q * width);
 }
 
 void SasRecRetriever::run_block(const SasRecBlock& block, std::vector<float>& x,

@@ -5,19 +5,11 @@
 #include <span>
 #include <vector>
 
-#include "engine/kernels/packed_matrix.h"
 #include "engine/ops/layer_norm.h"
+#include "engine/ops/packed_linear.h"
 #include "engine/retriever.h"
 
 namespace tandem {
-
-// A linear layer, packed.
-struct PackedLinear {
-  PackedMatrix weight;      // [outputs, inputs]
-  std::vector<float> bias;  // [outputs]
-
-  void forward(const float* x, int64_t rows, float* out) const;
-};
 
 struct SasRecBlock {
   SasRecBlock(const RetrieverWeights& weights, int64_t index);

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "engine/lrurec/lrurec.h"
+#include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
 #include "random_retriever.h"
 
@@ -60,6 +61,32 @@ TEST(LruRecState, RemembersMoreThanTheWindow) {
   EXPECT_NE(hidden, hidden_of(retriever, history));
 }
 
+RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
+  static const NarmRetriever retriever(random_weights(small("narm"), 11));
+  const auto history = *rc::gen::resize(
+      10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
+  NarmState state = retriever.new_state();
+  std::vector<float> hidden(12);
+  for (size_t t = 0; t < history.size() && t < 10; ++t) {
+    retriever.step(state, history[t], hidden.data());
+    RC_ASSERT(hidden == hidden_of(retriever, {history.begin(),
+                                              history.begin() + static_cast<int64_t>(t) + 1}));
+  }
+}
+
+TEST(NarmState, AttendsToTheWindowAlone) {
+  const NarmRetriever retriever(random_weights(small("narm"), 11));
+  Rng rng(2);
+  const std::vector<int32_t> history = random_history(14, 50, rng);
+  NarmState state = retriever.new_state();
+  std::vector<float> hidden(12);
+  for (const int32_t item : history) retriever.step(state, item, hidden.data());
+  EXPECT_EQ(state.items, 14);
+  EXPECT_EQ(state.keys.size(), 10u * 24);
+  EXPECT_NE(hidden, hidden_of(retriever, history));  // the GRU remembers more
+  EXPECT_THROW(retriever.step(state, 51, hidden.data()), DataError);
+}
+
 TEST(LruRec, PaddingBeforeARowChangesNothing) {
   const LruRecRetriever retriever(random_weights(small("lrurec"), 12));
   Rng rng(3);
@@ -88,7 +115,8 @@ class AnyRetriever : public testing::TestWithParam<const char*> {
   std::unique_ptr<Retriever> retriever_ = make_retriever(random_weights(small(GetParam()), 13));
 };
 
-INSTANTIATE_TEST_SUITE_P(Models, AnyRetriever, testing::Values("lrurec", "sasrec"),
+INSTANTIATE_TEST_SUITE_P(Models, AnyRetriever,
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
                          [](const auto& model) { return std::string(model.param); });
 
 TEST_P(AnyRetriever, BatchOfOneEqualsBatchOfManyOnAnyNumberOfThreads) {
@@ -115,11 +143,12 @@ TEST_P(AnyRetriever, BatchOfOneEqualsBatchOfManyOnAnyNumberOfThreads) {
 
 TEST_P(AnyRetriever, SeesTheNewestItemsOnly) {
   Rng rng(5);
+  const int64_t seen = std::string(GetParam()) == "bert4rec" ? 9 : 10;  // and the mask
   const std::vector<int32_t> history = random_history(17, 50, rng);
   EXPECT_EQ(hidden_of(*retriever_, history),
-            hidden_of(*retriever_, {history.end() - 10, history.end()}));
+            hidden_of(*retriever_, {history.end() - seen, history.end()}));
   EXPECT_NE(hidden_of(*retriever_, history),
-            hidden_of(*retriever_, {history.end() - 9, history.end()}));
+            hidden_of(*retriever_, {history.end() - seen + 1, history.end()}));
 }
 
 TEST_P(AnyRetriever, OrderMatters) {
@@ -130,6 +159,7 @@ TEST_P(AnyRetriever, ExcludesWhatItIsToldTo) {
   std::vector<int32_t> history;
   for (int32_t item = 1; item <= 20; ++item) history.push_back(item);
   const History one[] = {history};
+  const size_t seen = std::string(GetParam()) == "bert4rec" ? 9 : 10;
   ThreadPool pool(1);
   const auto lowest = [&](SeenItems seen) {
     const std::vector<ScoredItem> top = retriever_->top_k(one, 50, seen, pool)[0];
@@ -139,10 +169,10 @@ TEST_P(AnyRetriever, ExcludesWhatItIsToldTo) {
   };
   EXPECT_EQ(lowest(SeenItems::kNone), 1);
   EXPECT_EQ(retriever_->top_k(one, 99, SeenItems::kNone, pool)[0].size(), 50u);
-  EXPECT_EQ(retriever_->top_k(one, 99, SeenItems::kWindow, pool)[0].size(), 40u);
+  EXPECT_EQ(retriever_->top_k(one, 99, SeenItems::kWindow, pool)[0].size(), 50u - seen);
   EXPECT_EQ(lowest(SeenItems::kHistory), 21);
-  EXPECT_EQ(retriever_->score(one, SeenItems::kWindow, pool)[11], kExcludedScore);
-  EXPECT_NE(retriever_->score(one, SeenItems::kWindow, pool)[10], kExcludedScore);
+  EXPECT_EQ(retriever_->score(one, SeenItems::kWindow, pool)[21 - seen], kExcludedScore);
+  EXPECT_NE(retriever_->score(one, SeenItems::kWindow, pool)[20 - seen], kExcludedScore);
 }
 
 TEST_P(AnyRetriever, UnknownItemsAreErrors) {
@@ -212,7 +242,7 @@ TEST(RetrieverWeights, NamesWhatDoesNotFit) {
 }
 
 TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
-  for (const char* type : {"lrurec", "sasrec"}) {
+  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
     const test::TempFolder folder;
     test::write_random_run(folder.path(), small(type), 1);
     fs::remove(folder.path() / kRetrieverConfigFile);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/bert4rec/bert4rec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/check.h"
+#include "engine/kernels/gelu.h"
+#include "engine/ops/attend.h"
+
+namespace tandem {
+namespace {
+
+constexpr float kNormEps = 1e-12f;
+
+// The model divides by the unbiased deviation, LayerNormWeights by the biased one.
+LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) {
+  LayerNormWeights norm = layer_norm_parameters(weights, name + ".layer_norm", kNormEps);
+  const auto width = static_cast<double>(norm.weight.size());
+  for (float& weight : norm.weight) weight *= static_cast<float>(std::sqrt((width - 1) / width));
+  return norm;
+}
+
+void add(std::vector<float>& x, const float* y) {
+  for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+}
+
+std::vector<float> scored_biases(const RetrieverWeights& weights) {
+  std::vector<float> all = parameter(weights, "model.bias");
+  all.resize(static_cast<size_t>(weights.config().num_items + 1));
+  return all;
+}
+
+}  // namespace
+
+Bert4RecBlock::Bert4RecBlock(const RetrieverWeights& weights, int64_t index) {
+  const std::string path = fmt::format("model.transformer_blocks.{}.", index);
+  query = PackedLinear(weights, path + "attention.linear_layers.0");
+  key = PackedLinear(weights, path + "attention.linear_layers.1");
+  value = PackedLinear(weights, path + "attention.linear_layers.2");
+  output = PackedLinear(weights, path + "attention.output_linear");
+  w_1 = PackedLinear(weights, path + "feed_forward.w_1");
+  w_2 = PackedLinear(weights, path + "feed_forward.w_2");
+  input_norm = norm(weights, path + "input_sublayer");
+  output_norm = norm(weights, path + "output_sublayer");
+}
+
+Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
+    : Retriever(weights.config(),
+                PackedMatrix(weights.values("embedding.token.weight").data(),
+                             weights.config().num_items + 1, weights.config().width,
+                             weights.config().width),
+                scored_biases(weights)),
+      positions_(parameter(weights, "embedding.position.pe.weight")),
+      embedding_norm_(norm(weights, "embedding")),
+      head_(weights, "model.linear") {
+  const std::span<const float> last =
+      weights.values("embedding.token.weight").last(static_cast<size_t>(width()));
+  mask_.assign(last.begin(), last.end());
+  for (int64_t i = 0; i < config().blocks; ++i) blocks_.emplace_back(weights, i);
+}
+
+std::vector<float> Bert4RecRetriever::embed(History inputs) const {
+  const int64_t steps = std::ssize(inputs);
+  TANDEM_CHECK(steps <= max_length(), "{} inputs", steps);
+  std::vector<float> x(static_cast<size_t>(steps * width()));
+  for (int64_t t = 0; t < steps; ++t) {
+    float* row = x.data() + t * width();
+    if (inputs[t] > num_items()) {
+      std::ranges::copy(mask_, row);
+    } else {
+      item_table().copy_row(inputs[t], row);
+    }
+  }
+  add(x, positions_.data() + width());  // steps count from 1
+  embedding_norm_.apply(x.data(), steps);
+  return x;
+}
+
+void Bert4RecRetriever::run_block(const Bert4RecBlock& block, std::vector<float>& x,
+                                  bool last_only) const {
+  const int64_t width = this->width(), steps = std::ssize(x) / width,
+                queries = last_only ? 1 : steps;
+  std::vector<float> key(steps * width), value(steps * width), query(queries * width),
+      seen(queries * width);
+  block.key.forward(x.data(), steps, key.data());
+  block.value.forward(x.data(), steps, value.data());
+  if (last_only) x.erase(x.begin(), x.end() - width);
+  block.query.forward(x.data(), queries, query.data());
+  for (int64_t q = 0; q < queries; ++q)
+    attend(query.data() + q * width, key.data(), value.data(), steps, width, config().heads,
+           seen.data() + q * width);
+
+  std::vector<float> h(queries * width), inner(queries * config().inner * width);
+  block.output.forward(seen.data(), queries, h.data());
+  add(h, x.data());
+  block.input_norm.apply(h.data(), queries);
+  block.w_1.forward(h.data(), queries, inner.data());
+  gelu(inner.data(), std::ssize(inner));
+  block.w_2.forward(inner.data(), queries, x.data());
+  add(x, h.data());
+  block.output_norm.apply(x.data(), queries);
+}
+
+void Bert4RecRetriever::head(std::vector<float>& x) const {
+  std::vector<float> hidden(x.size());
+  head_.forward(x.data(), std::ssize(x) / width(), hidden.data());
+  gelu(hidden.data(), std::ssize(hidden));
+  x = std::move(hidden);
+}
+
+std::vector<float> Bert4RecRetriever::trace(History inputs) const {
+  std::vector<float> x = embed(inputs);
+  for (const Bert4RecBlock& block : blocks_) run_block(block, x, false);
+  head(x);
+  return x;
+}
+
+void Bert4RecRetriever::forward(std::span<const History> windows, float* out) const {
+  for (const History& window : windows) {
+    std::vector<int32_t> inputs;
+    for (const int32_t item : window)
+      if (item != 0) inputs.push_back(item);  // a new user's row is the mask alone
+    inputs.push_back(static_cast<int32_t>(num_items() + 1));
+    std::vector<float> x = embed(inputs);
+    for (size_t i = 0; i < blocks_.size(); ++i) run_block(blocks_[i], x, i + 1 == blocks_.size());
+    head(x);
+    std::ranges::copy(x, out);
+    out += width();
+  }
+}
+
+}  // namespace tandem
