@@ -64,6 +64,7 @@ void build(CLI::App& app) {
   add_eval_verb(app);
   add_compare_verb(app);
   add_report_verb(app);
+  add_study_verb(app);
   add_recommend_verb(app);
   add_rerank_verb(app);
   add_pretrain_verb(app);

@@ -18,6 +18,7 @@ void add_retrieve_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
 void add_compare_verb(CLI::App& app);
 void add_report_verb(CLI::App& app);
+void add_study_verb(CLI::App& app);
 void add_recommend_verb(CLI::App& app);
 void add_rerank_verb(CLI::App& app);
 void add_pretrain_verb(CLI::App& app);

@@ -28,6 +28,15 @@ const std::vector<Preset>& presets() {
                      .tied_head = true,
                      .bos_token = 1,
                      .eos_tokens = {2}};
+    // Llama 2 and Llama 3 at this size, with what tells the two architectures apart: own head, all
+    // key and value heads against one for four, the MLP's width, the base of the rotary angles.
+    LlamaConfig tiny_llama2 = tiny;
+    tiny_llama2.num_kv_heads = 4;
+    tiny_llama2.tied_head = false;
+    LlamaConfig tiny_llama3 = tiny_llama2;
+    tiny_llama3.intermediate_size = 224;
+    tiny_llama3.num_kv_heads = 1;
+    tiny_llama3.rope_theta = 500000;
     LlamaConfig small = tiny;
     small.vocab_size = 8192;
     small.hidden_size = 256;
@@ -88,6 +97,8 @@ const std::vector<Preset>& presets() {
     llama32_3b.num_heads = 24;
     llama32_3b.head_dim = 128;
     return std::vector<Preset>{{"tiny", tiny},
+                               {"tiny-llama2", tiny_llama2},
+                               {"tiny-llama3", tiny_llama3},
                                {"small", small},
                                {"base", base},
                                {"tinyllama-1.1b", tinyllama},

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
+#include "eval/candidate_lists.h"
 #include "rank/ranker_evaluation.h"
 #include "rank/title_likelihood.h"
 
@@ -81,7 +82,7 @@ std::vector<Evaluation> evaluate_stage(const SecondStage& stage, std::span<const
                                        ThreadPool& pool) {
   const std::string& retriever = stage.candidates.retriever;
   protocol.seen_items = stage.candidates.seen_items;
-  protocol.candidate_set = fmt::format("{} top {}", retriever, stage.num_candidates);
+  protocol.candidate_set = candidate_set_name(stage.candidates, stage.num_candidates);
   protocol.users = users == StageUsers::kSubset ? "valid retrieval" : "all";
   const NameOf user_name = [&](int64_t user) { return std::string(dataset.user_id(user)); };
   const NameOf item_name = [&](int64_t item) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "eval/comparison_report.h"
 
 namespace tandem {
 namespace {
@@ -22,8 +23,8 @@ Evaluation evaluation_of(const std::vector<int32_t>& ranks) {
   evaluation.ranks = ranks;
   evaluation.tied.assign(ranks.size(), 0);
   for (size_t i = 0; i < ranks.size(); ++i) {
-    evaluation.user_ids.push_back("u" + std::to_string(i));
-    evaluation.target_ids.push_back("t" + std::to_string(i));
+    evaluation.user_ids.push_back(fmt::format("u{}", i));
+    evaluation.target_ids.push_back(fmt::format("t{}", i));
   }
   return evaluation;
 }
@@ -119,6 +120,43 @@ TEST(Compare, UsesTheCutoffsThatBothHave) {
   EXPECT_EQ(compare(a, b, {.resamples = 10}, pool).metrics.size(), 3U);
   b.protocol.cutoffs = {10};
   EXPECT_THROW(compare(a, b, {.resamples = 10}, pool), DataError);
+}
+
+TEST(Compare, RefusesOtherCandidates) {
+  ThreadPool pool(1);
+  Evaluation a = evaluation_of({1, 2, 3}), b = a;
+  a.protocol.candidate_set = "lrurec top 20, lists 0123";
+  b.protocol.candidate_set = "lrurec top 20, lists 4567";
+  try {
+    compare(a, b, {.resamples = 10}, pool);
+    FAIL() << "two lists of candidates were compared";
+  } catch (const DataError& error) {
+    EXPECT_THAT(
+        error.what(),
+        HasSubstr("candidate set: 'lrurec top 20, lists 0123' and 'lrurec top 20, lists 4567'"));
+  }
+}
+
+TEST(Compare, WritesTableJsonAndPicture) {
+  ThreadPool pool(1);
+  const ComparisonContext context{.folder_a = "x",
+                                  .folder_b = "<y>",
+                                  .a = evaluation_of(repeated({2, 60}, 40)),
+                                  .b = evaluation_of(repeated({1, 60}, 40)),
+                                  .options = {.resamples = 100}};
+  const Comparison comparison = compare(context.a, context.b, context.options, pool);
+  const Json json = comparison_json(context, comparison);
+  EXPECT_EQ(json["users"], 80);
+  EXPECT_EQ(json["metrics"][0]["name"], "Recall@1");
+  EXPECT_EQ(json["metrics"][0]["difference"], 0.5);
+  EXPECT_EQ(json["metrics"][0]["better"], "b");
+  EXPECT_THAT(comparison_text(context, comparison), HasSubstr("B is better"));
+  const std::string picture = comparison_picture(comparison);
+  EXPECT_THAT(picture, HasSubstr("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox="));
+  EXPECT_THAT(picture, HasSubstr("NDCG"));
+  const std::string page = comparison_page(context, comparison);
+  EXPECT_THAT(page, HasSubstr("&lt;y&gt;"));
+  EXPECT_THAT(page, HasSubstr("+0.5000"));
 }
 
 }  // namespace

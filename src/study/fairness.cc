@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "study/fairness.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/sha256.h"
+#include "data/dataset.h"
+#include "eval/candidate_lists.h"
+#include "eval/candidates.h"
+#include "rank/prompt.h"
+#include "rank/ranker_files.h"
+#include "rank/samples.h"
+#include "study/run_config.h"
+#include "tokenizer/files.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tandem {
+namespace {
+
+template <typename T>
+void add_values(Sha256& sha, std::span<const T> values) {
+  sha.add(std::as_bytes(values));
+}
+
+template <typename T>
+void add_value(Sha256& sha, const T& value) {
+  add_values(sha, std::span(&value, 1));
+}
+
+// Of (user, held-out item), in any order of the users.
+std::string users_fingerprint(const Evaluation& evaluation) {
+  std::vector<size_t> order(evaluation.user_ids.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, {},
+                    [&](size_t i) -> const std::string& { return evaluation.user_ids[i]; });
+  Sha256 sha;
+  for (const size_t i : order)
+    sha.add(evaluation.user_ids[i]).add("\t").add(evaluation.target_ids[i]).add("\n");
+  return sha.hex();
+}
+
+PromptConfig prompt_of(const Settings& settings) {
+  PromptConfig prompt;
+  ConfigSchema schema;
+  prompt.add_keys(schema);
+  for (const auto& [key, value] : settings) schema.set(fmt::format("prompt.{}={}", key, value));
+  prompt.validate();
+  return prompt;
+}
+
+// Every sample of the first epoch: whose, how much history, which candidates in which order.
+std::string uniform_draws(const Dataset& dataset, int64_t num_candidates, uint64_t seed,
+                          ThreadPool& pool) {
+  const std::vector<TrainingPrefix> prefixes = training_prefixes(dataset);
+  std::vector<RankingSample> samples(prefixes.size());
+  pool.parallel_for(std::ssize(prefixes), [&](int64_t i, int) {
+    samples[static_cast<size_t>(i)] =
+        uniform_sample(dataset, prefixes[static_cast<size_t>(i)], num_candidates, seed, 0, i);
+  });
+  Sha256 sha;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    add_value(sha, prefixes[i].user);
+    add_value(sha, prefixes[i].length);
+    add_value(sha, samples[i].answer);
+    add_values(sha, std::span<const int32_t>(samples[i].candidates));
+  }
+  return sha.hex();
+}
+
+class Prover {
+ public:
+  Prover(const StudyConfig& config, const StudyPlan& plan, size_t dataset, ThreadPool& pool)
+      : config_(config),
+        plan_(plan),
+        dataset_(Dataset::open(plan.path_of(plan.dataset_paths[dataset]))),
+        pool_(pool) {}
+
+  CellProof prove(const StudyCell& cell, const CellResult& result) {
+    const StudyArm& arm = config_.arms[cell.arm];
+    CellProof proof{.arm = arm.name, .equal = {}, .recorded = {}};
+    const auto equal = [&](std::string name, std::string value) {
+      proof.equal.emplace_back(std::move(name), std::move(value));
+    };
+    const Protocol& protocol = result.all.protocol;
+    check_dataset(arm, "its evaluation", protocol.fingerprint);
+    equal("data set", protocol.fingerprint);
+    equal("evaluated users", users_fingerprint(result.all));
+    equal("split, seen items, ties", fmt::format("{}, {}, {}", protocol.split, protocol.seen_items,
+                                                 tie_rule_name(protocol.tie_rule)));
+    if (cell.retriever) {
+      const fs::path run = plan_.steps[*cell.retriever].output_path();
+      equal("seed", seed_of(arm, run));
+    }
+    if (arm.is_retriever()) return proof;
+
+    const CandidateSet valid = read_candidates(plan_.steps[*cell.valid].output_path());
+    const CandidateSet test = read_candidates(plan_.steps[*cell.test].output_path());
+    equal("candidates (valid)", lists_fingerprint(valid));
+    equal("candidates (test)", lists_fingerprint(test));
+    equal("users of the subset", users_fingerprint(result.subset));
+    const std::string ranked = candidate_set_name(test, test.num_candidates);
+    if (result.all.protocol.candidate_set != ranked)
+      throw DataError("{}: it was evaluated on the candidates '{}', expected '{}'", arm.name,
+                      result.all.protocol.candidate_set, ranked);
+    check_subset(arm, test, result);
+    prove_prompts(arm, cell, test, proof);
+    return proof;
+  }
+
+ private:
+  void check_dataset(const StudyArm& arm, const char* what, const std::string& fingerprint) const {
+    if (fingerprint != dataset_.fingerprint())
+      throw DataError("{}: {} is of data set {}, expected {}", arm.name, what, fingerprint,
+                      dataset_.fingerprint());
+  }
+
+  // A run's seed; its data set is checked on the way.
+  std::string seed_of(const StudyArm& arm, const fs::path& run) const {
+    const fs::path path = run / "run.json";
+    const Json info = read_json(path);
+    check_dataset(arm, path.c_str(),
+                  json_get<std::string>(info, "dataset_fingerprint", path.string()));
+    return std::to_string(json_get<uint64_t>(info, "seed", path.string()));
+  }
+
+  // The evaluation ranked the candidates of the file, and no others: the subset is exactly the
+  // users whose held-out item the file holds.
+  void check_subset(const StudyArm& arm, const CandidateSet& test, const CellResult& result) const {
+    std::set<std::string_view> wanted;
+    for (int64_t user = 0; user < test.num_users; ++user) {
+      if (test.target[static_cast<size_t>(user)] != kPaddingItem && test.holds_target(user))
+        wanted.insert(dataset_.user_id(user));
+    }
+    int64_t found = 0;
+    for (const std::string& user : result.subset.user_ids) found += wanted.contains(user);
+    if (found != std::ssize(wanted) || found != result.subset.num_users())
+      throw DataError(
+          "{}: it was evaluated on {} users, {} of them among the {} whose item the candidate file "
+          "holds",
+          arm.name, result.subset.num_users(), found, wanted.size());
+  }
+
+  void prove_prompts(const StudyArm& arm, const StudyCell& cell, const CandidateSet& test,
+                     CellProof& proof) {
+    const fs::path base =
+        cell.base ? plan_.steps[*cell.base].output_path() : config_.base(arm.base).path;
+    const std::string dataset_name = config_.datasets[cell.dataset].name;
+    PromptConfig prompt = prompt_of(arm.prompt.for_dataset(dataset_name));
+    const std::string tokenizer_hash = tokenizer_fingerprint(base);
+    if (cell.ranker) {
+      const fs::path run = plan_.steps[*cell.ranker].output_path();
+      const RankerFiles files = read_ranker_files(run);
+      check_dataset(arm, "its ranker", files.dataset_fingerprint);
+      if (files.tokenizer_sha256 != tokenizer_hash)
+        throw DataError("{}: its ranker was trained with another tokenizer than {} has", arm.name,
+                        base.string());
+      prompt = files.prompt;
+      proof.equal.emplace_back("seed of the ranker", seed_of(arm, run));
+      proof.equal.emplace_back("training candidates", draws(cell, run, prompt));
+    }
+    const auto tokenizer = load_tokenizer(base);
+    const TitleCutter cutter(prompt, *tokenizer);
+    const ItemTitles titles(dataset_, cutter, pool_);
+    proof.equal.emplace_back("title text", titles.fingerprint());
+    if (arm.score != ArmScore::kLikelihood) {
+      Sha256 sha;
+      for (const RankingSample& sample : subset_samples(dataset_, test, prompt.num_candidates))
+        sha.add(render_sample(prompt, titles, sample)).add(std::string_view("\0", 1));
+      proof.equal.emplace_back("prompts (test)", sha.hex());
+      proof.recorded.emplace_back("verbalizer", prompt.verbalizer);
+    }
+    proof.recorded.emplace_back("title truncation", prompt.title_truncation);
+    proof.recorded.emplace_back("tokenizer", tokenizer_hash);
+    proof.recorded.emplace_back("base", path_fingerprint(base));
+  }
+
+  std::string draws(const StudyCell& cell, const fs::path& run, const PromptConfig& prompt) {
+    const auto values = read_run_config(run);
+    const auto at = [&](const char* key) {
+      const auto found = values.find(key);
+      return found == values.end() ? std::string() : found->second;
+    };
+    const uint64_t seed = std::stoull(at("seed"));
+    if (at("train.negatives") == "uniform") {
+      auto& known = draws_[{prompt.num_candidates, seed}];
+      if (known.empty()) known = uniform_draws(dataset_, prompt.num_candidates, seed, pool_);
+      return known;
+    }
+    // A retriever's candidates are a function of its weights and of these settings.
+    Sha256 sha;
+    for (const char* key : {"train.negatives", "train.order", "train.only_retrieved"})
+      sha.add(at(key)).add("\n");
+    add_value(sha, prompt.num_candidates);
+    add_value(sha, seed);
+    sha.add(path_fingerprint(plan_.steps[*cell.retriever].output_path() / "model.safetensors"));
+    return sha.hex();
+  }
+
+  const StudyConfig& config_;
+  const StudyPlan& plan_;
+  Dataset dataset_;
+  ThreadPool& pool_;
+  std::map<std::pair<int64_t, uint64_t>, std::string> draws_;
+};
+
+// A column of an evaluation of two stages.
+Evaluation read_system(const fs::path& folder, const std::string& arm) {
+  if (fs::exists(folder)) return read_evaluation(folder);
+  std::vector<std::string> names;
+  if (fs::is_directory(folder.parent_path())) {
+    for (const auto& entry : fs::directory_iterator(folder.parent_path()))
+      names.push_back(entry.path().filename().string());
+  }
+  throw DataError("{}: {} is not there; there are {}", arm, folder.string(),
+                  fmt::join(names, ", "));
+}
+
+std::string shortened(const std::string& value) {
+  const bool hash =
+      value.size() == 64 && value.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return hash ? value.substr(0, 16) : value;
+}
+
+// Values of one fact and who has them, in the order of the arms.
+using Holders = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+std::vector<std::pair<std::string, Holders>> group(
+    const FairnessTable& table, const std::vector<CellProof::Fact> CellProof::*list) {
+  std::vector<std::pair<std::string, Holders>> facts;
+  for (const CellProof& arm : table.arms) {
+    for (const auto& [name, value] : arm.*list) {
+      auto fact = std::ranges::find(facts, name, [](const auto& pair) { return pair.first; });
+      if (fact == facts.end()) fact = facts.insert(facts.end(), {name, {}});
+      auto holder =
+          std::ranges::find(fact->second, value, [](const auto& pair) { return pair.first; });
+      if (holder == fact->second.end()) holder = fact->second.insert(holder, {value, {}});
+      holder->second.push_back(arm.arm);
+    }
+  }
+  return facts;
+}
+
+}  // namespace
+
+CellResult read_cell(const StudyConfig& config, const StudyPlan& plan, const StudyCell& cell) {
+  const StudyArm& arm = config.arms[cell.arm];
+  const fs::path folder = plan.steps[cell.eval].output_path();
+  if (arm.is_retriever()) return {.all = read_evaluation(folder), .subset = {}};
+  const char* system = arm.score == ArmScore::kLetters      ? "letters"
+                       : arm.score == ArmScore::kLikelihood ? "likelihood"
+                                                            : "fused";
+  return {.all = read_system(folder / "all" / system, arm.name),
+          .subset = read_system(folder / "subset" / system, arm.name),
+          .has_subset = true};
+}
+
+FairnessTable prove_fairness(const StudyConfig& config, const StudyPlan& plan, size_t dataset,
+                             size_t seed, const std::vector<CellResult>& results,
+                             ThreadPool& pool) {
+  FairnessTable table{
+      .dataset = config.datasets[dataset].name, .seed = config.seeds[seed], .arms = {}};
+  Prover prover(config, plan, dataset, pool);
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const StudyCell& cell = plan.cells[i];
+    if (cell.dataset == dataset && cell.seed == seed)
+      table.arms.push_back(prover.prove(cell, results[i]));
+  }
+  return table;
+}
+
+std::vector<std::string> differences(const FairnessTable& table) {
+  std::vector<std::string> lines;
+  for (const auto& [name, holders] : group(table, &CellProof::equal)) {
+    if (holders.size() < 2) continue;
+    std::string line = fmt::format("{}, seed {}: {} differs:", table.dataset, table.seed, name);
+    for (const auto& [value, arms] : holders)
+      line += fmt::format(" {} in {};", shortened(value), fmt::join(arms, ", "));
+    line.pop_back();
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string fairness_text(const FairnessTable& table) {
+  std::string text = fmt::format("{}, seed {}\n", table.dataset, table.seed);
+  for (const auto& [name, holders] : group(table, &CellProof::equal)) {
+    const auto& arms = holders.front().second;
+    text += fmt::format("  {:<24} {:<18} {}\n", name, shortened(holders.front().first),
+                        holders.size() > 1 ? "DIFFERS"
+                        : arms.size() == 1 ? fmt::format("{} alone has it", arms.front())
+                        : arms.size() == table.arms.size()
+                            ? fmt::format("equal in all {} arms", arms.size())
+                            : fmt::format("equal in {}", fmt::join(arms, ", ")));
+  }
+  for (const auto& [name, holders] : group(table, &CellProof::recorded)) {
+    for (const auto& [value, arms] : holders)
+      text += fmt::format("  {:<24} {:<18} of {} (may differ)\n", name, shortened(value),
+                          fmt::join(arms, ", "));
+  }
+  return text;
+}
+
+}  // namespace tandem
