@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/machine.h"
+#include "engine/kernels/bf16_few_rows.h"
 #include "engine/kernels/vector_ops.h"
 
 // Of the OpenMP runtime that oneDNN is linked with; <omp.h> is not there for every compiler.
@@ -178,26 +179,18 @@ void check_sizes(const char* name, int64_t m, int64_t n, int64_t k, int64_t lda,
                      ldb, ldc);
 }
 
-// Rows of A in one product.
-int64_t rows_at_once(int64_t m) {
-  constexpr int64_t kFewRows = 16;
-  return m <= kFewRows ? 1 : m;
-}
-
 }  // namespace
 
 void bf16_gemm(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda, const uint16_t* b,
                int64_t ldb, float* c, int64_t ldc) {
+  constexpr int64_t kFewRows = 16;
   check_sizes("bf16_gemm", m, n, k, lda, ldb, ldc);
   if (m == 0 || n == 0) return;
+  if (m <= kFewRows) return bf16_few_rows(m, n, k, a, lda, b, ldb, c, ldc);
   if (k == 0 || !has_bf16_products()) return bf16_gemm_widened(m, n, k, a, lda, b, ldb, c, ldc);
   const OneOpenMpThread one;
   thread_local Bf16Products products;
-  const int64_t rows = rows_at_once(m);
-  // A single row has no stride: one shape for all.
-  const int64_t stride_a = rows == 1 ? k : lda, stride_c = rows == 1 ? n : ldc;
-  for (int64_t i = 0; i < m; i += rows)
-    products.run(rows, n, k, a + i * lda, stride_a, b, ldb, c + i * ldc, stride_c);
+  products.run(m, n, k, a, lda, b, ldb, c, ldc);
 }
 
 void bf16_gemm_widened(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda,
@@ -209,9 +202,7 @@ void bf16_gemm_widened(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64
   float *wide_a = wide.data(), *wide_b = wide_a + m * k;
   for (int64_t i = 0; i < m; ++i) widen_bf16(a + i * lda, k, wide_a + i * k);
   for (int64_t j = 0; j < n; ++j) widen_bf16(b + j * ldb, k, wide_b + j * k);
-  const int64_t rows = rows_at_once(m);
-  for (int64_t i = 0; i < m; i += rows)
-    sgemm(false, true, rows, n, k, 1, wide_a + i * k, k, wide_b, k, 0, c + i * ldc, ldc);
+  sgemm(false, true, m, n, k, 1, wide_a, k, wide_b, k, 0, c, ldc);
 }
 
 }  // namespace tandem

@@ -24,8 +24,8 @@ bool has_bf16_products();
 //   A [M, K] and B [N, K], bits of bfloat16, with row strides lda, ldb;  C [M, N] float32
 //
 // oneDNN where has_bf16_products(); elsewhere bf16_gemm_widened(), because before AVX-512 oneDNN
-// has a plain loop only. Up to 16 rows of A are multiplied one by one, which is faster than
-// together: the bits of such a row depend on nothing but itself and B. Safe to call concurrently.
+// has a plain loop only. Up to 16 rows of A go to bf16_few_rows(), which is faster: the bits of
+// such a row depend on nothing but itself and B. Safe to call concurrently.
 void bf16_gemm(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda, const uint16_t* b,
                int64_t ldb, float* c, int64_t ldc);
 // The same for any CPU: the operands widened, which is exact, and sgemm.

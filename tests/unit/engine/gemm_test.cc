@@ -103,7 +103,7 @@ TEST(Bf16Gemm, EqualsAPlainLoopForOddSizesAndStrides) {
   }
 }
 
-TEST(Bf16Gemm, AFewRowsAreMultipliedOneByOne) {
+TEST(Bf16Gemm, OfAFewRowsEachDependsOnItselfAlone) {
   const int64_t n = 70, k = 203;
   const std::vector<uint16_t> a = rounded(random_values(16 * k, 1)),
                               b = rounded(random_values(n * k, 2));
