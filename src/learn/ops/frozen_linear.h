@@ -12,13 +12,12 @@ namespace tandem {
 //   x [P, I] float32, bfloat16 or float64 -> y [P, O] of the same type
 //   bias [O] or undefined
 //
-// The weight is expanded to x's type where it is stored otherwise, forward and again backward; at
-// most one expansion a thread exists. Differentiable in x and bias; keeps no activations. Throws
-// ShapeError.
+// A weight that is stored otherwise is expanded to x's type, forward and again backward, in tiles
+// of at most 512 outputs (backward: inputs): each thread expands one, multiplies by it and reuses
+// its memory, which ends with the call. No sum is split between tiles. Forms without cheap columns,
+// and weights on a GPU, are expanded as a whole for the call. Differentiable in x and bias; keeps
+// no activations. Throws ShapeError.
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeightPtr& weight,
                          const at::Tensor& bias);
-
-// Frees the calling thread's expansion.
-void release_frozen_linear_scratch();
 
 }  // namespace tandem

@@ -18,17 +18,31 @@ class DenseWeight : public FrozenWeight {
   at::Tensor rows(int64_t begin, int64_t count, at::ScalarType type,
                   at::Tensor& scratch) const override {
     const at::Tensor part = matrix_.narrow(0, begin, count);
-    if (matrix_.scalar_type() == type) return part;
+    return is_stored_as(type) ? part : expanded(part, type, scratch);
+  }
+  at::Tensor columns(int64_t begin, int64_t count, at::ScalarType type,
+                     at::Tensor& scratch) const override {
+    return expanded(matrix_.narrow(1, begin, count), type, scratch);
+  }
+  bool has_columns() const override { return true; }
+  bool is_stored_as(at::ScalarType type) const override { return matrix_.scalar_type() == type; }
+
+ private:
+  static at::Tensor expanded(const at::Tensor& part, at::ScalarType type, at::Tensor& scratch) {
     return expansion(part.numel(), part.options().dtype(type), scratch)
         .view(part.sizes())
         .copy_(part);
   }
 
- private:
   at::Tensor matrix_;
 };
 
 }  // namespace
+
+at::Tensor FrozenWeight::columns(int64_t begin, int64_t count, at::ScalarType type,
+                                 at::Tensor& scratch) const {
+  return rows(0, outputs(), type, scratch).narrow(1, begin, count);
+}
 
 at::Tensor FrozenWeight::expansion(int64_t count, at::TensorOptions options, at::Tensor& scratch) {
   if (!scratch.defined() || scratch.scalar_type() != options.dtype() ||

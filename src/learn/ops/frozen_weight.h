@@ -20,6 +20,13 @@ class FrozenWeight : public torch::CustomClassHolder {
   // needed and holds the last expansion only.
   virtual at::Tensor rows(int64_t begin, int64_t count, at::ScalarType type,
                           at::Tensor& scratch) const = 0;
+  // Columns [begin, begin + count) of all rows likewise, [O, count]. Where has_columns() is false
+  // the form has no cheap way to a part of a row, and all of the weight is expanded.
+  virtual at::Tensor columns(int64_t begin, int64_t count, at::ScalarType type,
+                             at::Tensor& scratch) const;
+  virtual bool has_columns() const { return false; }
+  // Whether rows() gives views and needs no expansion.
+  virtual bool is_stored_as(at::ScalarType) const { return false; }
 
  protected:
   // The first `count` elements of scratch, which is made anew when it does not fit.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/ops/frozen_linear.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/matmul.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "learn/ops/nf4_weight.h"
+#include "unit/learn/op_gradient.h"
+
+namespace tandem {
+namespace {
+
+using test::random_tensor;
+using test::relative_difference;
+
+constexpr int64_t kOutputs = 600, kInputs = 576;  // several tiles each way, the last one narrower
+
+struct Case {
+  FrozenWeightPtr weight;
+  at::Tensor exact;  // float64 of what is stored
+};
+
+std::vector<Case> cases(Rng& rng) {
+  const at::Tensor w = random_tensor({kOutputs, kInputs}, rng, at::kFloat);
+  std::vector<Case> result;
+  for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16})
+    result.push_back({dense_weight(w.to(type)), w.to(type).to(at::kDouble)});
+  const std::vector<int64_t> shape = {kOutputs, kInputs};
+  const Nf4Tensor nf4 = nf4_quantize({w.const_data_ptr<float>(), static_cast<size_t>(w.numel())},
+                                     shape, {.double_quant = true});
+  at::Tensor values = at::empty({kOutputs, kInputs}, at::kFloat);
+  nf4.dequantize(0, nf4.count(), values.data_ptr<float>());
+  result.push_back({nf4_weight(nf4), values.to(at::kDouble)});
+  return result;
+}
+
+struct Products {
+  at::Tensor y, dx;
+};
+
+Products products(const FrozenWeightPtr& weight, const at::Tensor& x, const at::Tensor& dy) {
+  const at::Tensor input = x.detach().clone().set_requires_grad(true);
+  const at::Tensor y = frozen_linear(input, weight, {});
+  y.backward(dy);
+  return {y.detach(), input.grad()};
+}
+
+TEST(FrozenLinear, TilesEqualTheWholeProductInEveryStorageAndType) {
+  Rng rng(1);
+  const std::vector<Case> all = cases(rng);
+  const at::Tensor x = random_tensor({19, kInputs}, rng), dy = random_tensor({19, kOutputs}, rng);
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
+      SCOPED_TRACE(testing::Message() << "weight " << i << " in " << c10::toString(type));
+      const Products found = products(all[i].weight, x.to(type), dy.to(type));
+      EXPECT_EQ(found.y.scalar_type(), type);
+      const at::Tensor w = all[i].exact.to(type).to(at::kDouble);
+      const at::Tensor y = at::matmul(x.to(type).to(at::kDouble), w.t()),
+                       dx = at::matmul(dy.to(type).to(at::kDouble), w);
+      // Float32 sums of 600 products; a result rounded to 8 bits; NF4 in float64 is made of
+      // float32.
+      const double limit = type == at::kBFloat16 ? 4e-3 : type == at::kFloat ? 2e-6 : 1e-12;
+      EXPECT_LT(relative_difference(found.y, y), limit);
+      EXPECT_LT(relative_difference(found.dx, dx), limit);
+    }
+  }
+}
+
+TEST(FrozenLinear, TheBitsDoNotDependOnTheNumberOfThreads) {
+  Rng rng(2);
+  const int threads = at::get_num_threads();
+  for (const Case& one_case : cases(rng)) {
+    const at::Tensor x = random_tensor({33, kInputs}, rng, at::kFloat);
+    const at::Tensor dy = random_tensor({33, kOutputs}, rng, at::kFloat);
+    at::set_num_threads(1);
+    const Products one = products(one_case.weight, x, dy);
+    at::set_num_threads(2);
+    const Products two = products(one_case.weight, x, dy);
+    EXPECT_TRUE(one.y.equal(two.y));
+    EXPECT_TRUE(one.dx.equal(two.dx));
+  }
+  at::set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace tandem
