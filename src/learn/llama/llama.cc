@@ -282,6 +282,8 @@ at::Tensor LlamaModel::logits(const at::Tensor& hidden) const {
 at::Tensor LlamaModel::loss(const PackedTokens& packed, const SupervisedPositions& supervised,
                             const DropoutRng* dropout) const {
   const at::Tensor states = hidden(packed, dropout, supervised.positions);
+  if (supervised.targets)
+    return head_soft_cross_entropy(states, head_.weight, head_.frozen, *supervised.targets);
   return head_cross_entropy(states, head_.weight, head_.frozen, supervised.labels);
 }
 

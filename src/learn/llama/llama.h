@@ -13,6 +13,7 @@
 #include "learn/lora/lora.h"
 #include "learn/model.h"
 #include "learn/ops/frozen_weight.h"
+#include "learn/ops/head_cross_entropy.h"
 #include "models/llama_config.h"
 #include "models/precision.h"
 
@@ -28,6 +29,8 @@ struct PackedTokens {
 struct SupervisedPositions {
   at::Tensor positions;  // [S] int64, strictly ascending positions of the packed batch
   at::Tensor labels;     // [S] int64
+  // Instead of labels: soft or weighted targets of the positions.
+  std::optional<HeadTargets> targets = {};
 };
 
 struct LlamaOptions {
@@ -97,7 +100,8 @@ class LlamaModel {
   // Scores of all tokens for states, [rows, V] float32; without autograd.
   at::Tensor logits(const at::Tensor& hidden) const;
 
-  // Mean cross-entropy over the supervised positions; the head is computed only there.
+  // Mean cross-entropy over the supervised positions, or with targets their weighted sum; the head
+  // is computed only there.
   at::Tensor loss(const PackedTokens& packed, const SupervisedPositions& supervised,
                   const DropoutRng* dropout) const;
 

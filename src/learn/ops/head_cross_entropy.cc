@@ -3,17 +3,22 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/diff.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "core/error.h"
 #include "learn/ops/element_types.h"
@@ -71,29 +76,51 @@ class Head {
   at::Tensor scratch_;
 };
 
-// Turns a row of logits into its gradient times `share`; the row's loss. The largest probability is
-// 1 / sum exp(z - top), so the loss does not need the label's own, which may be 0.
+// The targets of one position.
+struct RowTargets {
+  std::span<const int64_t> tokens;
+  std::span<const double> weights;
+};
+
+// Turns a row of logits into its gradient; the row's loss. The largest probability is
+// 1 / sum exp(z - top), so the loss does not need a target's own, which may be 0.
 template <typename T>
-double row_loss(T* z, int64_t count, int64_t label, T share) {
+double row_loss(T* z, int64_t count, const RowTargets& targets) {
+  double weight = 0, below = 0;
   const auto top = std::max_element(z, z + count) - z;
-  const double above = static_cast<double>(z[top]) - static_cast<double>(z[label]);
+  for (size_t j = 0; j < targets.tokens.size(); ++j) {
+    weight += targets.weights[j];
+    below += targets.weights[j] *
+             (static_cast<double>(z[top]) - static_cast<double>(z[targets.tokens[j]]));
+  }
+  if (weight == 0) {
+    std::fill(z, z + count, T{0});
+    return 0;
+  }
   softmax_in_place(z, count);
-  const double loss = above - std::log(static_cast<double>(z[top]));
-  z[label] -= 1;
-  for (int64_t i = 0; i < count; ++i) z[i] *= share;
+  const double loss = below - weight * std::log(static_cast<double>(z[top]));
+  for (size_t j = 0; j < targets.tokens.size(); ++j)
+    z[targets.tokens[j]] -= static_cast<T>(targets.weights[j] / weight);
+  for (int64_t i = 0; i < count; ++i) z[i] *= static_cast<T>(weight);
   return loss;
 }
 
 struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden,
                             const std::optional<at::Tensor>& trained, const FrozenWeightPtr& frozen,
-                            const at::Tensor& labels) {
+                            const at::Tensor& starts, const at::Tensor& tokens,
+                            const at::Tensor& weights) {
     const at::Tensor weight = trained.value_or(at::Tensor());
     Head head(weight, frozen.get(), hidden.scalar_type());
     const int64_t total = hidden.size(0), vocabulary = head.rows();
     const bool trains_head = weight.defined() && weight.requires_grad();
     const int64_t chunk = std::max<int64_t>(1, kLogits / vocabulary);
-    const int64_t* wanted = labels.const_data_ptr<int64_t>();
+    const int64_t* start = starts.const_data_ptr<int64_t>();
+    const auto targets_of = [&](int64_t s) {
+      const auto size = static_cast<size_t>(start[s + 1] - start[s]);
+      return RowTargets{{tokens.const_data_ptr<int64_t>() + start[s], size},
+                        {weights.const_data_ptr<double>() + start[s], size}};
+    };
     at::Tensor losses = at::empty({total}, at::kDouble);
     double* row_losses = losses.data_ptr<double>();
     at::Tensor dhidden = at::empty_like(hidden), dweight;
@@ -105,10 +132,9 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
         using T = std::remove_pointer_t<decltype(of_element)>;
         T* rows = z.data_ptr<T>();
         at::parallel_for(0, count, 1, [&](int64_t first, int64_t last) {
-          for (int64_t r = first; r < last; ++r) {
-            row_losses[begin + r] = row_loss(rows + r * vocabulary, vocabulary, wanted[begin + r],
-                                             static_cast<T>(1.0 / static_cast<double>(total)));
-          }
+          for (int64_t r = first; r < last; ++r)
+            row_losses[begin + r] =
+                row_loss(rows + r * vocabulary, vocabulary, targets_of(begin + r));
         });
       };
       if (z.scalar_type() == at::kDouble)
@@ -121,13 +147,13 @@ struct HeadCrossEntropy : torch::autograd::Function<HeadCrossEntropy> {
       dweight = dweight.defined() ? dweight.add_(added) : added;
     }
     context->save_for_backward({dhidden, dweight});
-    return losses.mean().to(hidden.scalar_type());
+    return losses.sum().to(hidden.scalar_type());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& dloss = gradients[0];
-    return {saved[0] * dloss, saved[1].defined() ? saved[1] * dloss : at::Tensor(), {}, {}};
+    return {saved[0] * dloss, saved[1].defined() ? saved[1] * dloss : at::Tensor(), {}, {}, {}, {}};
   }
 };
 
@@ -140,6 +166,29 @@ void check(const at::Tensor& hidden, const at::Tensor& weight, const FrozenWeigh
                      hidden.size(-1), c10::toString(hidden.scalar_type()), width);
 }
 
+void check_targets(const at::Tensor& starts, const at::Tensor& tokens, const at::Tensor& weights,
+                   int64_t positions, int64_t vocabulary) {
+  const int64_t count = tokens.numel();
+  if (positions == 0 || starts.dim() != 1 || starts.numel() != positions + 1 ||
+      starts.scalar_type() != at::kLong || tokens.dim() != 1 || tokens.scalar_type() != at::kLong ||
+      weights.dim() != 1 || weights.numel() != count || weights.scalar_type() != at::kDouble)
+    throw ShapeError("head_cross_entropy: {} starts, {} tokens and {} weights for {} positions",
+                     starts.numel(), count, weights.numel(), positions);
+  const int64_t* start = starts.const_data_ptr<int64_t>();
+  if (start[0] != 0 || start[positions] != count || !std::is_sorted(start, start + positions + 1))
+    throw ShapeError("head_cross_entropy: targets cover {} to {} of {}", start[0], start[positions],
+                     count);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t token = tokens.const_data_ptr<int64_t>()[i];
+    const double target = weights.const_data_ptr<double>()[i];
+    if (token < 0 || token >= vocabulary)
+      throw DataError("head_cross_entropy: label {} at {}, expected 0 to {}", token, i,
+                      vocabulary - 1);
+    if (!(target >= 0) || !std::isfinite(target))
+      throw DataError("head_cross_entropy: weight {} at {}, expected 0 or more", target, i);
+  }
+}
+
 }  // namespace
 
 at::Tensor head_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight,
@@ -149,16 +198,33 @@ at::Tensor head_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight
       labels.scalar_type() != at::kLong)
     throw ShapeError("head_cross_entropy: {} labels for {} positions", labels.numel(),
                      hidden.size(0));
-  const int64_t vocabulary = weight.defined() ? weight.size(0) : frozen->outputs();
-  const at::Tensor wanted = labels.contiguous();
-  for (int64_t i = 0; i < wanted.numel(); ++i) {
-    const int64_t label = wanted.const_data_ptr<int64_t>()[i];
-    if (label < 0 || label >= vocabulary)
-      throw DataError("head_cross_entropy: label {} at {}, expected 0 to {}", label, i,
-                      vocabulary - 1);
-  }
+  const int64_t count = labels.size(0);
+  return head_soft_cross_entropy(
+      hidden, weight, frozen,
+      {.starts = at::arange(count + 1, at::kLong),
+       .tokens = labels,
+       .weights = at::full({count}, 1.0 / static_cast<double>(count), at::kDouble)});
+}
+
+at::Tensor head_soft_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight,
+                                   const FrozenWeightPtr& frozen, const HeadTargets& targets) {
+  check(hidden, weight, frozen);
+  const at::Tensor starts = targets.starts.contiguous(), tokens = targets.tokens.contiguous(),
+                   weights = targets.weights.contiguous();
+  check_targets(starts, tokens, weights, hidden.size(0),
+                weight.defined() ? weight.size(0) : frozen->outputs());
   return HeadCrossEntropy::apply(hidden.contiguous(), std::optional<at::Tensor>(weight), frozen,
-                                 wanted);
+                                 starts, tokens, weights);
+}
+
+at::Tensor head_soft_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,
+                                             const HeadTargets& targets) {
+  const at::Tensor z = at::matmul(hidden, weight.t());
+  const at::Tensor rows = at::repeat_interleave(at::diff(targets.starts));
+  const at::Tensor losses =
+      at::logsumexp(z, {1}).index_select(0, rows) -
+      z.index_select(0, rows).gather(1, targets.tokens.unsqueeze(1)).squeeze(1);
+  return (losses * targets.weights.to(losses.scalar_type())).sum();
 }
 
 at::Tensor head_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,

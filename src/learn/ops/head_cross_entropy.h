@@ -25,6 +25,23 @@ at::Tensor head_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight
 at::Tensor head_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,
                                         const at::Tensor& labels);
 
+// What each position is to say: weights w of a few tokens. One token of weight 1/S at each of S
+// positions is the mean above; several tokens of a position are a soft target.
+struct HeadTargets {
+  at::Tensor starts;   // [S+1] int64, position s has targets starts[s] .. starts[s+1]
+  at::Tensor tokens;   // [T] int64 in 0..V-1
+  at::Tensor weights;  // [T] float64, not negative
+};
+
+//     loss = sum over targets (s, n, w) of  w (log sum_m exp(z[s, m]) - z[s, n])
+//
+// As head_cross_entropy otherwise. Throws DataError for a weight that is negative or not finite.
+at::Tensor head_soft_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight,
+                                   const FrozenWeightPtr& frozen, const HeadTargets& targets);
+
+at::Tensor head_soft_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,
+                                             const HeadTargets& targets);
+
 // z = hidden W^T, [S, V], tile by tile; without autograd.
 at::Tensor head_logits(const at::Tensor& hidden, const at::Tensor& weight,
                        const FrozenWeightPtr& frozen);

@@ -270,6 +270,51 @@ TEST(HeadCrossEntropy, FrozenTilesEqualTheReference) {
               {random_tensor({4, 512}, rng, at::kFloat)}, rng, kFloat);
 }
 
+// Soft targets at the first position, none at the second, one of weight 0 at the third.
+HeadTargets soft_targets() {
+  return {.starts = longs({0, 3, 3, 4, 6}),
+          .tokens = longs({6, 0, 6, 2, 1, 5}),
+          .weights = at::tensor({0.25, 0.5, 0.1, 0.0, 2.0, 0.125}, at::kDouble)};
+}
+
+TEST(HeadCrossEntropy, SoftTargetsGradientIsRight) {
+  Rng rng(16);
+  at::Tensor hidden = random_tensor({4, 5}, rng), weight = random_tensor({7, 5}, rng);
+  const auto f = [&] { return head_soft_cross_entropy(hidden, weight, {}, soft_targets()); };
+  EXPECT_LT(
+      relative_difference(f(), head_soft_cross_entropy_reference(hidden, weight, soft_targets())),
+      1e-12);
+  expect_gradient(f, hidden, rng);
+  expect_gradient(f, weight, rng);
+}
+
+TEST(HeadCrossEntropy, SoftTargetsEqualTheReferenceOnAFrozenHead) {
+  Rng rng(17);
+  const at::Tensor weight = at::randint(-3, 4, {7, 64}, at::kFloat) / 16;
+  const FrozenWeightPtr frozen = dense_weight(weight.to(at::kBFloat16));
+  expect_same(
+      [&](const auto& in) { return head_soft_cross_entropy(in[0], {}, frozen, soft_targets()); },
+      [&](const auto& in) {
+        return head_soft_cross_entropy_reference(in[0], weight.to(at::kDouble), soft_targets());
+      },
+      {random_tensor({4, 64}, rng, at::kFloat)}, rng, kFloat);
+}
+
+TEST(HeadCrossEntropy, RefusesBrokenTargets) {
+  const at::Tensor hidden = at::tensor({1.0f, 2.0f}).view({2, 1}), weight = hidden;
+  const auto loss = [&](const std::vector<int64_t>& starts, int64_t token, double share) {
+    head_soft_cross_entropy(hidden, weight, {},
+                            {.starts = longs(starts),
+                             .tokens = longs({token}),
+                             .weights = at::tensor({share}, at::kDouble)});
+  };
+  loss({0, 1, 1}, 1, 0.5);
+  EXPECT_THROW(loss({0, 1, 1}, 2, 0.5), DataError);
+  EXPECT_THROW(loss({0, 1, 1}, 1, -0.5), DataError);
+  EXPECT_THROW(loss({0, 1}, 1, 0.5), ShapeError);
+  EXPECT_THROW(loss({0, 2, 1}, 1, 0.5), ShapeError);
+}
+
 TEST(HeadCrossEntropy, StaysFiniteForAHopelessLabel) {
   const at::Tensor hidden = at::tensor({1000.0f}).view({1, 1});
   const at::Tensor weight = at::tensor({1.0f, -1.0f}).view({2, 1});
