@@ -19,6 +19,7 @@ struct TwoStageOptions {
   std::string likelihood;                // titles' likelihood
   std::string base;                      // where the ranker's base lies now
   std::vector<std::string> assignments;  // prompt.KEY=VALUE for models that bring no prompt
+  std::string precision = "float32";     // of the models' products
   bool fuse = false;
 
   bool asked() const { return !ranker.empty() || !likelihood.empty(); }
