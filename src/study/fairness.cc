@@ -48,8 +48,12 @@ std::string users_fingerprint(const Evaluation& evaluation) {
   return sha.hex();
 }
 
-PromptConfig prompt_of(const Settings& settings) {
-  PromptConfig prompt;
+// As `tandem eval` uses a base that has no ranker: what the folder says of its histories, below the
+// settings.
+PromptConfig prompt_of(const fs::path& base, const Settings& settings) {
+  const fs::path own = base / "prompt.json";
+  PromptConfig prompt =
+      fs::exists(own) ? PromptConfig::from_json(read_json(own), own.string()) : PromptConfig{};
   ConfigSchema schema;
   prompt.add_keys(schema);
   for (const auto& [key, value] : settings) schema.set(fmt::format("prompt.{}={}", key, value));
@@ -154,7 +158,7 @@ class Prover {
     const fs::path base =
         cell.base ? plan_.steps[*cell.base].output_path() : config_.base(arm.base).path;
     const std::string dataset_name = config_.datasets[cell.dataset].name;
-    PromptConfig prompt = prompt_of(arm.prompt.for_dataset(dataset_name));
+    PromptConfig prompt = prompt_of(base, arm.prompt.for_dataset(dataset_name));
     const std::string tokenizer_hash = tokenizer_fingerprint(base);
     if (cell.ranker) {
       const fs::path run = plan_.steps[*cell.ranker].output_path();
@@ -201,8 +205,13 @@ class Prover {
       sha.add(at(key)).add("\n");
     add_value(sha, prompt.num_candidates);
     add_value(sha, seed);
-    sha.add(path_fingerprint(plan_.steps[*cell.retriever].output_path() / "model.safetensors"));
-    return sha.hex();
+    const fs::path retriever = plan_.steps[*cell.retriever].output_path();
+    sha.add(path_fingerprint(retriever / "model.safetensors"));
+    for (int64_t fold = 0;; ++fold) {  // of cross-fitted candidates
+      const fs::path model = retriever / "folds" / std::to_string(fold) / "model.safetensors";
+      if (!fs::exists(model)) return sha.hex();
+      sha.add(path_fingerprint(model));
+    }
   }
 
   const StudyConfig& config_;

@@ -14,6 +14,7 @@ namespace tandem {
 namespace {
 
 constexpr size_t kWholeBytes = size_t{64} << 20, kEndBytes = size_t{1} << 20;
+constexpr size_t kFolderDigits = 10;  // of the key in a folder's name
 constexpr const char* kCandidatesFile = "candidates.safetensors";
 
 StepWord word(std::string text) { return {.text = std::move(text)}; }
@@ -34,7 +35,14 @@ void add_file(Sha256& sha, const fs::path& path) {
 // Builds the plan; equal commands become one step.
 class Planner {
  public:
-  Planner(const StudyConfig& config, const fs::path& folder) : config_(config), folder_(folder) {}
+  Planner(const StudyConfig& config, const fs::path& folder) : config_(config), folder_(folder) {
+    if (!fs::is_directory(folder_ / "steps")) return;
+    for (const auto& entry : fs::directory_iterator(folder_ / "steps")) {
+      const std::string name = entry.path().filename().string();
+      if (name.size() > kFolderDigits + 1)
+        folders_[name.substr(name.size() - kFolderDigits - 1)] = name;
+    }
+  }
 
   StudyPlan plan() {
     for (size_t d = 0; d < config_.datasets.size(); ++d) {
@@ -79,8 +87,10 @@ class Planner {
   }
 
   void plan_ranker(const StudyArm& arm, StudyCell& cell) {
-    cell.valid = retrieve(arm.name, *cell.retriever, "valid");
-    cell.test = retrieve(arm.name, *cell.retriever, "test");
+    const bool own = arm.retriever == StudyArm::Retriever::kOwn;
+    const std::string owner = own ? arm.name : "retriever";
+    cell.valid = retrieve(owner, *cell.retriever, "valid");
+    cell.test = retrieve(owner, *cell.retriever, "test");
     const StudyBase& base = config_.base(arm.base);
     if (base.path.empty()) cell.base = make_base(base);
     if (!arm.trains_ranker) return;
@@ -266,7 +276,10 @@ class Planner {
     name.erase(
         std::unique(name.begin(), name.end(), [](char a, char b) { return a == '-' && b == '-'; }),
         name.end());
-    step.folder = folder_ / "steps" / fmt::format("{}-{}", name, step.key.substr(0, 10));
+    const std::string end = fmt::format("-{}", step.key.substr(0, kFolderDigits));
+    const auto there = folders_.find(end);  // an arm that was renamed keeps its steps
+    step.folder = folder_ / "steps" /
+                  (there == folders_.end() ? fmt::format("{}{}", name, end) : there->second);
     plan_.steps.push_back(std::move(step));
     by_key_[plan_.steps.back().key] = plan_.steps.size() - 1;
     return plan_.steps.size() - 1;
@@ -284,6 +297,7 @@ class Planner {
   size_t dataset_ = 0, seed_ = 0;
   std::map<std::string, size_t> by_key_;
   std::map<std::string, std::string> fingerprints_;
+  std::map<std::string, std::string> folders_;  // end of the name to the name
 };
 
 }  // namespace

@@ -79,8 +79,8 @@ if grep -q "train" unfair.log; then fail "more than the changed arm ran: $(cat u
 
 # The same arm with two seeds has other candidates: compare refuses, too.
 code=0
-"$tandem" compare out/steps/*seed-1-likelihood-evaluate*/out/all/likelihood \
-  out/steps/*seed-2-likelihood-evaluate*/out/all/likelihood > /dev/null 2> compare.log || code=$?
+"$tandem" compare out/steps/*seed-1-letters-evaluate*/out/all/letters \
+  out/steps/*seed-2-letters-evaluate*/out/all/letters > /dev/null 2> compare.log || code=$?
 [ $code = 3 ] && grep -q "candidate set: " compare.log || fail "compare of two seeds: $code $(cat compare.log)"
 "$tandem" compare out/steps/*seed-1-letters-evaluate*/out/all/lrurec out/steps/*seed-1-letters-evaluate*/out/all/letters \
   --output comparison > /dev/null
