@@ -33,6 +33,7 @@ std::string chart_of(const Comparison& comparison) {
               false,
               true,
               {}};
+  chart.connected = false;
   for (const MetricComparison& metric : comparison.metrics) {
     const size_t at = metric.name.find('@');
     const std::string kind = metric.name.substr(0, at), cutoff = metric.name.substr(at + 1);

@@ -64,6 +64,7 @@ std::string arms_chart(const StudyResult& result, const StudyTable& table,
                        const char* title, size_t metric) {
   const std::string name = study_metrics()[metric].name();
   Chart chart{fmt::format("{}, {}", name, title), "", name, {}, false, true, table.ranks.arms};
+  chart.connected = false;
   Series ours{"measured", {}, {}, {}, {}}, published{"published", {}, {}, {}, {}};
   for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
     const StudyEstimate& one = estimates[a][metric];

@@ -92,12 +92,13 @@ std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
   return svg;
 }
 
-std::string line(const Series& series, const Style& style, const Axis& x, const Axis& y) {
+std::string line(const Series& series, const Style& style, bool connected, const Axis& x,
+                 const Axis& y) {
   std::string path, marks;
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (!std::isfinite(series.x[i]) || !std::isfinite(series.y[i])) continue;
     const double px = x(series.x[i]), py = y(series.y[i]);
-    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px, py);
+    if (connected) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px, py);
     if (series.x.size() <= 40) {
       marks += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"/>", px, py);
     }
@@ -199,7 +200,7 @@ std::string draw(const Chart& chart) {
   const Axis y{axis_ticks(ys.low, ys.high, 5), kBottom, kTop};
   svg += axes(chart, x, y);
   for (size_t i = 0; i < chart.series.size(); ++i) {
-    svg += line(chart.series[i], kStyles[i % kStyles.size()], x, y);
+    svg += line(chart.series[i], kStyles[i % kStyles.size()], chart.connected, x, y);
   }
   return svg + legend(chart.series) + "</svg>\n";
 }

@@ -19,6 +19,7 @@ struct Chart {
   bool log_x = false;                // x must then be positive
   bool from_zero = true;             // whether the y axis begins at 0 when all values are positive
   std::vector<std::string> x_names;  // with names, x = 0, 1, ... are categories
+  bool connected = true;             // false: points alone, for categories without an order
 };
 
 // Round numbers that cut [low, high] into about `count` steps of 1, 2 or 5 times a power of ten;
