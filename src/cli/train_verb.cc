@@ -25,7 +25,8 @@ constexpr const char* kRankerFooter =
 void add_retriever(CLI::App& train) {
   auto request = std::make_shared<TrainRetrieverRequest>();
   CLI::App* verb = train.add_subcommand(
-      "retriever", "Train LRURec or SASRec on a data set, with validation and early stopping");
+      "retriever",
+      "Train LRURec, SASRec, NARM or BERT4Rec (model.type), with validation and early stopping");
   verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
       ->required();
   add_training_options(*verb, *request);

@@ -82,7 +82,8 @@ class LearnOnLibtorch : public Learn {
     const auto model = make_retriever(config, dataset.num_items(), device);
     ProcessGroup& group = world();
     if (group.size() > 1) throw UsageError("bench measures one process; start it without mpirun");
-    RetrieverTask task(*model, dataset, config);
+    const auto objective = make_objective(config, dataset.num_items());
+    RetrieverTask task(*model, *objective, dataset, config);
     Trainer trainer(task, config, nullptr, group, pool);
     trainer.time_steps(kWarmUpSteps);
     const Trainer::Timing timing = trainer.time_steps(steps);

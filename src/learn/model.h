@@ -16,12 +16,17 @@ namespace tandem {
 //   labels      [P]   int64, the item to predict; 0 means no loss at this position
 //   row_starts  [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]; rows are not
 //   empty
+//   wanted      [Q]   int64, ascending: the positions whose hidden state somebody needs;
+//   undefined: all, Q = P
 //
-// No state crosses a row's start or leaves an input 0. A sequence of at most L items has one
-// leading input 0, whose label is its first item. On real positions this equals the authors'
-// left-padded batch.
+// No state crosses a row's start or leaves an input 0. On real positions this equals the authors'
+// padded batch. Which inputs and labels a sequence becomes is a TrainingObjective's matter.
 struct PackedBatch {
   at::Tensor items, labels, row_starts;
+  at::Tensor wanted = {};
+
+  // Those rows of x [P, ...].
+  at::Tensor at_wanted(const at::Tensor& x) const;
 };
 
 // A trainable tensor under the authors' name.
@@ -31,8 +36,8 @@ struct NamedParameter {
 };
 
 // Which dropout site draws in which step; the masks are a pure function of (seed, step, site,
-// element), so a resumed run draws the same ones. The base class draws; a test hands in masks of
-// its own by overriding keep().
+// element), so a resumed run draws the same ones. A site draws one row for every packed position,
+// wanted or not. The base class draws; a test hands in masks of its own by overriding keep().
 class DropoutRng {
  public:
   DropoutRng(uint64_t seed, uint64_t step) : seed_(seed), step_(step) {}
@@ -52,11 +57,12 @@ class RetrieverModel {
 
   // In a fixed order, leaves of autograd that require gradients.
   virtual std::vector<NamedParameter> parameters() const = 0;
-  // [P, D], one row a position. dropout null: evaluation.
+  // [Q, D], one row a wanted position. dropout null: evaluation.
   virtual at::Tensor hidden(const PackedBatch& batch, const DropoutRng* dropout) const = 0;
-  // Scores are hidden x item_table^T + item_bias; row 0 is padding and takes part in the loss.
-  virtual at::Tensor item_table() const = 0;  // [N+1, D]
-  virtual at::Tensor item_bias() const = 0;   // [N+1]
+  // Scores are hidden x item_table^T + item_bias; row 0 is padding and takes part in the loss, as
+  // do rows behind N (a mask's), which are never recommended.
+  virtual at::Tensor item_table() const = 0;  // [N+1 or more, D]
+  virtual at::Tensor item_bias() const = 0;   // [as many]
   // Whether weight decay applies to the parameter of this name.
   virtual bool decayed(std::string_view name) const = 0;
 };

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make_dataset "$tandem" "$work/data"
 
-for model in lrurec sasrec; do
+for model in lrurec sasrec narm bert4rec; do
   train="--quiet train retriever --dataset $work/data --threads 1 --set model.type=$model --set train.max_steps=40
     --set train.batch=9 --set model.width=16 --set model.max_length=10 --set valid.every=20 --set log.every=1"
   "$tandem" $train --output "$work/one-$model"

@@ -3,8 +3,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,9 +11,13 @@
 #include <vector>
 
 #include "engine/retriever.h"
+#include "learn/bert4rec/bert4rec.h"
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/lrurec/lrurec.h"
+#include "learn/narm/narm.h"
 #include "learn/sasrec/sasrec.h"
+#include "learn/trainer/cloze.h"
+#include "learn/trainer/objective.h"
 #include "models/retriever_weights.h"
 #include "unit/engine/random_retriever.h"
 
@@ -24,21 +26,16 @@ namespace {
 
 constexpr int64_t kItems = 90, kWidth = 32, kLength = 20;
 
-// Scores of all classes after each row, by libtorch.
-std::vector<float> learn_scores(const RetrieverModel& model,
+// Scores of padding and all items after each row, by libtorch.
+std::vector<float> learn_scores(const RetrieverModel& model, const TrainingObjective& objective,
                                 const std::vector<std::vector<int32_t>>& rows) {
   const at::NoGradGuard no_grad;
-  std::vector<int64_t> items, starts = {0}, last;
-  for (const std::vector<int32_t>& row : rows) {
-    items.insert(items.end(), row.begin(), row.end());
-    starts.push_back(std::ssize(items));
-    last.push_back(std::ssize(items) - 1);
-  }
-  const std::vector<int64_t> labels(items.size(), 0);
-  const PackedBatch batch{at::tensor(items), at::tensor(labels), at::tensor(starts)};
-  const at::Tensor hidden = at::index_select(model.hidden(batch, nullptr), 0, at::tensor(last));
-  const at::Tensor scores =
-      at::addmm(model.item_bias(), hidden, model.item_table().t()).contiguous();
+  std::vector<std::vector<int64_t>> questions;
+  for (const std::vector<int32_t>& row : rows) questions.push_back(objective.question(row));
+  const at::Tensor hidden = model.hidden(pack_questions(questions), nullptr);
+  const at::Tensor scores = at::addmm(model.item_bias(), hidden, model.item_table().t())
+                                .narrow(1, 0, kItems + 1)
+                                .contiguous();
   return {scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel()};
 }
 
@@ -54,7 +51,8 @@ void enlarge(const RetrieverModel& model) {
   }
 }
 
-void expect_parity(const RetrieverModel& model, const RetrieverModelConfig& config) {
+void expect_parity(const RetrieverModel& model, const TrainingObjective& objective,
+                   const RetrieverModelConfig& config) {
   enlarge(model);
   const test::TempFolder folder;
   save_tensors(folder.path() / kRetrieverWeightsFile, model.parameters());
@@ -70,7 +68,8 @@ void expect_parity(const RetrieverModel& model, const RetrieverModelConfig& conf
   const std::vector<float> hidden = retriever->hidden(histories, pool);
   ScoreProblem problem = retriever->score_problem(hidden.data(), std::ssize(rows), {});
   problem.exclude_padding = false;
-  const std::vector<float> found = score_all(problem, pool), wanted = learn_scores(model, rows);
+  const std::vector<float> found = score_all(problem, pool),
+                           wanted = learn_scores(model, objective, rows);
   ASSERT_EQ(found.size(), wanted.size());
   float largest = 0, error = 0;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -84,11 +83,12 @@ void expect_parity(const RetrieverModel& model, const RetrieverModelConfig& conf
 
 TEST(Parity, LruRecScores) {
   const LruRec model({.num_items = kItems, .width = kWidth, .num_blocks = 2}, 3);
-  expect_parity(model, {.model_type = "lrurec",
-                        .num_items = kItems,
-                        .width = kWidth,
-                        .blocks = 2,
-                        .max_length = kLength});
+  expect_parity(model, NextItem(kLength),
+                {.model_type = "lrurec",
+                 .num_items = kItems,
+                 .width = kWidth,
+                 .blocks = 2,
+                 .max_length = kLength});
 }
 
 TEST(Parity, SasRecScores) {
@@ -99,13 +99,39 @@ TEST(Parity, SasRecScores) {
                       .inner = 2,
                       .max_length = kLength},
                      3);
-  expect_parity(model, {.model_type = "sasrec",
-                        .num_items = kItems,
+  expect_parity(model, NextItem(kLength),
+                {.model_type = "sasrec",
+                 .num_items = kItems,
+                 .width = kWidth,
+                 .blocks = 2,
+                 .heads = 4,
+                 .inner = 2,
+                 .max_length = kLength});
+}
+
+TEST(Parity, NarmScores) {
+  const Narm model({.num_items = kItems, .width = kWidth}, 3);
+  expect_parity(
+      model, NextOfPrefix(kLength),
+      {.model_type = "narm", .num_items = kItems, .width = kWidth, .max_length = kLength});
+}
+
+TEST(Parity, Bert4RecScores) {
+  const Bert4Rec model({.num_items = kItems,
                         .width = kWidth,
                         .blocks = 2,
                         .heads = 4,
-                        .inner = 2,
-                        .max_length = kLength});
+                        .inner = 4,
+                        .max_length = kLength},
+                       3);
+  expect_parity(model, Cloze({.max_length = kLength, .num_items = kItems}),
+                {.model_type = "bert4rec",
+                 .num_items = kItems,
+                 .width = kWidth,
+                 .blocks = 2,
+                 .heads = 4,
+                 .inner = 4,
+                 .max_length = kLength});
 }
 
 }  // namespace

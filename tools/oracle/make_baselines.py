@@ -6,7 +6,8 @@
 
 Needs torch; the stored files were made with 2.15.0. The models are written from their equations (padded batches,
 torch.nn.GRU, attention spelled out) and share no code with the program; LayerNorm is the one of github.com/
-GarciaLnk/LlamaRec (unbiased deviation plus 1e-6). Seed 5; no dropout.
+GarciaLnk/LlamaRec (unbiased deviation plus 1e-6). Seed 5; no dropout. AdamW has eps 1e-3, for some gradients are 0 but for rounding (of
+the keys' bias, which softmax does not see), and a small eps would make whole steps of that.
 
 A folder holds a model (config.json, model.safetensors, float32) and values.safetensors:
   items, labels, row_starts   a packed batch; labels 0: none        hidden, logits   at the labelled positions
@@ -212,7 +213,7 @@ def write(model, root):
     spared = [value for name, value in w.items() if "bias" in name or "layer_norm" in name]
     decayed = [value for name, value in w.items() if "bias" not in name and "layer_norm" not in name]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": spared, "weight_decay": 0.0}],
-                                  lr=1e-2, eps=1e-9)
+                                  lr=1e-2, eps=1e-3)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()

@@ -11,11 +11,11 @@
 #include <ATen/ops/sin.h>
 
 #include "core/error.h"
-#include "learn/lrurec/init.h"
 #include "learn/ops/gelu_dropout.h"
 #include "learn/ops/linear.h"
 #include "learn/ops/lru_scan.h"
 #include "learn/ops/residual_layer_norm.h"
+#include "learn/parameter_init.h"
 
 namespace tandem {
 
@@ -96,7 +96,7 @@ at::Tensor LruBlock::feed_forward(const at::Tensor& y, const DropoutSites& dropo
 LruRec::LruRec(const LruRecConfig& config, uint64_t seed) : config_(config) {
   config.validate();
   const int64_t d = config.width, h = 2 * d, n = config.num_items + 1;
-  const LruRecInit init(seed);
+  const ParameterInit init(seed);
   const auto layer_norm = [&] { return LayerNorm{init.constant({d}, 1), init.constant({d}, 0)}; };
   item_embedding_ = init.normal("embedding.token.weight", {n, d});
   item_bias_ = init.normal("model.bias", {n});
@@ -165,7 +165,7 @@ at::Tensor LruRec::hidden(const PackedBatch& batch, const DropoutRng* dropout) c
     const at::Tensor y = block.recurrence(x, rows, {dropout, config_.recurrent_dropout});
     x = block.feed_forward(y, {dropout, config_.dropout});
   }
-  return x;
+  return batch.at_wanted(x);
 }
 
 }  // namespace tandem

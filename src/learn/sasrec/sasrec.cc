@@ -187,7 +187,7 @@ at::Tensor SasRec::hidden(const PackedBatch& batch, const DropoutRng* rng) const
     const at::Tensor inner = gelu_dropout(block.dense_1.apply(h), {}, 0);
     x = join(block.dense_2.apply(inner), h, site + "ffn", block.ffn_norm);
   }
-  return x;
+  return batch.at_wanted(x);
 }
 
 }  // namespace tandem

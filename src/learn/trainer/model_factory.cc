@@ -4,8 +4,11 @@
 #include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
+#include "learn/bert4rec/bert4rec.h"
 #include "learn/lrurec/lrurec.h"
+#include "learn/narm/narm.h"
 #include "learn/sasrec/sasrec.h"
+#include "learn/trainer/cloze.h"
 
 namespace tandem {
 namespace {
@@ -31,7 +34,26 @@ std::unique_ptr<RetrieverModel> make_on_cpu(const RetrieverConfig& config, int64
                                                  .attn_dropout = config.attn_dropout},
                                     seed);
   }
-  throw ConfigError("model.type is '{}'; expected lrurec or sasrec", config.model_type);
+  if (config.model_type == "narm") {
+    return std::make_unique<Narm>(NarmConfig{.num_items = num_items,
+                                             .width = config.width,
+                                             .dropout = config.dropout,
+                                             .decoder_dropout = config.attn_dropout},
+                                  seed);
+  }
+  if (config.model_type == "bert4rec") {
+    return std::make_unique<Bert4Rec>(Bert4RecConfig{.num_items = num_items,
+                                                     .width = config.width,
+                                                     .blocks = config.blocks,
+                                                     .heads = config.heads,
+                                                     .inner = config.inner,
+                                                     .max_length = config.max_length,
+                                                     .dropout = config.dropout,
+                                                     .attn_dropout = config.attn_dropout},
+                                      seed);
+  }
+  throw ConfigError("model.type is '{}'; expected lrurec, sasrec, narm or bert4rec",
+                    config.model_type);
 }
 
 }  // namespace
@@ -47,6 +69,19 @@ std::unique_ptr<RetrieverModel> make_retriever(const RetrieverConfig& config, in
     }
   }
   return model;
+}
+
+std::unique_ptr<TrainingObjective> make_objective(const RetrieverConfig& config,
+                                                  int64_t num_items) {
+  if (config.model_type == "narm") return std::make_unique<NextOfPrefix>(config.max_length);
+  if (config.model_type == "bert4rec") {
+    return std::make_unique<Cloze>(ClozeOptions{.max_length = config.max_length,
+                                                .num_items = num_items,
+                                                .seed = static_cast<uint64_t>(config.seed),
+                                                .probability = config.mask_probability,
+                                                .most = config.max_masks});
+  }
+  return std::make_unique<NextItem>(config.max_length);
 }
 
 }  // namespace tandem

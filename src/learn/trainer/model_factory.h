@@ -6,6 +6,7 @@
 #include <string>
 
 #include "learn/model.h"
+#include "learn/trainer/objective.h"
 #include "learn/trainer/retriever_config.h"
 
 namespace tandem {
@@ -14,5 +15,8 @@ namespace tandem {
 // config must be resolved. Throws ConfigError or DeviceError.
 std::unique_ptr<RetrieverModel> make_retriever(const RetrieverConfig& config, int64_t num_items,
                                                const std::string& device);
+
+// What that model is trained on.
+std::unique_ptr<TrainingObjective> make_objective(const RetrieverConfig& config, int64_t num_items);
 
 }  // namespace tandem

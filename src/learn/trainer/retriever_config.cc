@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/retriever_config.h"
 
+#include "core/error.h"
 #include "learn/trainer/validation.h"
 
 namespace tandem {
@@ -14,18 +15,26 @@ RetrieverConfig::RetrieverConfig() {
 
 ConfigSchema RetrieverConfig::schema() {
   ConfigSchema schema;
-  schema.add("model.type", &model_type,
-             "lrurec (linear recurrent units) or sasrec (self-attention)", {"lrurec", "sasrec"});
+  schema.add(
+      "model.type", &model_type,
+      "lrurec (linear recurrent units), sasrec (self-attention), narm (GRU and attention) or "
+      "bert4rec (bidirectional self-attention, masked items)",
+      {"lrurec", "sasrec", "narm", "bert4rec"});
   schema.add("model.width", &width, "model width D");
-  schema.add("model.blocks", &blocks, "number of blocks");
-  schema.add("model.heads", &heads, "attention heads (sasrec)");
+  schema.add("model.blocks", &blocks, "number of blocks (narm has one GRU layer of width 2 D)");
+  schema.add("model.heads", &heads, "attention heads (sasrec, bert4rec)");
   schema.add("model.inner", &inner,
-             "FFN width as a multiple of model.width (sasrec; lrurec has 4)");
+             "FFN width as a multiple of model.width (sasrec, bert4rec; lrurec has 4); 0: 2 for "
+             "sasrec, 4 for bert4rec");
   schema.add(
       "model.max_length", &max_length,
       "window L in items; 0: 200 when users have more than 50 training items on average, else 50");
   schema.add("model.dropout", &dropout, "dropout of embedding and FFN");
-  schema.add("model.attn_dropout", &attn_dropout, "dropout of the LRU's output or the attention");
+  schema.add("model.attn_dropout", &attn_dropout,
+             "dropout of the LRU's output, the attention or NARM's states before its decoder");
+  schema.add("cloze.probability", &mask_probability, "how often an item is hidden (bert4rec)");
+  schema.add("cloze.most", &max_masks,
+             "hidden items of a row, at most; 0: no limit; LlamaRec's fork: 20 (bert4rec)");
   add_keys(schema, "rows a micro-batch; 0: 16 at max_length 200 or more, else 64",
            "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50");
   schema.add("valid.exclude_history", &exclude_history,
@@ -44,11 +53,16 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
   }
   if (batch == 0) batch = max_length >= 200 ? 16 : 64;
 
+  if (inner == 0) inner = model_type == "sasrec" ? 2 : 4;
   check_at_least("model.width", width, 1);
   check_at_least("model.blocks", blocks, 1);
   check_at_least("model.max_length", max_length, 1);
   check_probability("model.dropout", dropout);
   check_probability("model.attn_dropout", attn_dropout);
+  check_at_least("model.inner", inner, 1);
+  if (!(mask_probability > 0 && mask_probability <= 1))
+    throw ConfigError("cloze.probability is {}; expected 0 < p <= 1", mask_probability);
+  check_at_least("cloze.most", max_masks, 0);
   check();
   ValidationMetrics().value(metric);
 }

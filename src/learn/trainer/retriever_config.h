@@ -10,14 +10,16 @@
 
 namespace tandem {
 
-// Everything that `train retriever` can be told; defaults are LlamaRec's. A value 0 of max_length
-// and batch means "by the data" (resolve()).
+// Everything that `train retriever` can be told; defaults are LlamaRec's. A value 0 of max_length,
+// batch and inner means "by the data" or "by the model" (resolve()).
 struct RetrieverConfig : TrainOptions {
   RetrieverConfig();
 
   std::string model_type = "lrurec";
-  int64_t width = 64, blocks = 2, heads = 2, inner = 2, max_length = 0;
+  int64_t width = 64, blocks = 2, heads = 2, inner = 0, max_length = 0;
   double dropout = 0.2, attn_dropout = 0.2;
+  double mask_probability = 0.25;  // bert4rec
+  int64_t max_masks = 0;           // likewise; 0: no limit
   bool exclude_history = false;
 
   // The keys, bound to this object, which must outlive the schema.
@@ -25,7 +27,8 @@ struct RetrieverConfig : TrainOptions {
 
   // Replaces "by the data" by a number: max_length is 200 when users have more than 50 training
   // items on average, else 50; batch is 16 at a max_length of 200 or more, else 64 (what LlamaRec's
-  // authors use on ML-100K, and on Beauty and Games). Then checks every value. Throws ConfigError.
+  // authors use on ML-100K, and on Beauty and Games); inner is 2 for sasrec, else 4. Then checks
+  // every value. Throws ConfigError.
   void resolve(const Dataset& dataset);
 };
 

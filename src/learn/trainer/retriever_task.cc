@@ -28,13 +28,14 @@ PackedBatch to_device(PackedBatch batch, const at::Device& device) {
   if (device.is_cpu()) return batch;
   return {.items = batch.items.to(device),
           .labels = batch.labels.to(device),
-          .row_starts = batch.row_starts.to(device)};
+          .row_starts = batch.row_starts.to(device),
+          .wanted = batch.wanted.defined() ? batch.wanted.to(device) : batch.wanted};
 }
 
-std::vector<TrainingRow> all_rows(const Dataset& dataset, int64_t max_length) {
+std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjective& objective) {
   std::vector<TrainingRow> rows;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
-    const auto of_user = training_rows(train_items(dataset, user), max_length);
+    const auto of_user = objective.rows(train_items(dataset, user));
     rows.insert(rows.end(), of_user.begin(), of_user.end());
   }
   if (rows.empty()) throw DataError("{}: nothing to train on", dataset.folder().string());
@@ -43,37 +44,45 @@ std::vector<TrainingRow> all_rows(const Dataset& dataset, int64_t max_length) {
 
 }  // namespace
 
-RetrieverTask::RetrieverTask(RetrieverModel& model, const Dataset& dataset,
-                             const RetrieverConfig& config)
+RetrieverTask::RetrieverTask(RetrieverModel& model, const TrainingObjective& objective,
+                             const Dataset& dataset, const RetrieverConfig& config)
     : model_(model),
+      objective_(objective),
       dataset_(dataset),
       config_(config),
-      rows_(all_rows(dataset, config.max_length)) {}
+      rows_(all_rows(dataset, objective)) {}
 
-int64_t RetrieverTask::num_labels(std::span<const int64_t> samples, int64_t) const {
+std::vector<TrainingExample> RetrieverTask::examples(std::span<const int64_t> samples,
+                                                     int64_t epoch) const {
+  std::vector<TrainingExample> examples;
+  for (const int64_t sample : samples)
+    examples.push_back(objective_.example(rows_[static_cast<size_t>(sample)], sample, epoch));
+  return examples;
+}
+
+int64_t RetrieverTask::num_labels(std::span<const int64_t> samples, int64_t epoch) const {
   int64_t labels = 0;
-  for (const int64_t sample : samples) labels += rows_[static_cast<size_t>(sample)].num_labels();
+  for (const TrainingExample& example : examples(samples, epoch)) labels += example.num_labels();
   return labels;
 }
 
 double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
-  std::vector<TrainingRow> rows;
-  for (const int64_t sample : part.own()) rows.push_back(rows_[static_cast<size_t>(sample)]);
-  const int64_t before =
-      num_labels(part.samples.first(static_cast<size_t>(part.begin)), part.epoch);
+  const PackedBatch batch = pack(examples(part.own(), part.epoch));
+  if (batch.wanted.defined() && batch.wanted.numel() == 0) return 0;
+  int64_t before = 0;  // positions
+  for (const int64_t sample : part.samples.first(static_cast<size_t>(part.begin)))
+    before += objective_.positions(rows_[static_cast<size_t>(sample)]);
   const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
                               before);
   const at::Tensor loss =
-      retriever_loss(model_, to_device(pack_rows(rows), model_.item_table().device()), &dropout)
-          .mul(weight);
+      retriever_loss(model_, to_device(batch, model_.item_table().device()), &dropout).mul(weight);
   loss.backward();
   return loss.item<double>();
 }
 
 ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
   const ValidationMetrics metrics = tandem::validate(
-      model_, dataset_,
-      {.max_length = config_.max_length, .exclude_history = config_.exclude_history}, group, pool);
+      model_, objective_, dataset_, {.exclude_history = config_.exclude_history}, group, pool);
   ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
   for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
     result.scalars.emplace_back(name, metrics.value(name));
@@ -92,7 +101,7 @@ RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const
           .width = config.width,
           .blocks = config.blocks,
           .heads = config.heads,
-          .inner = config.model_type == "sasrec" ? config.inner : 4,
+          .inner = config.inner,
           .max_length = config.max_length,
           .dataset_fingerprint = dataset.fingerprint()};
 }

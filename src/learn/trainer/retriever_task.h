@@ -4,18 +4,19 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "learn/trainer/objective.h"
 #include "learn/trainer/retriever_config.h"
 #include "learn/trainer/task.h"
-#include "learn/trainer/windows.h"
 #include "models/retriever_config.h"
 
 namespace tandem {
 
-// Any RetrieverModel on a data set's training rows, validated by full ranking. All must outlive the
-// task; the config must be resolved.
+// Any RetrieverModel on a data set's training rows, as its objective shows them, validated by full
+// ranking. All must outlive the task; the config must be resolved.
 class RetrieverTask : public TrainingTask {
  public:
-  RetrieverTask(RetrieverModel& model, const Dataset& dataset, const RetrieverConfig& config);
+  RetrieverTask(RetrieverModel& model, const TrainingObjective& objective, const Dataset& dataset,
+                const RetrieverConfig& config);
 
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
   bool decayed(std::string_view name) const override { return model_.decayed(name); }
@@ -28,7 +29,10 @@ class RetrieverTask : public TrainingTask {
                    std::span<const NamedParameter> parameters) const override;
 
  private:
+  std::vector<TrainingExample> examples(std::span<const int64_t> samples, int64_t epoch) const;
+
   RetrieverModel& model_;
+  const TrainingObjective& objective_;
   const Dataset& dataset_;
   const RetrieverConfig& config_;
   std::vector<TrainingRow> rows_;

@@ -22,7 +22,8 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) 
        .dataset_fingerprint = dataset.fingerprint(),
        .extra = {{"dataset", fs::absolute(request.dataset).string()}, {"parameters", reals}}},
       config.schema().to_yaml());
-  RetrieverTask task(*model, dataset, config);
+  const auto objective = make_objective(config, dataset.num_items());
+  RetrieverTask task(*model, *objective, dataset, config);
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info("{} with {} parameters on {} ({} processes, {} threads each), at most {} steps",
                config.model_type, reals, session.device(), group.size(), session.threads(),

@@ -92,6 +92,7 @@ Trainer::StepResult Trainer::train_step() {
                         .step = state_.step};
     if (part.begin == part.end) continue;
     const auto labels = static_cast<double>(task_.num_labels(part.own(), epoch));
+    if (labels == 0) continue;  // a task may draw none
     sums[0] += task_.add_gradients(part, labels / static_cast<double>(result.labels));
   }
   if (group_.size() > 1) {

@@ -11,7 +11,6 @@
 
 #include "core/error.h"
 #include "engine/kernels/score_topk.h"
-#include "learn/trainer/windows.h"
 
 namespace tandem {
 namespace {
@@ -59,23 +58,25 @@ std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& ta
   return ranks;
 }
 
-std::vector<int64_t> rank_users(const RetrieverModel& model, std::span<const History> histories,
+std::vector<int64_t> rank_users(const RetrieverModel& model, const TrainingObjective& objective,
+                                int64_t num_items, std::span<const History> histories,
                                 std::span<const int32_t> targets, const ValidationOptions& options,
                                 ThreadPool& pool) {
-  const at::Tensor table = model.item_table().detach(), bias = model.item_bias().detach();
-  PackedBatch batch = pack_histories(histories, options.max_length);
+  // What lies behind the items (a mask) is never recommended.
+  const at::Tensor table = model.item_table().detach().narrow(0, 0, num_items + 1);
+  const at::Tensor bias = model.item_bias().detach().narrow(0, 0, num_items + 1);
+  std::vector<std::vector<int64_t>> questions;
+  std::vector<History> excluded;
+  for (const History history : histories) {
+    questions.push_back(objective.question(history));
+    if (options.exclude_history) excluded.push_back(objective.seen(history));
+  }
+  PackedBatch batch = pack_questions(questions);
   batch = {.items = batch.items.to(table.device()),
            .labels = batch.labels.to(table.device()),
-           .row_starts = batch.row_starts.to(table.device())};
-  const at::Tensor last = batch.row_starts.narrow(0, 1, batch.row_starts.size(0) - 1) - 1;
-  const at::Tensor hidden = model.hidden(batch, nullptr).index_select(0, last);  // [B, D]
-  std::vector<History> excluded;
-  if (options.exclude_history) {
-    for (const History history : histories) {
-      excluded.push_back(
-          history.last(std::min(history.size(), static_cast<size_t>(options.max_length))));
-    }
-  }
+           .row_starts = batch.row_starts.to(table.device()),
+           .wanted = batch.wanted.to(table.device())};
+  const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
   return table.is_cpu() ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
                         : ranks_on_device(hidden, table, bias, targets, excluded);
 }
@@ -121,9 +122,9 @@ ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
   return metrics;
 }
 
-ValidationMetrics validate(const RetrieverModel& model, const Dataset& dataset,
-                           const ValidationOptions& options, ProcessGroup& group,
-                           ThreadPool& pool) {
+ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective& objective,
+                           const Dataset& dataset, const ValidationOptions& options,
+                           ProcessGroup& group, ThreadPool& pool) {
   at::NoGradGuard no_grad;
   std::vector<History> histories;
   std::vector<int32_t> targets;
@@ -137,8 +138,9 @@ ValidationMetrics validate(const RetrieverModel& model, const Dataset& dataset,
   for (size_t at = 0, turn = 0; at < targets.size(); at += options.batch, ++turn) {
     if (static_cast<int>(turn % group.size()) != group.rank()) continue;
     const size_t count = std::min(targets.size() - at, static_cast<size_t>(options.batch));
-    const auto part = rank_users(model, std::span(histories).subspan(at, count),
-                                 std::span(targets).subspan(at, count), options, pool);
+    const auto part =
+        rank_users(model, objective, dataset.num_items(), std::span(histories).subspan(at, count),
+                   std::span(targets).subspan(at, count), options, pool);
     std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(at));
   }
   group.sum(ranks);

@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "learn/distributed/process_group.h"
 #include "learn/model.h"
+#include "learn/trainer/objective.h"
 
 namespace tandem {
 
@@ -30,16 +31,17 @@ struct ValidationMetrics {
 ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks);
 
 struct ValidationOptions {
-  int64_t max_length = 50;
   // False, the authors' way in training: nothing is excluded, not even the padding item.
   bool exclude_history = false;
   int64_t batch = 256;  // users at a time
 };
 
-// Validates on every user with a held-out validation item: input is the last max_length training
-// items, rank is 1 + number of items with a greater score (ties never hurt). Users are shared among
-// the processes; every process gets the same result, which does not depend on how many there are.
-ValidationMetrics validate(const RetrieverModel& model, const Dataset& dataset,
-                           const ValidationOptions& options, ProcessGroup& group, ThreadPool& pool);
+// Validates on every user with a held-out validation item: input is what the objective shows
+// of the training items, rank is 1 + number of items with a greater score (ties never hurt). Users
+// are shared among the processes; every process gets the same result, which does not depend on how
+// many there are.
+ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective& objective,
+                           const Dataset& dataset, const ValidationOptions& options,
+                           ProcessGroup& group, ThreadPool& pool);
 
 }  // namespace tandem

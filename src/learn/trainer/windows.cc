@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/windows.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -10,18 +10,11 @@
 #include "data/dataset.h"
 
 namespace tandem {
-namespace {
 
-PackedBatch empty_batch(int64_t positions, int64_t rows) {
-  return {.items = at::empty({positions}, at::kLong),
-          .labels = at::zeros({positions}, at::kLong),
-          .row_starts = at::empty({rows + 1}, at::kLong)};
-}
+int64_t TrainingRow::length() const { return std::min(std::ssize(items), max_length); }
 
-}  // namespace
-
-int64_t TrainingRow::length() const {
-  return std::min(static_cast<int64_t>(items.size()), max_length);
+int64_t TrainingExample::num_labels() const {
+  return std::ssize(labels) - std::ranges::count(labels, int64_t{0});
 }
 
 std::vector<TrainingRow> training_rows(std::span<const int32_t> sequence, int64_t max_length) {
@@ -36,47 +29,45 @@ std::vector<TrainingRow> training_rows(std::span<const int32_t> sequence, int64_
   return rows;
 }
 
-PackedBatch pack_rows(std::span<const TrainingRow> rows) {
-  int64_t positions = 0;
-  for (const TrainingRow& row : rows) positions += row.length();
-  PackedBatch batch = empty_batch(positions, static_cast<int64_t>(rows.size()));
-  int64_t* items = batch.items.data_ptr<int64_t>();
-  int64_t* labels = batch.labels.data_ptr<int64_t>();
-  int64_t* starts = batch.row_starts.data_ptr<int64_t>();
-  int64_t at = 0;
-  for (const TrainingRow& row : rows) {
-    *starts++ = at;
-    const int64_t length = row.length();
-    const int64_t first = static_cast<int64_t>(row.items.size()) - length;  // of the labels
-    for (int64_t t = 0; t < length; ++t, ++at) {
-      labels[at] = row.items[first + t];
-      items[at] = first + t > 0 ? row.items[first + t - 1] : kPaddingItem;
-    }
+TrainingExample next_items(const TrainingRow& row) {
+  const int64_t length = row.length(), first = std::ssize(row.items) - length;  // of the labels
+  TrainingExample example;
+  for (int64_t t = first; t < first + length; ++t) {
+    example.items.push_back(t > 0 ? row.items[t - 1] : kPaddingItem);
+    example.labels.push_back(row.items[t]);
   }
-  *starts = at;
+  return example;
+}
+
+PackedBatch pack(std::span<const TrainingExample> examples) {
+  std::vector<int64_t> items, labels, starts = {0}, wanted;
+  for (const TrainingExample& example : examples) {
+    items.insert(items.end(), example.items.begin(), example.items.end());
+    labels.insert(labels.end(), example.labels.begin(), example.labels.end());
+    starts.push_back(std::ssize(items));
+  }
+  for (int64_t p = 0; p < std::ssize(labels); ++p)
+    if (labels[p] != kPaddingItem) wanted.push_back(p);
+  PackedBatch batch{.items = at::tensor(items, at::kLong),
+                    .labels = at::tensor(labels, at::kLong),
+                    .row_starts = at::tensor(starts, at::kLong)};
+  if (wanted.size() < labels.size()) batch.wanted = at::tensor(wanted, at::kLong);
   return batch;
 }
 
-PackedBatch pack_histories(std::span<const std::span<const int32_t>> histories,
-                           int64_t max_length) {
-  const auto length_of = [&](std::span<const int32_t> history) {
-    return std::min(static_cast<int64_t>(history.size()), max_length);
-  };
-  int64_t positions = 0;
-  for (const auto history : histories) {
-    TANDEM_CHECK(!history.empty());
-    positions += length_of(history);
+PackedBatch pack_questions(std::span<const std::vector<int64_t>> rows) {
+  std::vector<int64_t> items, starts = {0}, last;
+  for (const std::vector<int64_t>& row : rows) {
+    TANDEM_CHECK(!row.empty());
+    items.insert(items.end(), row.begin(), row.end());
+    starts.push_back(std::ssize(items));
+    last.push_back(std::ssize(items) - 1);
   }
-  PackedBatch batch = empty_batch(positions, static_cast<int64_t>(histories.size()));
-  int64_t* items = batch.items.data_ptr<int64_t>();
-  int64_t* starts = batch.row_starts.data_ptr<int64_t>();
-  int64_t at = 0;
-  for (const auto history : histories) {
-    *starts++ = at;
-    for (const int32_t item : history.last(length_of(history))) items[at++] = item;
-  }
-  *starts = at;
-  return batch;
+  const at::Tensor all = at::tensor(items, at::kLong);
+  return {.items = all,
+          .labels = at::zeros_like(all),
+          .row_starts = at::tensor(starts, at::kLong),
+          .wanted = at::tensor(last, at::kLong)};
 }
 
 }  // namespace tandem

@@ -34,7 +34,8 @@ void check_windows(const fs::path& folder, OracleReport& report) {
   for (const auto& [user, items] : sequences.items()) {
     const auto sequence = items.get<std::vector<int32_t>>();
     for (const TrainingRow& row : training_rows(sequence, max_length)) {
-      const PackedBatch batch = pack_rows({&row, 1});
+      const TrainingExample example[] = {next_items(row)};
+      const PackedBatch batch = pack(example);
       inputs.push_back(padded(batch.items, max_length));
       labels.push_back(padded(batch.labels, max_length));
     }

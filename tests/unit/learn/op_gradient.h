@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <vector>
 
 #include "core/rng.h"
 
@@ -48,6 +49,24 @@ inline void expect_gradient(const std::function<at::Tensor()>& f, at::Tensor x, 
     EXPECT_NEAR(found.data_ptr<double>()[i], (above - below) / (2 * kStep), 1e-7)
         << "element " << i;
   }
+}
+
+// Value and gradients, by every input, of sum(weights * f(inputs)), weights the same for a given
+// shape.
+inline std::vector<at::Tensor> value_and_gradients(
+    const std::function<at::Tensor(const std::vector<at::Tensor>&)>& f,
+    const std::vector<at::Tensor>& inputs, at::ScalarType type) {
+  std::vector<at::Tensor> leaves;
+  for (const at::Tensor& input : inputs) {
+    leaves.push_back(input.detach().to(type, /*non_blocking=*/false, /*copy=*/true));
+    leaves.back().set_requires_grad(true);
+  }
+  const at::Tensor value = f(leaves);
+  Rng rng(99);
+  (value * random_tensor(value.sizes(), rng, type)).sum().backward();
+  std::vector<at::Tensor> results{value.detach()};
+  for (const at::Tensor& leaf : leaves) results.push_back(leaf.grad().clone());
+  return results;
 }
 
 }  // namespace tandem::test

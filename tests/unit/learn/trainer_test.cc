@@ -34,6 +34,12 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+PackedBatch pack_rows(const std::vector<TrainingRow>& rows) {
+  std::vector<TrainingExample> examples;
+  for (const TrainingRow& row : rows) examples.push_back(next_items(row));
+  return pack(examples);
+}
+
 TEST(TrainingRows, AShortSequenceIsOneRowThatBeginsWithPadding) {
   const Items items{7, 8, 9};
   const auto rows = training_rows(items, 3);

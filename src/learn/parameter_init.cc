@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "learn/lrurec/init.h"
+#include "learn/parameter_init.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -28,7 +28,7 @@ Rng stream(uint64_t seed, std::string_view name) {
 
 }  // namespace
 
-at::Tensor LruRecInit::normal(std::string_view name, at::IntArrayRef shape) const {
+at::Tensor ParameterInit::normal(std::string_view name, at::IntArrayRef shape) const {
   Rng rng = stream(seed_, name);
   at::Tensor result = at::empty(shape, at::kFloat);
   float* values = result.data_ptr<float>();
@@ -41,7 +41,15 @@ at::Tensor LruRecInit::normal(std::string_view name, at::IntArrayRef shape) cons
   return result;
 }
 
-at::Tensor LruRecInit::ring(std::string_view name, int64_t channels) const {
+at::Tensor ParameterInit::unit_normal(std::string_view name, at::IntArrayRef shape) const {
+  Rng rng = stream(seed_, name);
+  at::Tensor result = at::empty(shape, at::kFloat);
+  float* values = result.data_ptr<float>();
+  for (int64_t i = 0; i < result.numel(); ++i) values[i] = static_cast<float>(rng.normal());
+  return result;
+}
+
+at::Tensor ParameterInit::ring(std::string_view name, int64_t channels) const {
   Rng rng = stream(seed_, name);
   at::Tensor result = at::empty({3, channels}, at::kFloat);
   float* values = result.data_ptr<float>();
@@ -56,7 +64,7 @@ at::Tensor LruRecInit::ring(std::string_view name, int64_t channels) const {
   return result;
 }
 
-at::Tensor LruRecInit::constant(at::IntArrayRef shape, float value) const {
+at::Tensor ParameterInit::constant(at::IntArrayRef shape, float value) const {
   return at::full(shape, value, at::kFloat);
 }
 
