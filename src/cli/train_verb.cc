@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <memory>
 #include <string>
 
@@ -11,7 +13,11 @@ namespace {
 constexpr const char* kRetrieverFooter =
     "Writes model.safetensors, config.json, config.yaml, run.json, metrics.jsonl, TensorBoard\n"
     "events and checkpoints to the run folder. Several processes train together under\n"
-    "`mpirun -np N tandem train retriever ...`.\n\n";
+    "`mpirun -np N tandem train retriever ...`.\n\n"
+    "--folds K also trains, into RUN/folds/0 to K-1, a retriever without the users of each fold\n"
+    "(user number modulo K): `train ranker --set train.negatives=crossfit` takes each training\n"
+    "prompt's candidates from the one that has not seen its user. --resume goes on in the fold\n"
+    "that was interrupted, or adds folds to a finished run.\n\n";
 
 constexpr const char* kRankerFooter =
     "Trains LlamaRec's ranker: the base learns to answer with the letter of the next item among\n"
@@ -29,9 +35,15 @@ void add_retriever(CLI::App& train) {
       "Train LRURec, SASRec, NARM or BERT4Rec (model.type), with validation and early stopping");
   verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
       ->required();
+  auto folds = std::make_shared<int64_t>(0);
+  verb->add_option("--folds", *folds, "also train on all folds of the users but one, for each fold")
+      ->check(CLI::Range(2, 1000));
   add_training_options(*verb, *request);
   verb->footer([] { return kRetrieverFooter + training_keys("train retriever"); });
-  verb->callback([request] { load_learn().train_retriever(*request); });
+  verb->callback([request, folds] {
+    if (*folds > 0) request->assignments.push_back(fmt::format("data.folds={}", *folds));
+    load_learn().train_retriever(*request);
+  });
 }
 
 void add_ranker(CLI::App& train) {
@@ -40,7 +52,8 @@ void add_ranker(CLI::App& train) {
       "ranker", "Tune a Llama to rank a retriever's candidates (LoRA, QLoRA or all weights)");
   verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
       ->required();
-  verb->add_option("--base", request->base, "Hugging Face folder of the base model")
+  verb->add_option("--base", request->base,
+                   "Hugging Face folder of the base model, or a ranker's run with a tuned model")
       ->required()
       ->check(CLI::ExistingDirectory);
   verb->add_option("--candidates-valid", request->candidates_valid,
@@ -48,7 +61,7 @@ void add_ranker(CLI::App& train) {
       ->check(CLI::ExistingFile);
   verb->add_option("--retriever", request->retriever,
                    "a retriever's run: finds the candidates to validate on, and "
-                   "with train.negatives=retriever those to train on")
+                   "with train.negatives=retriever or crossfit those to train on")
       ->check(CLI::ExistingDirectory);
   add_training_options(*verb, *request);
   verb->footer([] { return kRankerFooter + training_keys("train ranker"); });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "core/sha256.h"
 
@@ -247,6 +248,26 @@ PromptEncoder::TrainingText PromptEncoder::encode_training(std::string_view prom
   text.eos = std::ssize(text.ids) - 1;
   text.letter = text.eos - 1;
   return text;
+}
+
+HistoryTokens PromptEncoder::history_tokens(const std::string& prompt, const std::string& history,
+                                            const PromptConfig& config) const {
+  // Candidates in front of the history shift it; its own text is then found behind them.
+  const size_t begin = prompt.find(history, config.text.find("{history}"));
+  TANDEM_CHECK(begin != std::string::npos, "the prompt does not hold its history");
+  const auto characters = [&](size_t from, size_t count) {
+    return std::count_if(prompt.begin() + static_cast<int64_t>(from),
+                         prompt.begin() + static_cast<int64_t>(from + count),
+                         [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  };
+  const int64_t first = characters(0, begin), last = first + characters(begin, history.size());
+  const std::vector<TokenSpan> spans = tokenizer_.encode_with_offsets(prompt).offsets;
+  HistoryTokens tokens{.of_prompt = std::ssize(spans)};
+  for (const TokenSpan& span : spans) {
+    tokens.begin += span.end <= first;
+    tokens.end += span.begin < last;
+  }
+  return tokens;
 }
 
 int32_t PromptEncoder::letter_token(std::string_view prompt, std::string_view letter) const {

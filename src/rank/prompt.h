@@ -86,6 +86,12 @@ std::string render_history(const PromptConfig& config, Titles history);
 // the history are shown. ShapeError for no candidates or more than num_candidates.
 std::string render_prompt(const PromptConfig& config, Titles history, Titles candidates);
 
+// Which tokens of a prompt hold some of its history: [begin, end) of `of_prompt` tokens, without
+// BOS and before any are cut.
+struct HistoryTokens {
+  int64_t begin = 0, end = 0, of_prompt = 0;
+};
+
 // Prompt text to token ids, with the checks that need no fixed ids.
 class PromptEncoder {
  public:
@@ -101,6 +107,10 @@ class PromptEncoder {
   };
   // DataError when prompt and letter do not give the prompt's ids and one more.
   TrainingText encode_training(std::string_view prompt, std::string_view letter) const;
+
+  // history: as render_history wrote it into the prompt of this configuration.
+  HistoryTokens history_tokens(const std::string& prompt, const std::string& history,
+                               const PromptConfig& config) const;
 
   // The one token that the letter adds to the prompt. DataError when it adds anything else.
   int32_t letter_token(std::string_view prompt, std::string_view letter) const;

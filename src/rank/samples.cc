@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rank/samples.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/check.h"
@@ -25,6 +27,14 @@ int32_t answer_of(const Dataset& dataset, const TrainingPrefix& prefix) {
 
 int64_t place_of(std::span<const int32_t> items, int32_t item) {
   return std::ranges::find(items, item) - items.begin();
+}
+
+std::vector<std::string> newest_titles(const PromptConfig& config, const ItemTitles& titles,
+                                       const RankingSample& sample) {
+  const auto shown = std::min(sample.history.size(), static_cast<size_t>(config.max_history));
+  std::vector<std::string> newest;
+  for (const int32_t item : sample.history.last(shown)) newest.push_back(titles[item]);
+  return newest;
 }
 
 // Draws for one sample; of epoch e the counter's word holds e, so epochs are told apart up to 2^32.
@@ -67,6 +77,16 @@ RankingSample uniform_sample(const Dataset& dataset, const TrainingPrefix& prefi
   return sample;
 }
 
+std::string PrefixCandidates::describe() const {
+  const int64_t all = std::ssize(answer_rank), found = all - std::ranges::count(answer_rank, 0);
+  const auto percent = [](int64_t part, int64_t whole) {
+    return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<int64_t>(1, whole));
+  };
+  return fmt::format(
+      "answer in the top {} in {:.1f} % of {} training prompts, and first in {:.1f} % of those",
+      num_candidates, percent(found, all), all, percent(std::ranges::count(answer_rank, 1), found));
+}
+
 PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& dataset,
                                        std::span<const TrainingPrefix> prefixes, int64_t k,
                                        ThreadPool& pool) {
@@ -75,7 +95,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
   check_fits(retriever->config(), dataset, path.string());
   PrefixCandidates result{.num_candidates = k};
   result.items.resize(prefixes.size() * static_cast<size_t>(k));
-  result.holds_answer.resize(prefixes.size());
+  result.answer_rank.resize(prefixes.size());
   Progress progress("retrieving for training", std::ssize(prefixes), "samples");
   for (int64_t begin = 0; begin < std::ssize(prefixes); begin += kAtOnce) {
     if (interrupted()) throw Interrupted("stopped while retrieving for training");
@@ -89,7 +109,8 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
       const std::vector<ScoredItem>& list = lists[i - begin];
       for (int64_t place = 0; place < std::ssize(list); ++place) {
         result.items[i * k + place] = list[place].item;
-        if (list[place].item == answer) result.holds_answer[i] = 1;
+        if (list[place].item == answer)
+          result.answer_rank[static_cast<size_t>(i)] = static_cast<int32_t>(place + 1);
       }
     }
     progress.update(end);
@@ -163,14 +184,16 @@ CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset
   return rank_users(*retriever, dataset, split, k, SeenItems::kWindow, pool).candidates;
 }
 
+std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,
+                                  const RankingSample& sample) {
+  return render_history(config, newest_titles(config, titles, sample));
+}
+
 std::string render_sample(const PromptConfig& config, const ItemTitles& titles,
                           const RankingSample& sample) {
-  const auto newest =
-      sample.history.last(std::min(sample.history.size(), static_cast<size_t>(config.max_history)));
-  std::vector<std::string> history, candidates;
-  for (const int32_t item : newest) history.push_back(titles[item]);
+  std::vector<std::string> candidates;
   for (const int32_t item : sample.candidates) candidates.push_back(titles[item]);
-  return render_prompt(config, history, candidates);
+  return render_prompt(config, newest_titles(config, titles, sample), candidates);
 }
 
 }  // namespace tandem

@@ -40,10 +40,12 @@ RankingSample uniform_sample(const Dataset& dataset, const TrainingPrefix& prefi
 
 // Candidates of training prefixes as a retriever ranks them: what evaluation shows the ranker.
 struct PrefixCandidates {
-  int64_t num_candidates = 0;       // K
-  std::vector<int32_t> items = {};  // [prefixes, K], best first; 0 fills a shorter row
-  // Whether the answer of prefix i is among them.
-  std::vector<uint8_t> holds_answer = {};
+  int64_t num_candidates = 0;             // K
+  std::vector<int32_t> items = {};        // [prefixes, K], best first; 0 fills a shorter row
+  std::vector<int32_t> answer_rank = {};  // of prefix i's answer, from 1; 0 when not among them
+
+  // "answer in the top 20 in 27.0 % of 84542 training prompts, and first in 17.8 % of those"
+  std::string describe() const;
 };
 
 // The retriever of a run folder, applied to each prefix without its answer; items of the window are
@@ -70,7 +72,9 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
                              int64_t k, ThreadPool& pool);
 
-// The sample as prompt text.
+// The sample's history as its prompt shows it, and the whole prompt.
+std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,
+                                  const RankingSample& sample);
 std::string render_sample(const PromptConfig& config, const ItemTitles& titles,
                           const RankingSample& sample);
 

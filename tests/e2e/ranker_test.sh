@@ -70,15 +70,36 @@ for other in $others; do
 done
 
 # What training found on the validation subset is what the engine finds with the run alone.
-"$tandem" --quiet rerank --ranker lora --dataset data --candidates valid.safetensors --split valid --json > valid.json
+"$tandem" --quiet eval --ranker lora --dataset data --retriever valid.safetensors --split valid --json > valid.json
 best=$(json_number best < lora/run.json)
-engine=$(sed -n '/"ranker"/,$p' valid.json | grep -A1 '"NDCG@10"' | json_number value)
+engine=$(sed -n '/"letters"/,$p' valid.json | grep -A1 '"NDCG@10"' | json_number value)
 awk -v a="$best" -v b="$engine" 'BEGIN { d = a - b; exit !(d < 2e-3 && d > -2e-3 && a > 0) }' ||
   fail "validation NDCG@10 $best in training, $engine in the engine"
 
-"$tandem" --quiet rerank --ranker lora --dataset data --candidates test.safetensors --output eval > eval.txt
-"$tandem" --quiet compare eval/retriever-overall eval/overall > compare.txt
-"$tandem" --quiet rerank --base base --dataset data --retriever retriever --user u7 > user.txt
+"$tandem" --quiet eval --ranker lora --likelihood base --dataset data --retriever test.safetensors --output eval \
+  --history-lengths 1,2 --position-bias --permutations 2 --generate --users 2 --resamples 50 > eval.txt
+for part in lists history_length shortened_history position_bias examples generation; do
+  grep -q "\"$part\"" eval/beyond_utility.json || fail "no $part in beyond_utility.json"
+done
+grep -q "by the place of the truth" eval/report.html || fail "report.html shows no position bias"
+! grep -q "http" eval/report.html || fail "report.html names something outside"
+"$tandem" --quiet report eval lora --dataset data --output report.html > /dev/null
+grep -q "Training loss" report.html || fail "report shows no training"
+"$tandem" --quiet compare eval/all/lrurec eval/all/letters > compare.txt
+
+# pretrain leaves its prompt beside the model; --set goes over it.
+grep -q '"history_item"' base/prompt.json || fail "pretrain left no prompt"
+likelihood=("$tandem" --quiet eval --likelihood base --dataset data --retriever test.safetensors --resamples 50 --json)
+"${likelihood[@]}" > as-pretrained.json
+"${likelihood[@]}" --set 'prompt.history_item=({number}) {title}' > as-said.json
+same as-pretrained.json as-said.json
+"${likelihood[@]}" --set 'prompt.history_item={title}' > otherwise.json
+! cmp -s as-pretrained.json otherwise.json || fail "--set does not go over the model's prompt"
+
+code=0
+"$tandem" --quiet rerank --ranker lora --dataset data --candidates test.safetensors 2> error.txt || code=$?
+[ $code = 2 ] && grep -q "tandem eval" error.txt || fail "rerank without a user: code $code, $(cat error.txt)"
+"$tandem" --quiet rerank --base base --dataset data --retriever retriever --user u7 --permutations 3 > user.txt
 "$tandem" --quiet rerank --ranker lora --history "i1; i2" --candidates "i3; i4; i5" --json > titles.json
 [ "$(grep -c '"letter"' titles.json)" = 3 ] || fail "three candidates, but: $(cat titles.json)"
 
@@ -87,8 +108,48 @@ few="--set train.max_steps=3 --set valid.every=3 --set train.batch=4"
 "${ranker[@]}" $few --set model.tuning=full --retriever retriever --set train.negatives=retriever \
   --set train.order=retrieval --set train.only_retrieved=true --set train.eos=false --output full
 for run in qlora full; do
-  "$tandem" --quiet rerank --ranker $run --dataset data --candidates test.safetensors > $run.txt
+  "$tandem" --quiet eval --ranker $run --dataset data --retriever test.safetensors > $run.txt
 done
+
+# Cross-fitting: a run killed in a fold goes on there; the ranker binds letters with soft targets, then learns from
+# cross-fitted candidates, starting from that run.
+folds=("$tandem" --quiet train retriever --dataset data --threads 1 --set train.max_steps=40 --set model.width=16
+  --set model.max_length=10 --set valid.every=10 --set checkpoint.every=7 --set log.every=1 --folds 3)
+"${folds[@]}" --output folds
+"${folds[@]}" --output folds-killed &
+process=$!
+for ((i = 0; i < 1200; ++i)); do
+  [ "$(cat folds-killed/folds/1/metrics.jsonl 2>/dev/null | wc -l)" -lt 15 ] || break
+  sleep 0.02
+done
+kill -KILL $process 2>/dev/null || fail "the folds were done before they were killed"
+wait $process 2>/dev/null || true
+[ ! -e folds-killed/folds/2/model.safetensors ] || fail "killed in the last fold"
+if "${ranker[@]}" --retriever folds-killed --set train.negatives=crossfit --output refused 2> refused.txt; then
+  fail "half-trained folds were taken"
+fi
+grep -q "not finished" refused.txt || fail "$(cat refused.txt)"
+"${folds[@]}" --output folds-killed --resume
+for part in . folds/0 folds/1 folds/2; do
+  same folds/$part/model.safetensors folds-killed/$part/model.safetensors
+done
+if cmp -s folds/model.safetensors folds/folds/0/model.safetensors; then fail "a fold saw all users"; fi
+grep -q "data.fold: 1" folds/folds/1/config.yaml || fail "fold 1 does not say so"
+if "${ranker[@]}" --retriever retriever --set train.negatives=crossfit --output refused 2> refused.txt; then
+  fail "a retriever without folds was taken"
+fi
+grep -q "without folds" refused.txt || fail "$(cat refused.txt)"
+
+binding=("${ranker[@]}" --set model.tuning=full --set train.batch=6 --set loss.soft_target=0.7 --set loss.language=0.2)
+"${binding[@]}" --output bound
+kill_and_resume bound-killed 12 "${binding[@]}"
+same bound/model/model.safetensors bound-killed/model/model.safetensors
+[ "$(values_of loss bound)" = "$(values_of loss bound-killed)" ] || fail "the loss curve with soft targets differs"
+"$tandem" train ranker --dataset data --base bound --retriever folds --threads 1 --set model.tuning=full \
+  --set train.max_steps=3 --set valid.every=3 --set train.batch=4 --set train.negatives=crossfit \
+  --set train.order=retrieval --set train.only_retrieved=true --output crossfit 2> crossfit.txt
+grep -q "crossfit candidates: answer in the top 20 in .* % of .* training prompts" crossfit.txt || fail "$(cat crossfit.txt)"
+"$tandem" --quiet eval --ranker crossfit --dataset data --retriever test.safetensors > crossfit-eval.txt
 
 "${ranker[@]}" --set train.batch=6 --set train.max_steps=100000 --set train.epochs=100000 --set valid.patience=0 \
   --output stopped &

@@ -18,9 +18,38 @@ at::Tensor to_tensor(const std::vector<int64_t>& values) {
   return tensor;
 }
 
+at::Tensor to_tensor(const std::vector<double>& values) {
+  at::Tensor tensor = at::empty({std::ssize(values)}, at::kDouble);
+  std::copy(values.begin(), values.end(), tensor.data_ptr<double>());
+  return tensor;
+}
+
+// All labels with their weights, and the soft ones.
+HeadTargets pack_targets(std::span<const SupervisedText> texts, double scale) {
+  std::vector<int64_t> starts{0}, tokens;
+  std::vector<double> weights;
+  for (const SupervisedText& text : texts) {
+    TANDEM_CHECK(text.weights.empty() || text.weights.size() == text.labels.size());
+    auto soft = text.soft.begin();
+    for (size_t i = 0; i < text.labels.size(); ++i) {
+      tokens.push_back(text.labels[i]);
+      weights.push_back(scale * (text.weights.empty() ? 1.0 : text.weights[i]));
+      for (; soft != text.soft.end() && soft->label == static_cast<int64_t>(i); ++soft) {
+        tokens.push_back(soft->token);
+        weights.push_back(scale * soft->weight);
+      }
+      starts.push_back(std::ssize(tokens));
+    }
+    TANDEM_CHECK(soft == text.soft.end(), "soft labels out of order");
+  }
+  return {.starts = to_tensor(starts), .tokens = to_tensor(tokens), .weights = to_tensor(weights)};
+}
+
+bool is_weighted(const SupervisedText& text) { return !text.weights.empty() || !text.soft.empty(); }
+
 }  // namespace
 
-SupervisedBatch pack_texts(std::span<const SupervisedText> texts) {
+SupervisedBatch pack_texts(std::span<const SupervisedText> texts, int64_t num_labels) {
   std::vector<int64_t> tokens, starts{0}, positions, labels;
   for (const SupervisedText& text : texts) {
     for (const int64_t position : text.positions) positions.push_back(starts.back() + position);
@@ -28,8 +57,12 @@ SupervisedBatch pack_texts(std::span<const SupervisedText> texts) {
     labels.insert(labels.end(), text.labels.begin(), text.labels.end());
     starts.push_back(std::ssize(tokens));
   }
-  return {.packed = {.tokens = to_tensor(tokens), .row_starts = to_tensor(starts)},
-          .supervised = {.positions = to_tensor(positions), .labels = to_tensor(labels)}};
+  SupervisedBatch batch{
+      .packed = {.tokens = to_tensor(tokens), .row_starts = to_tensor(starts)},
+      .supervised = {.positions = to_tensor(positions), .labels = to_tensor(labels)}};
+  if (std::ranges::any_of(texts, is_weighted))
+    batch.supervised.targets = pack_targets(texts, 1.0 / static_cast<double>(num_labels));
+  return batch;
 }
 
 PackedTokens pack_prompts(std::span<const std::vector<int32_t>> prompts) {
@@ -69,9 +102,8 @@ bool LlamaTask::decayed(std::string_view name) const {
 }
 
 double LlamaTask::add_gradients(const StepPart& part, double weight) const {
-  std::vector<SupervisedText> texts;
-  for (const int64_t sample : part.own()) texts.push_back(text(sample, part.epoch));
-  const SupervisedBatch batch = pack_texts(texts);
+  const std::vector<SupervisedText> texts = this->texts(part.own(), part.epoch);
+  const SupervisedBatch batch = pack_texts(texts, num_labels(part.own(), part.epoch));
   // Alive until the backward pass, which draws the masks of checkpointed layers again.
   const TextDropout dropout(seed_, static_cast<uint64_t>(part.step), part.begin, texts);
   const at::Tensor loss = model_.loss(batch.packed, batch.supervised, &dropout).mul(weight);

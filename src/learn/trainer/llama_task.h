@@ -11,18 +11,30 @@
 
 namespace tandem {
 
+// A further token that the position of labels[label] is to say.
+struct SoftLabel {
+  int64_t label = 0;
+  int32_t token = 0;
+  double weight = 0;
+};
+
 // A token sequence with labels: at positions[i] the next token is to be labels[i].
 struct SupervisedText {
   std::vector<int32_t> ids = {};  // without tokens behind the last position
   std::vector<int64_t> positions = {};
   std::vector<int32_t> labels = {};
+  // Of each label in the sum of losses that is divided by the number of labels; empty: all 1.
+  std::vector<double> weights = {};
+  std::vector<SoftLabel> soft = {};  // in the order of their labels
 };
 
 struct SupervisedBatch {
   PackedTokens packed;
   SupervisedPositions supervised;
 };
-SupervisedBatch pack_texts(std::span<const SupervisedText> texts);
+// num_labels: what the sum of losses is divided by where texts have weights or soft labels; without
+// them the loss is the mean over all labels.
+SupervisedBatch pack_texts(std::span<const SupervisedText> texts, int64_t num_labels = 1);
 PackedTokens pack_prompts(std::span<const std::vector<int32_t>> prompts);
 
 // Masks drawn for each text alone by its place in the step, so that they do not depend on how the
@@ -55,7 +67,8 @@ class LlamaTask : public TrainingTask {
                    std::span<const NamedParameter> parameters) const override;
 
  protected:
-  virtual SupervisedText text(int64_t sample, int64_t epoch) const = 0;
+  virtual std::vector<SupervisedText> texts(std::span<const int64_t> samples,
+                                            int64_t epoch) const = 0;
   const LlamaModel& model() const { return model_; }
 
  private:

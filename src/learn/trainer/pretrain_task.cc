@@ -157,8 +157,11 @@ int64_t PretrainTask::num_labels(std::span<const int64_t> samples, int64_t) cons
   return labels;
 }
 
-SupervisedText PretrainTask::text(int64_t sample, int64_t) const {
-  return whole_text(texts_.train[static_cast<size_t>(sample)]);
+std::vector<SupervisedText> PretrainTask::texts(std::span<const int64_t> samples, int64_t) const {
+  std::vector<SupervisedText> texts;
+  for (const int64_t sample : samples)
+    texts.push_back(whole_text(texts_.train[static_cast<size_t>(sample)]));
+  return texts;
 }
 
 void PretrainTask::write_model(const fs::path& folder,

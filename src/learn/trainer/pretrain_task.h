@@ -46,7 +46,7 @@ class PretrainTask : public LlamaTask {
                    std::span<const NamedParameter> parameters) const override;
 
  protected:
-  SupervisedText text(int64_t sample, int64_t epoch) const override;
+  std::vector<SupervisedText> texts(std::span<const int64_t> samples, int64_t epoch) const override;
 
  private:
   Tokenizer::SpecialIds special_ids_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/ranker_config.h"
 
+#include <cmath>
 #include <sstream>
 
 #include "core/error.h"
@@ -35,14 +36,21 @@ ConfigSchema RankerConfig::schema() {
   schema.add("lora.dropout", &lora_dropout, "dropout of the adapters' input");
   schema.add("lora.targets", &lora_targets, "projections with an adapter, with commas");
   schema.add("train.negatives", &negatives,
-             "candidates beside the answer: uniform (as LlamaRec) or retriever (its best items)",
-             {"uniform", "retriever"});
+             "candidates beside the answer: uniform (as LlamaRec), retriever (its best items) or "
+             "crossfit (the best items of a retriever that has not seen the user)",
+             {"uniform", "retriever", "crossfit"});
   schema.add("train.order", &order,
-             "order of the candidates: shuffled, or retrieval (with train.negatives=retriever)",
+             "order of the candidates: shuffled, or retrieval (not with train.negatives=uniform)",
              {"shuffled", "retrieval"});
   schema.add("train.only_retrieved", &only_retrieved,
-             "train.negatives=retriever: only samples whose answer the retriever found itself");
+             "only samples whose answer the retriever found itself (not with "
+             "train.negatives=uniform)");
   schema.add("train.eos", &train_eos, "loss on the end of text behind the letter, too");
+  schema.add("loss.soft_target", &soft_target,
+             "share of the letter's loss whose target is not the true letter but how likely the "
+             "base as it was before training finds each candidate's title");
+  schema.add("loss.language", &language,
+             "weight of the loss on the history's own tokens, beside the answer's");
   add_keys(
       schema, "prompts a micro-batch",
       "what the best checkpoint has most of on the valid retrieval subset: Recall, NDCG or MRR "
@@ -59,8 +67,13 @@ void RankerConfig::validate() const {
   if (tuning != "full") llama_options().lora->validate();
   if (negatives == "uniform" && (order != "shuffled" || only_retrieved)) {
     throw ConfigError(
-        "train.order=retrieval and train.only_retrieved need train.negatives=retriever");
+        "train.order=retrieval and train.only_retrieved need train.negatives=retriever or "
+        "crossfit");
   }
+  if (!(soft_target >= 0 && soft_target <= 1))
+    throw ConfigError("loss.soft_target is {}; expected 0 to 1", soft_target);
+  if (!(language >= 0 && std::isfinite(language)))
+    throw ConfigError("loss.language is {}; expected 0 or more", language);
   ValidationMetrics().value(metric);
 }
 

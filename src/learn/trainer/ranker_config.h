@@ -25,6 +25,7 @@ struct RankerConfig : TrainOptions {
   std::string negatives = "uniform", order = "shuffled";
   bool only_retrieved = false;
   bool train_eos = true;
+  double soft_target = 0, language = 0;
   int64_t valid_users = 0;
   PromptConfig prompt;
 

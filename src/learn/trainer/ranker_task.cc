@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "core/sha256.h"
 #include "learn/trainer/validation.h"
+#include "rank/title_likelihood.h"
 
 namespace tandem {
 namespace {
@@ -20,21 +21,20 @@ constexpr int64_t kTokensAtOnce = 4096;  // of prompts in validation
 
 RankerTask::RankerTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
                        const Dataset& dataset, const RankerConfig& config,
-                       const CandidateSet& valid, const PrefixCandidates& prefix_candidates,
-                       ThreadPool& pool)
+                       const RankerInputs& inputs, ThreadPool& pool)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),
       dataset_(dataset),
       config_(config),
-      prefix_candidates_(prefix_candidates),
+      inputs_(inputs),
+      pool_(pool),
       cutter_(config.prompt, tokenizer),
       titles_(dataset, cutter_, pool),
       encoder_(tokenizer, config.prompt),
       verbalizer_(make_verbalizer(encoder_, config.prompt)),
       prefixes_(training_prefixes(dataset)),
-      valid_(subset_samples(dataset, valid, config.prompt.num_candidates)) {
+      valid_(subset_samples(dataset, inputs.valid, config.prompt.num_candidates)) {
   for (int64_t i = 0; i < std::ssize(prefixes_); ++i) {
-    if (config.only_retrieved && prefix_candidates.holds_answer[static_cast<size_t>(i)] == 0)
-      continue;
+    if (config.only_retrieved && inputs.train.answer_rank[static_cast<size_t>(i)] == 0) continue;
     samples_.push_back(i);
   }
   if (samples_.empty()) throw DataError("{}: nothing to train on", dataset.folder().string());
@@ -52,8 +52,8 @@ RankerTask::RankerTask(LlamaModel& model, const HfFolder& base, const Tokenizer&
   Sha256 sha;
   sha.add(dataset.fingerprint()).add(titles_.fingerprint());
   sha.add(std::as_bytes(std::span(verbalizer_.trained)));
-  sha.add(std::as_bytes(std::span(valid.items)));
-  sha.add(std::as_bytes(std::span(prefix_candidates.items)));
+  sha.add(std::as_bytes(std::span(inputs.valid.items)));
+  sha.add(std::as_bytes(std::span(inputs.train.items)));
   fingerprint_ = sha.hex();
 }
 
@@ -61,33 +61,84 @@ int64_t RankerTask::num_labels(std::span<const int64_t> samples, int64_t) const 
   return std::ssize(samples) * (config_.train_eos ? 2 : 1);
 }
 
-SupervisedText RankerTask::text(int64_t sample, int64_t epoch) const {
+RankingSample RankerTask::question(int64_t sample, int64_t epoch) const {
   const int64_t number = samples_[static_cast<size_t>(sample)];
   const TrainingPrefix& prefix = prefixes_[static_cast<size_t>(number)];
   const auto seed = static_cast<uint64_t>(config_.seed);
-  RankingSample question;
-  if (config_.negatives == "uniform") {
-    question = uniform_sample(dataset_, prefix, config_.prompt.num_candidates, seed, epoch, number);
-  } else {
-    const auto k = static_cast<size_t>(prefix_candidates_.num_candidates);
-    const auto row =
-        std::span(prefix_candidates_.items).subspan(static_cast<size_t>(number) * k, k);
-    question =
-        retrieved_sample(dataset_, prefix, row, config_.order == "shuffled", seed, epoch, number);
-  }
-  PromptEncoder::TrainingText full = encoder_.encode_training(
-      render_sample(config_.prompt, titles_, question), letter_of(question.answer));
+  if (config_.negatives == "uniform")
+    return uniform_sample(dataset_, prefix, config_.prompt.num_candidates, seed, epoch, number);
+  const auto k = static_cast<size_t>(inputs_.train.num_candidates);
+  const auto row = std::span(inputs_.train.items).subspan(static_cast<size_t>(number) * k, k);
+  return retrieved_sample(dataset_, prefix, row, config_.order == "shuffled", seed, epoch, number);
+}
+
+SupervisedText RankerTask::text(const RankingSample& question) const {
+  const std::string prompt = render_sample(config_.prompt, titles_, question);
+  PromptEncoder::TrainingText full = encoder_.encode_training(prompt, letter_of(question.answer));
   // Inputs end before the last label.
   SupervisedText text;
+  text.ids.assign(full.ids.begin(),
+                  full.ids.begin() + (config_.train_eos ? full.eos : full.letter));
+  if (config_.language > 0) add_language(prompt, question, full.letter, text);
   text.positions.push_back(full.letter - 1);
   text.labels.push_back(full.ids[static_cast<size_t>(full.letter)]);
   if (config_.train_eos) {
     text.positions.push_back(full.letter);
     text.labels.push_back(full.ids[static_cast<size_t>(full.eos)]);
   }
-  full.ids.resize(static_cast<size_t>(config_.train_eos ? full.eos : full.letter));
-  text.ids = std::move(full.ids);
+  if (!text.weights.empty()) text.weights.resize(text.labels.size(), 1.0);
   return text;
+}
+
+void RankerTask::add_language(const std::string& prompt, const RankingSample& question,
+                              int64_t letter, SupervisedText& text) const {
+  const HistoryTokens tokens = encoder_.history_tokens(
+      prompt, render_sample_history(config_.prompt, titles_, question), config_.prompt);
+  // Positions count from the letter, the token behind the prompt, as the prompt may lack its start.
+  for (int64_t t = tokens.begin; t < tokens.end; ++t) {
+    const int64_t position = letter - tokens.of_prompt + t;
+    if (position < 1) continue;
+    text.positions.push_back(position - 1);
+    text.labels.push_back(text.ids[static_cast<size_t>(position)]);
+  }
+  const double weight = config_.language * (config_.train_eos ? 2 : 1) /
+                        static_cast<double>(std::max<size_t>(1, text.labels.size()));
+  text.weights.assign(text.labels.size(), weight);
+}
+
+void RankerTask::add_soft_targets(std::span<const RankingSample> questions,
+                                  std::span<SupervisedText> texts) const {
+  const Ranker& teacher = *inputs_.teacher;
+  std::vector<SharedPrefix> prompts(questions.size());
+  pool_.parallel_for(std::ssize(questions), [&](int64_t i, int) {
+    prompts[static_cast<size_t>(i)] = likelihood_prompt(teacher.config(), teacher.encoder(),
+                                                        titles_, questions[static_cast<size_t>(i)]);
+  });
+  const Matrix scores = title_likelihoods(teacher.model(), prompts, pool_);
+  for (size_t i = 0; i < questions.size(); ++i) {
+    SupervisedText& text = texts[i];
+    const int64_t letter = std::ssize(text.labels) - (config_.train_eos ? 2 : 1);
+    text.weights.resize(text.labels.size(), 1.0);
+    text.weights[static_cast<size_t>(letter)] = 1 - config_.soft_target;
+    const auto count = std::ssize(questions[i].candidates);
+    const std::vector<double> shares = letter_probabilities(
+        {scores.row(static_cast<int64_t>(i)), static_cast<size_t>(count)}, count);
+    for (size_t c = 0; c < shares.size(); ++c)
+      text.soft.push_back({letter, verbalizer_.trained[c], config_.soft_target * shares[c]});
+  }
+}
+
+std::vector<SupervisedText> RankerTask::texts(std::span<const int64_t> samples,
+                                              int64_t epoch) const {
+  std::vector<RankingSample> questions(samples.size());
+  std::vector<SupervisedText> texts(samples.size());
+  pool_.parallel_for(std::ssize(samples), [&](int64_t i, int) {
+    const auto at = static_cast<size_t>(i);
+    questions[at] = question(samples[at], epoch);
+    texts[at] = text(questions[at]);
+  });
+  if (config_.soft_target > 0) add_soft_targets(questions, texts);
+  return texts;
 }
 
 // Ranks of the answers of validation samples [begin, end).

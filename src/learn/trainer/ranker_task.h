@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,20 +11,38 @@
 #include "learn/trainer/llama_task.h"
 #include "learn/trainer/ranker_config.h"
 #include "rank/prompt.h"
+#include "rank/ranker.h"
 #include "rank/samples.h"
 #include "rank/verbalizer.h"
 
 namespace tandem {
 
+// What a ranker is trained with beside its data set.
+struct RankerInputs {
+  CandidateSet valid = {};
+  PrefixCandidates train = {};  // of training_prefixes(dataset); not with negatives = uniform
+  // The base as it was before training, with loss.soft_target; else null.
+  std::unique_ptr<const Ranker> teacher = {};
+};
+
 // LlamaRec's ranker: one prompt for each prefix of the training sequences, loss on the letter and
 // the end of text; validated by the letters' logits on the users whose held-out item was retrieved.
+//
+// With s = loss.soft_target and g = loss.language, and CE the cross-entropy over all tokens, a
+// prompt's loss is the mean over its answer's labels (letter, and EOS if trained) of
+//
+//     (1 - s) CE(true letter) + s sum_c q(c) CE(letter of c)      at the letter
+//     CE(EOS)                                                     at the end
+//
+// plus g times the mean CE of its history's tokens. q is the softmax of the teacher's title
+// likelihoods over the candidates (title_likelihood.h); the engine computes them, a batch at a
+// time.
 class RankerTask : public LlamaTask {
  public:
-  // prefix_candidates: of training_prefixes(dataset), only with negatives = retriever. All must
-  // outlive the task. DataError when nothing can be trained or validated on.
+  // All must outlive the task. DataError when nothing can be trained or validated on.
   RankerTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
-             const Dataset& dataset, const RankerConfig& config, const CandidateSet& valid,
-             const PrefixCandidates& prefix_candidates, ThreadPool& pool);
+             const Dataset& dataset, const RankerConfig& config, const RankerInputs& inputs,
+             ThreadPool& pool);
 
   const Verbalizer& verbalizer() const { return verbalizer_; }
   int64_t num_valid_users() const { return std::ssize(valid_); }
@@ -33,14 +53,22 @@ class RankerTask : public LlamaTask {
   ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const override;
 
  protected:
-  SupervisedText text(int64_t sample, int64_t epoch) const override;
+  std::vector<SupervisedText> texts(std::span<const int64_t> samples, int64_t epoch) const override;
 
  private:
+  RankingSample question(int64_t sample, int64_t epoch) const;
+  SupervisedText text(const RankingSample& question) const;
+  // Labels on the history's tokens, in front of the answer's.
+  void add_language(const std::string& prompt, const RankingSample& question, int64_t letter,
+                    SupervisedText& text) const;
+  void add_soft_targets(std::span<const RankingSample> questions,
+                        std::span<SupervisedText> texts) const;
   std::vector<int64_t> rank_batch(size_t begin, size_t end) const;
 
   const Dataset& dataset_;
   const RankerConfig& config_;
-  const PrefixCandidates& prefix_candidates_;
+  const RankerInputs& inputs_;
+  ThreadPool& pool_;
   TitleCutter cutter_;
   ItemTitles titles_;
   PromptEncoder encoder_;

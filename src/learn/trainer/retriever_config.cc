@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/retriever_config.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "learn/trainer/validation.h"
 
@@ -39,6 +41,10 @@ ConfigSchema RetrieverConfig::schema() {
            "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50");
   schema.add("valid.exclude_history", &exclude_history,
              "validation never recommends padding or an item of the input window");
+  schema.add("data.folds", &folds.count,
+             "cut the users into so many folds, user number modulo folds; 0: no folds");
+  schema.add("data.fold", &folds.left_out,
+             "neither train nor validate on the users of this fold; -1: all users");
   return schema;
 }
 
@@ -53,6 +59,12 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
   }
   if (batch == 0) batch = max_length >= 200 ? 16 : 64;
 
+  check_at_least("data.folds", folds.count, 0);
+  if (folds.count == 1 || folds.count > dataset.num_users())
+    throw ConfigError("data.folds is {}; expected 0, or 2 to {} users", folds.count,
+                      dataset.num_users());
+  if (folds.left_out < -1 || folds.left_out >= std::max<int64_t>(folds.count, 0))
+    throw ConfigError("data.fold is {}; expected -1 to {}", folds.left_out, folds.count - 1);
   if (inner == 0) inner = model_type == "sasrec" ? 2 : 4;
   check_at_least("model.width", width, 1);
   check_at_least("model.blocks", blocks, 1);

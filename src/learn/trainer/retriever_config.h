@@ -6,6 +6,7 @@
 
 #include "core/config.h"
 #include "data/dataset.h"
+#include "data/folds.h"
 #include "learn/trainer/train_options.h"
 
 namespace tandem {
@@ -21,6 +22,7 @@ struct RetrieverConfig : TrainOptions {
   double mask_probability = 0.25;  // bert4rec
   int64_t max_masks = 0;           // likewise; 0: no limit
   bool exclude_history = false;
+  UserFolds folds;
 
   // The keys, bound to this object, which must outlive the schema.
   ConfigSchema schema();

@@ -32,9 +32,11 @@ PackedBatch to_device(PackedBatch batch, const at::Device& device) {
           .wanted = batch.wanted.defined() ? batch.wanted.to(device) : batch.wanted};
 }
 
-std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjective& objective) {
+std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjective& objective,
+                                  const UserFolds& folds) {
   std::vector<TrainingRow> rows;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
+    if (!folds.trains(user)) continue;
     const auto of_user = objective.rows(train_items(dataset, user));
     rows.insert(rows.end(), of_user.begin(), of_user.end());
   }
@@ -50,7 +52,20 @@ RetrieverTask::RetrieverTask(RetrieverModel& model, const TrainingObjective& obj
       objective_(objective),
       dataset_(dataset),
       config_(config),
-      rows_(all_rows(dataset, objective)) {}
+      rows_(all_rows(dataset, objective, config.folds)) {}
+
+std::string RetrieverTask::label() const {
+  const UserFolds& folds = config_.folds;
+  return folds.left_out < 0 ? "train"
+                            : fmt::format("train fold {} of {}", folds.left_out + 1, folds.count);
+}
+
+std::string RetrieverTask::fingerprint() const {
+  const UserFolds& folds = config_.folds;
+  return folds.left_out < 0 ? dataset_.fingerprint()
+                            : fmt::format("{} without fold {} of {}", dataset_.fingerprint(),
+                                          folds.left_out, folds.count);
+}
 
 std::vector<TrainingExample> RetrieverTask::examples(std::span<const int64_t> samples,
                                                      int64_t epoch) const {
@@ -82,7 +97,8 @@ double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
 
 ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
   const ValidationMetrics metrics = tandem::validate(
-      model_, objective_, dataset_, {.exclude_history = config_.exclude_history}, group, pool);
+      model_, objective_, dataset_,
+      {.exclude_history = config_.exclude_history, .folds = config_.folds}, group, pool);
   ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
   for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
     result.scalars.emplace_back(name, metrics.value(name));

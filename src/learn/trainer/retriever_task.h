@@ -20,7 +20,8 @@ class RetrieverTask : public TrainingTask {
 
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
   bool decayed(std::string_view name) const override { return model_.decayed(name); }
-  std::string fingerprint() const override { return dataset_.fingerprint(); }
+  std::string label() const override;
+  std::string fingerprint() const override;
   int64_t num_samples() const override { return std::ssize(rows_); }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   double add_gradients(const StepPart& part, double weight) const override;

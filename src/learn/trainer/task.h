@@ -49,6 +49,8 @@ class TrainingTask {
   virtual std::vector<NamedParameter> parameters() const = 0;
   // Whether weight decay applies to the parameter of this name.
   virtual bool decayed(std::string_view name) const = 0;
+  // What people see before the progress bar.
+  virtual std::string label() const { return "train"; }
   // What a resumed run must find unchanged (data, tokenizer, ...).
   virtual std::string fingerprint() const = 0;
 

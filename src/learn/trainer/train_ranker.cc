@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <optional>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "learn/llama/weights.h"
@@ -7,6 +10,8 @@
 #include "learn/trainer/ranker_config.h"
 #include "learn/trainer/ranker_task.h"
 #include "learn/trainer/session.h"
+#include "rank/crossfit.h"
+#include "rank/ranker.h"
 #include "rank/ranker_files.h"
 #include "tokenizer/files.h"
 
@@ -24,11 +29,31 @@ CandidateSet valid_candidates(const TrainRankerRequest& request, const Dataset& 
 
 PrefixCandidates training_candidates(const TrainRankerRequest& request, const Dataset& dataset,
                                      const RankerConfig& config, ThreadPool& pool) {
-  if (config.negatives != "retriever") return {};
+  if (config.negatives == "uniform") return {};
   if (request.retriever.empty())
-    throw UsageError("train.negatives=retriever needs --retriever RUN");
-  return retrieve_for_prefixes(request.retriever, dataset, training_prefixes(dataset),
-                               config.prompt.num_candidates, pool);
+    throw UsageError("train.negatives={} needs --retriever RUN", config.negatives);
+  const auto retrieve = config.negatives == "crossfit" ? retrieve_crossfit : retrieve_for_prefixes;
+  PrefixCandidates candidates = retrieve(request.retriever, dataset, training_prefixes(dataset),
+                                         config.prompt.num_candidates, pool);
+  spdlog::info("{} candidates: {}", config.negatives, candidates.describe());
+  return candidates;
+}
+
+// A ranker's run stands for the model that it holds.
+struct Start {
+  fs::path base;
+  std::optional<RankerFiles> run = {};
+};
+
+Start find_start(const fs::path& base) {
+  if (!is_ranker_run(base)) return {base};
+  const RankerFiles run = read_ranker_files(base);
+  if (run.model.empty())
+    throw UsageError(
+        "--base {}: the run holds an adapter, not a model; `tandem model merge` puts it into its "
+        "base {}",
+        base.string(), run.base);
+  return {base / run.model, run};
 }
 
 // Best adapter or model, and what `rerank` needs to know besides.
@@ -56,24 +81,30 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
     throw DeviceError("train ranker runs on the CPU; --device {} is not supported yet",
                       session.device());
   RankerConfig config;
+  const Start start = find_start(request.base);
+  if (start.run) config.prompt = start.run->prompt;  // the same unless told otherwise
   read_config(config.schema(), request);
   config.validate();
   const Dataset dataset = Dataset::open(request.dataset);
-  const auto tokenizer = load_tokenizer(request.base);
-  const auto base = std::make_shared<HfFolder>(request.base);
+  const auto tokenizer = load_tokenizer(start.base);
+  const auto base = std::make_shared<HfFolder>(start.base);
   const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
   LlamaModel model(*weights, config.llama_options());
 
-  const CandidateSet valid = valid_candidates(request, dataset, config, session.pool());
-  const PrefixCandidates negatives = training_candidates(request, dataset, config, session.pool());
-  RankerTask task(model, *base, *tokenizer, dataset, config, valid, negatives, session.pool());
+  const RankerInputs inputs{
+      .valid = valid_candidates(request, dataset, config, session.pool()),
+      .train = training_candidates(request, dataset, config, session.pool()),
+      .teacher = config.soft_target > 0
+                     ? std::make_unique<const Ranker>(load_ranker(start.base, config.prompt))
+                     : nullptr};
+  RankerTask task(model, *base, *tokenizer, dataset, config, inputs, session.pool());
   const int64_t reals = count_reals(model.parameters());
   RunFolder* folder =
       session.open_folder({.verb = "train ranker",
                            .seed = static_cast<uint64_t>(config.seed),
                            .dataset_fingerprint = dataset.fingerprint(),
                            .extra = {{"dataset", fs::absolute(request.dataset).string()},
-                                     {"base", fs::absolute(request.base).string()},
+                                     {"base", fs::absolute(start.base).string()},
                                      {"inputs", task.fingerprint()},
                                      {"parameters", reals},
                                      {"valid_users", task.num_valid_users()}}},
@@ -82,7 +113,7 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   spdlog::info(
       "{} of {}: {} of {} parameters are trained ({} processes, {} threads each), {} samples, at "
       "most {} steps; validation on {} users",
-      config.tuning, request.base.string(), reals, model.config().num_parameters(), group.size(),
+      config.tuning, start.base.string(), reals, model.config().num_parameters(), group.size(),
       session.threads(), task.num_samples(), trainer.total_steps(), task.num_valid_users());
   session.train(trainer, config);
   if (folder != nullptr) write_result(folder->path(), task, config, *base, dataset);

@@ -5,10 +5,13 @@
 #include "learn/trainer/retriever_config.h"
 #include "learn/trainer/retriever_task.h"
 #include "learn/trainer/session.h"
+#include "rank/crossfit.h"
 
 namespace tandem {
+namespace {
 
-void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) {
+// One retriever; what it was told.
+RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& group) {
   Session session(request, group);
   RetrieverConfig config;
   read_config(config.schema(), request);
@@ -16,12 +19,15 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) 
   config.resolve(dataset);
   const auto model = make_retriever(config, dataset.num_items(), session.device());
   const int64_t reals = count_reals(model->parameters());
-  RunFolder* folder = session.open_folder(
-      {.verb = "train retriever",
-       .seed = static_cast<uint64_t>(config.seed),
-       .dataset_fingerprint = dataset.fingerprint(),
-       .extra = {{"dataset", fs::absolute(request.dataset).string()}, {"parameters", reals}}},
-      config.schema().to_yaml());
+  RunFolder* folder =
+      session.open_folder({.verb = "train retriever",
+                           .seed = static_cast<uint64_t>(config.seed),
+                           .dataset_fingerprint = dataset.fingerprint(),
+                           .extra = {{"dataset", fs::absolute(request.dataset).string()},
+                                     {"parameters", reals},
+                                     {"folds", config.folds.count},
+                                     {"fold", config.folds.left_out}}},
+                          config.schema().to_yaml());
   const auto objective = make_objective(config, dataset.num_items());
   RetrieverTask task(*model, *objective, dataset, config);
   Trainer trainer(task, config, folder, group, session.pool());
@@ -31,6 +37,26 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) 
   session.train(trainer, config);
   if (folder != nullptr) task.write_model(folder->path(), model->parameters());
   group.barrier();
+  return config;
+}
+
+}  // namespace
+
+void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) {
+  const UserFolds folds = train_one(request, group).folds;
+  if (folds.left_out >= 0) return;
+  for (int64_t fold = 0; fold < folds.count; ++fold) {
+    TrainRetrieverRequest one = request;
+    one.output = fold_folder(request.output, fold);
+    one.assignments.push_back(fmt::format("data.fold={}", fold));
+    if (group.rank() == 0) {
+      fs::create_directories(one.output.parent_path());
+      spdlog::info("fold {} of {}: a retriever that does not see this fold's users", fold + 1,
+                   folds.count);
+    }
+    group.barrier();
+    train_one(one, group);
+  }
 }
 
 }  // namespace tandem

@@ -176,7 +176,7 @@ void Trainer::run() {
     events_.emplace(folder_->path(),
                     state_.step > 0 ? std::optional(state_.step + 1) : std::nullopt);
   }
-  Progress progress("train", group_.rank() == 0 ? total_steps_ : 0, "steps");
+  Progress progress(task_.label(), group_.rank() == 0 ? total_steps_ : 0, "steps");
   progress.resume_at(state_.step);
   const int64_t first_step = state_.step;
   double seconds = 0;

@@ -130,7 +130,7 @@ ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective&
   std::vector<int32_t> targets;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
     const auto target = target_item(dataset, user, Split::kValid);
-    if (!target) continue;
+    if (!target || !options.folds.trains(user)) continue;
     histories.push_back(input_items(dataset, user, Split::kValid));
     targets.push_back(*target);
   }

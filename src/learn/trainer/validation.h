@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "core/thread_pool.h"
 #include "data/dataset.h"
+#include "data/folds.h"
 #include "learn/distributed/process_group.h"
 #include "learn/model.h"
 #include "learn/trainer/objective.h"
@@ -33,13 +34,14 @@ ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks);
 struct ValidationOptions {
   // False, the authors' way in training: nothing is excluded, not even the padding item.
   bool exclude_history = false;
-  int64_t batch = 256;  // users at a time
+  int64_t batch = 256;   // users at a time
+  UserFolds folds = {};  // users of the fold that is left out are not validated on
 };
 
-// Validates on every user with a held-out validation item: input is what the objective shows
-// of the training items, rank is 1 + number of items with a greater score (ties never hurt). Users
-// are shared among the processes; every process gets the same result, which does not depend on how
-// many there are.
+// Validates on every user (but those left out) with a held-out validation item: input is what the
+// objective shows of the training items, rank is 1 + number of items with a greater score (ties
+// never hurt). Users are shared among the processes; every process gets the same result, which does
+// not depend on how many there are.
 ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective& objective,
                            const Dataset& dataset, const ValidationOptions& options,
                            ProcessGroup& group, ThreadPool& pool);
