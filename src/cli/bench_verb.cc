@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_verbs.h"
 #include "cli/retriever_options.h"
 #include "cli/verbs.h"
 #include "core/clock.h"
@@ -56,10 +57,12 @@ double sgemm_gflops() {
 
 // FLOPs of one position in all blocks, forward.
 double flops_per_position(const RetrieverModelConfig& config) {
-  const double width = static_cast<double>(config.width), inner = static_cast<double>(config.inner);
+  const double square = static_cast<double>(config.width) * static_cast<double>(config.width);
+  // NARM: gates from D and from 2 D, keys of the local attention from 2 D.
+  if (config.model_type == "narm") return 2 * (6 + 12 + 4) * square;
   const double block =
-      config.model_type == "sasrec" ? (4 + 2 * inner) * width * width : (4 + 4 + 8) * width * width;
-  return 2 * block * static_cast<double>(config.blocks);
+      config.model_type == "lrurec" ? 4 + 4 + 8 : 4 + 2 * static_cast<double>(config.inner);
+  return 2 * block * square * static_cast<double>(config.blocks);
 }
 
 void run_bench(const BenchOptions& options) {
@@ -201,6 +204,7 @@ void add_bench_verb(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Throughput against what the machine can do");
   bench->require_subcommand(1);
   add_training_bench(*bench);
+  add_figure3_bench(*bench);
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* verb = bench->add_subcommand(
       "retriever", "The engine on a retriever: users a second, time of one step");

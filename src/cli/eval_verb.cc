@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -7,7 +9,9 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
+#include "eval/report/report.h"
 #include "rank/full_ranking.h"
 
 namespace tandem {
@@ -21,18 +25,34 @@ struct EvalOptions {
   int threads = 0;
   bool json = false, overwrite = false;
   TwoStageOptions second;
+  BeyondOptions beyond;
+  bool generate = false;
+  int64_t generate_users = 50;
 };
 
+// The folder of one system: metrics.json, ranks.tsv, beyond_utility.json and report.html.
+void write_folder(const EvalOptions& options, const Dataset& dataset,
+                  std::span<const Evaluation> systems, const BeyondUtility& beyond,
+                  ThreadPool& pool) {
+  StagedFolder staged(options.output, options.overwrite);
+  write_evaluation_files(staged.path(), systems.back());
+  write_json(staged.path() / kBeyondFile, beyond_json(beyond));
+  Report report{.title = "Tandem: " + systems.back().system};
+  for (const Evaluation& system : systems) {
+    report.evaluations.push_back(system);
+    report.history_lengths.push_back(history_lengths(system, dataset));
+  }
+  report.beyond.push_back(beyond);
+  write_file(staged.path() / kReportFile, html_report(report, pool));
+  staged.commit();
+}
+
 Json to_json(const Evaluation& evaluation) {
-  Json metrics = Json::object();
-  for (const MetricResult& metric : evaluation.metrics)
-    metrics[metric.name] = {
-        {"value", metric.value}, {"low", metric.interval.low}, {"high", metric.interval.high}};
   return {{"system", evaluation.system},
           {"users", evaluation.num_users()},
           {"tied_targets", evaluation.num_tied()},
           {"protocol", evaluation.protocol.describe(evaluation.num_users(), evaluation.num_tied())},
-          {"metrics", metrics}};
+          {"metrics", metrics_json(evaluation)}};
 }
 
 void run_eval(const EvalOptions& options) {
@@ -44,9 +64,12 @@ void run_eval(const EvalOptions& options) {
                           .resampling = options.resampling,
                           .threads = options.threads,
                           .json = options.json,
-                          .overwrite = options.overwrite},
+                          .overwrite = options.overwrite,
+                          .beyond = options.beyond},
                          options.second);
   }
+  if (options.beyond.position_bias || options.generate || options.second.permutations > 1)
+    throw UsageError("--position-bias, --permutations and --generate need --ranker");
   const InterruptGuard guard;
   options.resampling.validate();
   ranking_metrics(options.cutoffs);  // a wrong cut-off is an error before the work
@@ -71,35 +94,44 @@ void run_eval(const EvalOptions& options) {
   };
 
   std::vector<Evaluation> systems;  // the one asked for last, as the right-most column
+  BeyondUtility beyond;
   if (options.retriever == "popularity") {
     systems.push_back(
         evaluate("popularity", rank_by_popularity(dataset, split, seen, options.max_length, pool)));
   } else {
     const auto retriever = load_retriever(options.retriever, {.max_length = options.max_length});
     check_fits(retriever->config(), dataset, options.retriever);
-    const FullRanking ranking = rank_users(*retriever, dataset, split, 0, seen, pool);
+    const int64_t k = std::min<int64_t>(options.beyond.list_size, dataset.num_items());
+    const FullRanking ranking = rank_users(*retriever, dataset, split, k, seen, pool);
     if (options.baseline == "popularity")
       systems.push_back(evaluate(
           "popularity", rank_by_popularity(dataset, split, seen, retriever->max_length(), pool)));
     systems.push_back(evaluate(retriever->config().model_type, ranking.ranks));
+    beyond = retriever_beyond(*retriever, dataset, split, seen, ranking, systems.back(),
+                              options.beyond, pool);
   }
   const Evaluation& main = systems.back();
-  if (!options.output.empty()) write_evaluation(options.output, main, options.overwrite);
+  beyond.protocol = main.protocol;
+  beyond.num_users = main.num_users();
+  if (!options.output.empty()) write_folder(options, dataset, systems, beyond, pool);
   if (options.json) {
     Json list = Json::array();
     for (const Evaluation& system : systems) list.push_back(to_json(system));
-    fmt::print("{}\n",
-               Json{{"dataset_fingerprint", dataset.fingerprint()}, {"systems", list}}.dump(2));
+    fmt::print("{}\n", Json{{"dataset_fingerprint", dataset.fingerprint()},
+                            {"systems", list},
+                            {"beyond_utility", beyond_json(beyond)}}
+                           .dump(2, ' ', false, Json::error_handler_t::replace));
     return;
   }
-  fmt::print("{}\n", metric_table(systems));
+  fmt::print("{}\n{}\n", metric_table(systems), beyond_text(beyond));
   for (const Evaluation& system : systems)
     fmt::print("{}: {}\n", system.system,
                system.protocol.describe(system.num_users(), system.num_tied()));
   fmt::print("{:g} % bootstrap intervals over users ({} resamples, seed {}); data set {}\n",
              100 * options.resampling.level, options.resampling.resamples, options.resampling.seed,
              dataset.fingerprint().substr(0, 16));
-  if (!options.output.empty()) fmt::print("written to {}\n", options.output);
+  if (!options.output.empty())
+    fmt::print("written to {0}; to look at: {0}/report.html\n", options.output);
 }
 
 }  // namespace
@@ -107,7 +139,7 @@ void run_eval(const EvalOptions& options) {
 void add_eval_verb(CLI::App& app) {
   const auto options = std::make_shared<EvalOptions>();
   CLI::App* verb = app.add_subcommand(
-      "eval", "How well does it predict each user's held-out item, among all items?");
+      "eval", "How well does it predict each user's held-out item, and what are its lists like?");
   verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
       ->required();
   verb->add_option("--retriever", options->retriever,
@@ -122,8 +154,9 @@ void add_eval_verb(CLI::App& app) {
                    "(all known), none")
       ->capture_default_str();
   verb->add_option("--ks", options->cutoffs, "cut-offs K of Recall, MRR and NDCG")->delimiter(',');
-  verb->add_option("--output", options->output,
-                   "folder for metrics.json and ranks.tsv, which `tandem compare` reads");
+  verb->add_option(
+      "--output", options->output,
+      "folder for metrics.json and ranks.tsv, which `tandem compare` reads, and report.html");
   verb->add_flag("--overwrite", options->overwrite, "replace the output folder");
   verb->add_option(
           "--max-length", options->max_length,
@@ -140,7 +173,38 @@ void add_eval_verb(CLI::App& app) {
   verb->add_flag("--fuse", options->second.fuse,
                  "with a second stage, one more column: retriever and models combined, with "
                  "weights found on validation");
-  verb->callback([options] { run_eval(*options); });
+  const std::string group = "Beyond accuracy";
+  BeyondOptions& beyond = options->beyond;
+  verb->add_option("--list-size", beyond.list_size,
+                   "k of coverage, Gini, popularity and the like of what is recommended")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str()
+      ->group(group);
+  verb->add_option("--history-lengths", beyond.history_lengths,
+                   "score again with histories cut to so many newest items, as 1,2,5,10,20")
+      ->delimiter(',')
+      ->group(group);
+  verb->add_flag("--position-bias", beyond.position_bias,
+                 "with --ranker: score again with the candidates in random order; accuracy and "
+                 "first choices by the place of the truth")
+      ->group(group);
+  verb->add_option("--examples", beyond.examples,
+                   "with a second stage: users to show with prompt and probabilities")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str()
+      ->group(group);
+  verb->add_flag("--generate", options->generate,
+                 "with a second stage: let its model write lists of titles, too; format compliance "
+                 "and invented titles")
+      ->group(group);
+  verb->add_option("--users", options->generate_users, "with --generate: for so many users")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str()
+      ->group(group);
+  verb->callback([options] {
+    if (options->generate) options->beyond.generated_lists = options->generate_users;
+    run_eval(*options);
+  });
 }
 
 }  // namespace tandem

@@ -121,7 +121,7 @@ std::vector<double> fusion_weights(const std::string& path,
 std::vector<Recommendation> second_stage(const RecommendOptions& options, const Dataset& dataset,
                                          History history, const Retriever& retriever,
                                          ThreadPool& pool) {
-  const TwoStageModels models = load_two_stage_models(options.second);
+  const SecondStageModels models = load_two_stage_models(options.second, dataset, pool);
   const History one[] = {history};
   const auto lists =
       retriever.top_k(one, models.num_candidates, parse_seen_items(options.exclude), pool);
@@ -136,8 +136,7 @@ std::vector<Recommendation> second_stage(const RecommendOptions& options, const 
   const std::span<const RankingSample> samples(&sample, 1);
   std::vector<CandidateScores> scorers = {
       candidate_scores(retriever.config().model_type, samples, scores)};
-  for (CandidateScores& more : models.scores(dataset, samples, pool))
-    scorers.push_back(std::move(more));
+  for (CandidateScores& more : models.scores(samples, pool)) scorers.push_back(std::move(more));
   const Matrix fused = fuse(scorers, fusion_weights(options.fusion, scorers));
   std::vector<Recommendation> result;
   for (size_t i = 0; i < found.size(); ++i) {

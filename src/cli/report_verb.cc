@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "data/dataset.h"
 #include "eval/report/report.h"
 #include "formats/run_folder.h"
+#include "rank/beyond.h"
 
 namespace tandem {
 namespace {
@@ -17,35 +19,42 @@ struct ReportOptions {
   int threads = 0;
 };
 
-// Interactions of each evaluated user before the target.
-std::vector<int32_t> history_lengths(const Evaluation& evaluation, const Dataset& dataset) {
-  if (evaluation.protocol.fingerprint != dataset.fingerprint()) {
-    throw DataError("{} was evaluated on another data set (fingerprint {}, {} has {})",
-                    evaluation.system, evaluation.protocol.fingerprint, dataset.folder().string(),
-                    dataset.fingerprint());
-  }
-  const Split split = evaluation.protocol.split == "valid" ? Split::kValid : Split::kTest;
-  std::vector<int32_t> lengths;
-  for (const std::string& id : evaluation.user_ids) {
-    const auto user = dataset.find_user(id);
-    if (!user) {
-      throw DataError("{}: user '{}' is not in {}", evaluation.system, id,
-                      dataset.folder().string());
+// The systems in the order in which they were evaluated.
+size_t order_of(const BeyondUtility& beyond, const fs::path& system) {
+  size_t at = 0;
+  while (at < beyond.lists.size() && beyond.lists[at].system != system.filename()) ++at;
+  return at;
+}
+
+// An evaluation, the output of an evaluation of two stages, or a training run.
+void add_folder(const fs::path& folder, Report& report) {
+  const bool beyond = fs::exists(folder / kBeyondFile);
+  if (beyond) report.beyond.push_back(read_beyond(folder / kBeyondFile));
+  if (fs::exists(folder / "ranks.tsv")) {
+    report.evaluations.push_back(read_evaluation(folder));
+  } else if (beyond) {
+    for (const char* users : {"all", "subset"}) {
+      std::vector<fs::path> systems;
+      if (fs::is_directory(folder / users)) {
+        for (const auto& entry : fs::directory_iterator(folder / users))
+          systems.push_back(entry.path());
+      }
+      std::ranges::sort(systems, [&](const fs::path& a, const fs::path& b) {
+        return order_of(report.beyond.back(), a) < order_of(report.beyond.back(), b);
+      });
+      for (const fs::path& system : systems) report.evaluations.push_back(read_evaluation(system));
     }
-    lengths.push_back(static_cast<int32_t>(input_items(dataset, *user, split).size()));
+  } else {
+    report.runs.push_back({folder.filename().string(), RunFolder::open(folder).metrics()});
   }
-  return lengths;
 }
 
 void write_report(const ReportOptions& options) {
-  Report report{options.title, {}, {}, {}};
-  for (const fs::path folder : options.folders) {
-    if (fs::exists(folder / "ranks.tsv")) {
-      report.evaluations.push_back(read_evaluation(folder));
-    } else {
-      report.runs.push_back({folder.filename().string(), RunFolder::open(folder).metrics()});
-    }
-  }
+  Report report{.title = options.title};
+  for (const fs::path folder : options.folders) add_folder(folder, report);
+  std::ranges::stable_sort(report.evaluations, {}, [](const Evaluation& evaluation) {
+    return evaluation.protocol.users != "all";
+  });
   if (!options.dataset.empty()) {
     const Dataset dataset = Dataset::open(options.dataset);
     for (const Evaluation& evaluation : report.evaluations) {
@@ -64,8 +73,9 @@ void add_report_verb(CLI::App& app) {
   const auto options = std::make_shared<ReportOptions>();
   CLI::App* verb =
       app.add_subcommand("report", "Evaluations and training runs as one HTML page to look at");
-  verb->add_option("FOLDER", options->folders,
-                   "evaluation folders of `tandem eval --output` and run folders, in any order")
+  verb->add_option(
+          "FOLDER", options->folders,
+          "folders of `tandem eval --output`, evaluations in them, and run folders, in any order")
       ->required()
       ->check(CLI::ExistingDirectory);
   verb->add_option("--dataset", options->dataset,
@@ -77,7 +87,8 @@ void add_report_verb(CLI::App& app) {
   verb->footer(
       "The page is one file that loads nothing: metrics with intervals, Recall against the "
       "cut-off,\n"
-      "NDCG against the history's length, curves of training.");
+      "NDCG against the history's length, what goes beyond accuracy, examples, curves of "
+      "training.");
   verb->callback([options] { write_report(*options); });
 }
 

@@ -6,30 +6,27 @@
 #include <vector>
 
 #include "cli/verbs.h"
-#include "core/interrupt.h"
 #include "core/json.h"
-#include "core/log.h"
-#include "eval/compare.h"
-#include "eval/evaluation.h"
+#include "eval/candidates.h"
+#include "rank/candidate_order.h"
 #include "rank/full_ranking.h"
 #include "rank/ranker.h"
-#include "rank/ranker_evaluation.h"
+#include "rank/ranker_files.h"
 #include "rank/samples.h"
-#include "rank/two_stage.h"
 
 namespace tandem {
 namespace {
 
 struct RerankOptions {
-  std::string ranker, base, dataset, candidates, retriever, output, split = "test", user, history;
+  std::string ranker, base, dataset, candidates, retriever, split = "test", user, history;
   std::string verbalizer, title_truncation, precision = "float32";
-  ResamplingOptions resampling;
+  int64_t permutations = 1;
   int threads = 0;
-  bool json = false, overwrite = false, show_prompt = false;
+  bool json = false, show_prompt = false;
 };
 
 Ranker open_ranker(const RerankOptions& options) {
-  PromptConfig prompt;
+  PromptConfig prompt = options.ranker.empty() ? model_prompt(options.base) : PromptConfig{};
   if (!options.verbalizer.empty()) prompt.verbalizer = options.verbalizer;
   if (!options.title_truncation.empty()) prompt.title_truncation = options.title_truncation;
   const Precision precision = parse_precision(options.precision);
@@ -49,24 +46,42 @@ void answer_one(const RerankOptions& options, const Ranker& ranker,
   for (const std::string& title : history) cut_history.push_back(ranker.cutter().cut(title));
   for (const std::string& title : candidates) cut_candidates.push_back(ranker.cutter().cut(title));
   const std::string prompt = render_prompt(ranker.config(), cut_history, cut_candidates);
-  const PromptIds ids[] = {ranker.encoder().encode(prompt)};
+  const auto count = std::ssize(candidates);
+  if (options.permutations > count)
+    throw UsageError("--permutations is {}; {} candidates have no more turns", options.permutations,
+                     count);
+  std::vector<PromptIds> ids;
+  for (int64_t j = 0; j < options.permutations; ++j) {
+    std::vector<std::string> turn = cut_candidates;
+    std::rotate(turn.begin(), turn.begin() + turn_of(j, options.permutations, count), turn.end());
+    ids.push_back(ranker.encoder().encode(render_prompt(ranker.config(), cut_history, turn)));
+  }
   const Matrix scores = ranker.score(ids, pool);
-  const std::span row(scores.row(0), static_cast<size_t>(scores.columns));
-  const auto probabilities = letter_probabilities(row, std::ssize(candidates));
+  std::vector<double> probabilities(candidates.size(), 0);
+  for (int64_t j = 0; j < options.permutations; ++j) {
+    const auto p =
+        letter_probabilities({scores.row(j), static_cast<size_t>(scores.columns)}, count);
+    const int64_t shift = turn_of(j, options.permutations, count);
+    for (int64_t place = 0; place < count; ++place)
+      probabilities[static_cast<size_t>((place + shift) % count)] +=
+          p[static_cast<size_t>(place)] / static_cast<double>(options.permutations);
+  }
   std::vector<size_t> order(candidates.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return probabilities[i]; });
 
   if (options.json) {
     Json list = Json::array();
-    for (const size_t i : order)
+    for (const size_t i : order) {
       list.push_back({{"letter", letter_of(static_cast<int64_t>(i))},
                       {"title", candidates[i]},
                       {"probability", probabilities[i]},
-                      {"logit", row[i]},
                       {"place", i + 1}});
+      if (options.permutations == 1) list.back()["logit"] = scores.row(0)[i];
+    }
     fmt::print("{}\n", dump({{"prompt", prompt},
                              {"prompt_tokens", ids[0].size()},
+                             {"permutations", options.permutations},
                              {"history", history},
                              {"ranking", list}}));
     return;
@@ -141,101 +156,6 @@ void rerank_user(const RerankOptions& options) {
   answer_one(options, ranker, titles_of(dataset, shown), titles_of(dataset, items), pool);
 }
 
-// Before and after, on the same users.
-struct Stage {
-  std::string title;   // "valid retrieval subset"
-  std::string folder;  // "subset"
-  Evaluation retriever, both;
-};
-
-void print_stage(const Stage& stage, const ResamplingOptions& resampling, ThreadPool& pool) {
-  const Evaluation columns[] = {stage.retriever, stage.both};
-  fmt::print("{} ({} users)\n{}", stage.title, stage.both.num_users(), metric_table(columns));
-  const Comparison comparison = compare(stage.retriever, stage.both, resampling, pool);
-  for (const MetricComparison& metric : comparison.metrics) {
-    if (metric.name == "NDCG@10")
-      fmt::print("NDCG@10 differs by {:+.4f} [{:.4f}, {:.4f}], p = {:.4f}\n", metric.difference,
-                 metric.interval.low, metric.interval.high, metric.p_value);
-  }
-  fmt::print("\n");
-}
-
-Json stage_json(const Stage& stage) {
-  const auto metrics = [](const Evaluation& evaluation) {
-    Json json = Json::object();
-    for (const MetricResult& metric : evaluation.metrics)
-      json[metric.name] = {
-          {"value", metric.value}, {"low", metric.interval.low}, {"high", metric.interval.high}};
-    return json;
-  };
-  return {{"users", stage.both.num_users()},
-          {"retriever", metrics(stage.retriever)},
-          {"ranker", metrics(stage.both)}};
-}
-
-void rerank_all(const RerankOptions& options) {
-  const InterruptGuard guard;
-  options.resampling.validate();
-  const Ranker ranker = open_ranker(options);
-  const Dataset dataset = Dataset::open(options.dataset);
-  ThreadPool pool(options.threads);
-  const fs::path source = options.candidates.empty() ? options.retriever : options.candidates;
-  const int64_t k = ranker.config().num_candidates;
-  const SecondStage second =
-      open_second_stage(source, dataset, parse_split(options.split), k, pool);
-  const CandidateSet& candidates = second.candidates;
-  const std::vector<RankingSample>& samples = second.samples;
-  const Matrix scores = letter_logits(ranker, dataset, samples, pool);
-  const RankList subset = rank_samples(samples, scores.values, scores.columns);
-
-  Protocol protocol;
-  protocol.split = options.split;
-  protocol.seen_items = candidates.seen_items;
-  protocol.resampling = options.resampling;
-  protocol.fingerprint = dataset.fingerprint();
-  protocol.version = TANDEM_VERSION;
-  const auto evaluate = [&](const std::string& system, const RankList& ranks) {
-    return evaluate_ranks(
-        system, protocol, ranks, [&](int64_t u) { return std::string(dataset.user_id(u)); },
-        [&](int64_t i) { return std::string(dataset.item_id(static_cast<int32_t>(i))); }, pool);
-  };
-  const std::string both = candidates.retriever + "+ranker";
-  std::vector<Stage> stages(2);
-  protocol.candidate_set = fmt::format("{} top {}", candidates.retriever, k);
-  protocol.users = "valid retrieval";
-  stages[0] = {"Valid retrieval subset", "subset",
-               evaluate(candidates.retriever, retriever_ranks(samples, candidates)),
-               evaluate(both, subset)};
-  protocol.users = "all";
-  stages[1] = {"All users: subset and complement combined", "overall",
-               evaluate(candidates.retriever, all_retriever_ranks(candidates)),
-               evaluate(both, combine_ranks(subset, candidates))};
-  if (!options.output.empty()) {
-    StagedFolder staged(options.output, options.overwrite);
-    for (const Stage& stage : stages) {
-      write_evaluation(staged.path() / stage.folder, stage.both, false);
-      write_evaluation(staged.path() / ("retriever-" + stage.folder), stage.retriever, false);
-    }
-    staged.commit();
-  }
-  if (options.json) {
-    fmt::print("{}\n", dump({{"dataset_fingerprint", dataset.fingerprint()},
-                             {"split", options.split},
-                             {"verbalizer", ranker.config().verbalizer},
-                             {"subset", stage_json(stages[0])},
-                             {"overall", stage_json(stages[1])}}));
-    return;
-  }
-  for (const Stage& stage : stages) print_stage(stage, options.resampling, pool);
-  fmt::print("{}\n", stages[1].both.protocol.describe(stages[1].both.num_users(),
-                                                      stages[1].both.num_tied()));
-  if (!options.output.empty())
-    fmt::print(
-        "written to {0}/subset, overall, retriever-subset, retriever-overall; "
-        "`tandem compare` reads them\n",
-        options.output);
-}
-
 void run_rerank(const RerankOptions& options) {
   if (options.ranker.empty() && options.base.empty())
     throw UsageError("rerank needs --ranker RUN or --base DIR");
@@ -247,8 +167,9 @@ void run_rerank(const RerankOptions& options) {
   if (options.dataset.empty()) throw UsageError("rerank needs --dataset, or --history");
   if (options.candidates.empty() == options.retriever.empty())
     throw UsageError("rerank needs either --candidates FILE or --retriever RUN");
-  if (!options.user.empty()) return rerank_user(options);
-  rerank_all(options);
+  if (options.user.empty())
+    throw UsageError("rerank needs --user ID; `tandem eval --ranker RUN` ranks for all users");
+  rerank_user(options);
 }
 
 }  // namespace
@@ -256,7 +177,8 @@ void run_rerank(const RerankOptions& options) {
 void add_rerank_verb(CLI::App& app) {
   const auto options = std::make_shared<RerankOptions>();
   CLI::App* verb = app.add_subcommand(
-      "rerank", "Rank a retriever's candidates with a language model: all users, one, or titles");
+      "rerank",
+      "Rank a user's candidates, or titles, with a language model; for all users: eval --ranker");
   verb->add_option("--ranker", options->ranker, "run folder of `tandem train ranker`")
       ->check(CLI::ExistingDirectory);
   verb->add_option("--base", options->base,
@@ -271,11 +193,8 @@ void add_rerank_verb(CLI::App& app) {
       ->check(CLI::ExistingPath);
   verb->add_option("--split", options->split, "which held-out item: valid or test")
       ->capture_default_str();
-  verb->add_option("--user", options->user, "rank for this user alone");
+  verb->add_option("--user", options->user, "whom to rank for");
   verb->add_option("--history", options->history, "titles, oldest first, with ; between them");
-  verb->add_option("--output", options->output,
-                   "folder for the evaluations, which `tandem compare` reads");
-  verb->add_flag("--overwrite", options->overwrite, "replace the output folder");
   verb->add_option("--verbalizer", options->verbalizer, "with --base: exact or compat");
   verb->add_option("--title-truncation", options->title_truncation,
                    "with --base: model, fixed:TOKENIZER or chars:N");
@@ -284,13 +203,16 @@ void add_rerank_verb(CLI::App& app) {
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
   verb->add_flag("--show-prompt", options->show_prompt, "print the prompt, too");
-  verb->add_option("--resamples", options->resampling.resamples, "bootstrap samples")
+  verb->add_option("--permutations", options->permutations,
+                   "average the letters' probabilities over so many orders of the candidates, each "
+                   "a turn of the one given")
+      ->check(CLI::Range(1, 52))
       ->capture_default_str();
   verb->add_option("--threads", options->threads, "0: all processors")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", options->json, "the result as JSON");
   verb->footer(
       "Examples:\n"
-      "  tandem rerank --ranker run --dataset D --candidates test.safetensors --output eval\n"
+      "  tandem rerank --ranker run --dataset D --candidates test.safetensors --user 42\n"
       "  tandem rerank --ranker run --dataset D --retriever retriever --user 42\n"
       "  tandem rerank --ranker run --history \"Heat (1995); Alien (1979)\" --candidates \"Fargo "
       "(1996); Toy Story (1995)\"");

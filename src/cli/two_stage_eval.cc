@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <ranges>
 #include <utility>
 
 #include "cli/two_stage_options.h"
@@ -9,17 +10,19 @@
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "eval/compare.h"
+#include "eval/report/report.h"
 #include "rank/full_ranking.h"
+#include "rank/ranker_files.h"
 #include "rank/two_stage.h"
 
 namespace tandem {
 namespace {
 
-SecondStage scored(const TwoStageTask& task, const TwoStageModels& models, const Dataset& dataset,
-                   Split split, ThreadPool& pool) {
+SecondStage scored(const TwoStageTask& task, const SecondStageModels& models,
+                   const Dataset& dataset, Split split, ThreadPool& pool) {
   SecondStage stage =
       open_second_stage(task.retriever, dataset, split, models.num_candidates, pool);
-  for (CandidateScores& scores : models.scores(dataset, stage.samples, pool))
+  for (CandidateScores& scores : models.scores(stage.samples, pool))
     stage.scorers.push_back(std::move(scores));
   return stage;
 }
@@ -49,13 +52,8 @@ void print_table(const Table& table) {
 
 Json table_json(const Table& table) {
   Json systems = Json::array();
-  for (const Evaluation& system : table.systems) {
-    Json metrics = Json::object();
-    for (const MetricResult& metric : system.metrics)
-      metrics[metric.name] = {
-          {"value", metric.value}, {"low", metric.interval.low}, {"high", metric.interval.high}};
-    systems.push_back({{"system", system.system}, {"metrics", metrics}});
-  }
+  for (const Evaluation& system : table.systems)
+    systems.push_back({{"system", system.system}, {"metrics", metrics_json(system)}});
   Json differences = Json::array();
   for (const Comparison& comparison : table.comparisons) {
     for (const MetricComparison& metric : comparison.metrics)
@@ -76,6 +74,19 @@ Json weights_json(const SecondStage& stage, const FusionWeights& fusion) {
   for (size_t s = 0; s < fusion.weights.size(); ++s)
     weights[stage.scorers[s].name] = fusion.weights[s];
   return weights;
+}
+
+std::string two_stage_report(const std::vector<Table>& tables, const BeyondUtility& beyond,
+                             const Dataset& dataset, ThreadPool& pool) {
+  Report report{.title = "Tandem: two stages"};
+  for (const Table& table : tables | std::views::reverse) {  // all users first
+    for (const Evaluation& system : table.systems) {
+      report.evaluations.push_back(system);
+      report.history_lengths.push_back(history_lengths(system, dataset));
+    }
+  }
+  report.beyond.push_back(beyond);
+  return html_report(report, pool);
 }
 
 }  // namespace
@@ -102,46 +113,58 @@ void add_two_stage_options(CLI::App& verb, TwoStageOptions& options) {
       ->capture_default_str()
       ->group(group);
   verb.add_option("--set", options.assignments,
-                  "prompt.KEY=VALUE for models that bring no prompt of their own, as "
-                  "prompt.history_item={title}")
+                  "prompt.KEY=VALUE, as prompt.history_item={title}, over the prompt that the "
+                  "model was pre-trained with; a ranker's run keeps its own")
+      ->group(group);
+  verb.add_option("--permutations", options.permutations,
+                  "average the letters' probabilities over so many orders of the candidates, "
+                  "each a turn of the retriever's; costs as many passes")
+      ->check(CLI::Range(1, 52))
+      ->capture_default_str()
       ->group(group);
 }
 
-TwoStageModels load_two_stage_models(const TwoStageOptions& options) {
-  PromptConfig prompt;
-  const Precision precision = parse_precision(options.precision);
+PromptConfig prompt_for(const fs::path& model, std::span<const std::string> assignments) {
+  PromptConfig prompt = model_prompt(model);
   ConfigSchema schema;
   prompt.add_keys(schema);
-  for (const std::string& assignment : options.assignments) schema.set(assignment);
+  for (const std::string& assignment : assignments) schema.set(assignment);
   prompt.validate();
-  TwoStageModels models{.num_candidates = prompt.num_candidates};
-  if (!options.ranker.empty()) {
-    models.letters =
-        std::make_unique<Ranker>(load_ranker(options.ranker, prompt, options.base, precision));
-    models.num_candidates = models.letters->config().num_candidates;
-  }
-  if (!options.likelihood.empty())
-    models.likelihood =
-        std::make_unique<Ranker>(load_ranker(options.likelihood, prompt, {}, precision));
-  return models;
+  return prompt;
 }
 
-std::vector<CandidateScores> TwoStageModels::scores(const Dataset& dataset,
-                                                    std::span<const RankingSample> samples,
-                                                    ThreadPool& pool) const {
-  std::vector<CandidateScores> all;
-  if (letters) all.push_back(letter_scores(*letters, dataset, samples, pool));
-  if (likelihood) all.push_back(likelihood_scores(*likelihood, dataset, samples, pool));
-  return all;
+SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Dataset& dataset,
+                                        ThreadPool& pool) {
+  SecondStageModels models{.permutations = options.permutations};
+  const auto load = [&](const std::string& path, const std::string& base) {
+    return std::make_unique<TitledRanker>(load_ranker(path, prompt_for(path, options.assignments),
+                                                      base, parse_precision(options.precision)),
+                                          dataset, pool);
+  };
+  if (!options.likelihood.empty()) {
+    models.likelihood = load(options.likelihood, "");
+    models.num_candidates = models.likelihood->ranker.config().num_candidates;
+  }
+  if (!options.ranker.empty()) {
+    models.letters = load(options.ranker, options.base);
+    models.num_candidates = models.letters->ranker.config().num_candidates;
+  }
+  if (options.permutations > 1 && !models.letters)
+    throw UsageError("--permutations needs --ranker: only letters have an order");
+  if (options.permutations > models.num_candidates)
+    throw UsageError("--permutations is {}; {} candidates have no more turns", options.permutations,
+                     models.num_candidates);
+  return models;
 }
 
 void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
   const InterruptGuard guard;
   task.resampling.validate();
-  const TwoStageModels models = load_two_stage_models(options);
   const Dataset dataset = Dataset::open(task.dataset);
   const Split split = parse_split(task.split);
   ThreadPool pool(task.threads);
+  const SecondStageModels models = load_two_stage_models(options, dataset, pool);
+  task.beyond.validate();
   FusionWeights fusion;
   if (options.fuse) {
     const SecondStage valid = scored(task, models, dataset, Split::kValid, pool);
@@ -166,6 +189,8 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
           compare(table.systems[0], table.systems[s], task.resampling, pool));
     tables.push_back(std::move(table));
   }
+  const BeyondUtility beyond = stage_beyond(stage, fusion.weights, models, dataset,
+                                            tables.front().systems, task.beyond, pool);
   if (!task.output.empty()) {
     StagedFolder staged(task.output, task.overwrite);
     for (const Table& table : tables) {
@@ -173,6 +198,8 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
         write_evaluation(staged.path() / table.folder / system.system, system, false);
     }
     if (options.fuse) write_json(staged.path() / "fusion.json", weights_json(stage, fusion));
+    write_json(staged.path() / kBeyondFile, beyond_json(beyond));
+    write_file(staged.path() / kReportFile, two_stage_report(tables, beyond, dataset, pool));
     staged.commit();
   }
   if (task.json) {
@@ -181,16 +208,19 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
                    {"candidates", stage.num_candidates}};
     if (options.fuse) result["fusion_weights"] = weights_json(stage, fusion);
     for (const Table& table : tables) result[table.folder] = table_json(table);
-    fmt::print("{}\n", result.dump(2));
+    result["beyond_utility"] = beyond_json(beyond);
+    fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
     return;
   }
   for (const Table& table : tables) print_table(table);
   if (options.fuse)
     fmt::print("fusion weights, found on validation ({} {:.4f} there): {}\n", kMetric, fusion.value,
                weights_json(stage, fusion).dump());
+  fmt::print("\nThe same {} users of the subset\n{}\n", beyond.num_users, beyond_text(beyond));
   const Evaluation& last = tables.back().systems.back();
   fmt::print("{}\n", last.protocol.describe(last.num_users(), last.num_tied()));
-  if (!task.output.empty()) fmt::print("written below {0}/subset and {0}/all\n", task.output);
+  if (!task.output.empty())
+    fmt::print("written below {0}/subset and {0}/all; to look at: {0}/report.html\n", task.output);
 }
 
 }  // namespace tandem

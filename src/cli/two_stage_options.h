@@ -2,14 +2,15 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "eval/bootstrap.h"
-#include "rank/fusion.h"
-#include "rank/ranker.h"
+#include "rank/beyond.h"
+#include "rank/prompt.h"
+#include "rank/two_stage.h"
 
 namespace tandem {
 
@@ -19,6 +20,7 @@ struct TwoStageOptions {
   std::string likelihood;                // titles' likelihood
   std::string base;                      // where the ranker's base lies now
   std::vector<std::string> assignments;  // prompt.KEY=VALUE for models that bring no prompt
+  int64_t permutations = 1;              // orders of the candidates that letters average over
   std::string precision = "float32";     // of the models' products
   bool fuse = false;
 
@@ -28,17 +30,11 @@ struct TwoStageOptions {
 // All but --fuse.
 void add_two_stage_options(CLI::App& verb, TwoStageOptions& options);
 
-struct TwoStageModels {
-  std::unique_ptr<Ranker> letters = {}, likelihood = {};  // null when not asked for
-  int64_t num_candidates = 0;                             // K, the ranker's
+// prompt.KEY=VALUE assignments over what the model's folder says of its prompt.
+PromptConfig prompt_for(const fs::path& model, std::span<const std::string> assignments);
 
-  // What each says of the samples' candidates.
-  std::vector<CandidateScores> scores(const Dataset& dataset,
-                                      std::span<const RankingSample> samples,
-                                      ThreadPool& pool) const;
-};
-
-TwoStageModels load_two_stage_models(const TwoStageOptions& options);
+SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Dataset& dataset,
+                                        ThreadPool& pool);
 
 // The rest of what `tandem eval` was told.
 struct TwoStageTask {
@@ -46,10 +42,12 @@ struct TwoStageTask {
   ResamplingOptions resampling;
   int threads = 0;
   bool json = false, overwrite = false;
+  BeyondOptions beyond;
 };
 
-// Evaluates, prints and writes one folder a system below output/subset and output/all, and with
-// --fuse the weights as output/fusion.json: {"lrurec": 1.0, "likelihood": 0.25}.
+// Evaluates, prints and writes one folder a system below output/subset and output/all, the rest of
+// the report as output/beyond_utility.json, output/report.html, and with --fuse the weights as
+// output/fusion.json: {"lrurec": 1.0, "likelihood": 0.25}.
 void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options);
 
 }  // namespace tandem

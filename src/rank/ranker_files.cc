@@ -48,4 +48,10 @@ RankerFiles read_ranker_files(const fs::path& run) {
   return files;
 }
 
+PromptConfig model_prompt(const fs::path& model) {
+  const fs::path file = model / kPromptFile;
+  return fs::exists(file) ? PromptConfig::from_json(read_json(file), file.string())
+                          : PromptConfig{};
+}
+
 }  // namespace tandem

@@ -134,12 +134,28 @@ Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> promp
   return scores;
 }
 
-SharedPrefix likelihood_prompt(const PromptConfig& config, const PromptEncoder& encoder,
-                               const ItemTitles& titles, const RankingSample& sample) {
+namespace {
+
+// Titles of the history that stand before a candidate.
+std::vector<std::string> shown_history(const PromptConfig& config, const ItemTitles& titles,
+                                       const RankingSample& sample) {
   const auto shown = static_cast<size_t>(std::max<int64_t>(0, config.max_history - 1));
   std::vector<std::string> text;
   for (const int32_t item : sample.history.last(std::min(shown, sample.history.size())))
     text.push_back(titles[item]);
+  return text;
+}
+
+}  // namespace
+
+std::string likelihood_text(const PromptConfig& config, const ItemTitles& titles,
+                            const RankingSample& sample) {
+  return render_history(config, shown_history(config, titles, sample));
+}
+
+SharedPrefix likelihood_prompt(const PromptConfig& config, const PromptEncoder& encoder,
+                               const ItemTitles& titles, const RankingSample& sample) {
+  std::vector<std::string> text = shown_history(config, titles, sample);
   text.emplace_back();
   std::vector<std::vector<int32_t>> texts;
   for (const int32_t item : sample.candidates) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -40,6 +41,10 @@ SharedPrefix share_prefix(std::vector<std::vector<int32_t>> texts);
 Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> prompts,
                          ThreadPool& pool,
                          const std::function<void(int64_t done)>& on_progress = {});
+
+// The history as the likelihood's text begins, without a candidate; for people.
+std::string likelihood_text(const PromptConfig& config, const ItemTitles& titles,
+                            const RankingSample& sample);
 
 // The texts of a sample's candidates as tokens.
 SharedPrefix likelihood_prompt(const PromptConfig& config, const PromptEncoder& encoder,

@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
 #include "eval/candidate_lists.h"
+#include "rank/candidate_order.h"
 #include "rank/ranker_evaluation.h"
 #include "rank/title_likelihood.h"
 
@@ -50,31 +53,70 @@ SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Sp
   return stage;
 }
 
-Matrix letter_logits(const Ranker& ranker, const Dataset& dataset,
-                     std::span<const RankingSample> samples, ThreadPool& pool) {
-  const ItemTitles titles(dataset, ranker.cutter(), pool);
+namespace {
+
+Matrix logits_in_order(const char* label, const TitledRanker& model,
+                       std::span<const RankingSample> samples, ThreadPool& pool) {
+  const Ranker& ranker = model.ranker;
   const auto prompts = prompts_of(samples, pool, [&](const RankingSample& sample) {
-    return ranker.encoder().encode(render_sample(ranker.config(), titles, sample));
+    return ranker.encoder().encode(render_sample(ranker.config(), model.titles, sample));
   });
-  return watched("letters", samples.size(),
+  return watched(label, samples.size(),
                  [&](const auto& on_progress) { return ranker.score(prompts, pool, on_progress); });
 }
 
-CandidateScores letter_scores(const Ranker& ranker, const Dataset& dataset,
-                              std::span<const RankingSample> samples, ThreadPool& pool) {
-  return candidate_scores("letters", samples, letter_logits(ranker, dataset, samples, pool));
+}  // namespace
+
+Matrix letter_logits(const TitledRanker& model, std::span<const RankingSample> samples,
+                     ThreadPool& pool) {
+  return logits_in_order("letters", model, samples, pool);
 }
 
-CandidateScores likelihood_scores(const Ranker& ranker, const Dataset& dataset,
-                                  std::span<const RankingSample> samples, ThreadPool& pool) {
-  const ItemTitles titles(dataset, ranker.cutter(), pool);
+CandidateScores letter_scores(const TitledRanker& model, std::span<const RankingSample> samples,
+                              int64_t permutations, ThreadPool& pool) {
+  if (permutations == 1)
+    return candidate_scores("letters", samples, letter_logits(model, samples, pool));
+  Matrix means(std::ssize(samples), model.ranker.config().num_candidates);
+  std::fill(means.values.begin(), means.values.end(), 0.0f);
+  for (int64_t j = 0; j < permutations; ++j) {
+    const auto turn = [&](const RankingSample& sample) {
+      return turn_of(j, permutations, std::ssize(sample.candidates));
+    };
+    std::vector<RankingSample> order;
+    for (const RankingSample& sample : samples) order.push_back(turned(sample, turn(sample)));
+    const std::string label = fmt::format("letters, order {} of {}", j + 1, permutations);
+    const Matrix logits = logits_in_order(label.c_str(), model, order, pool);
+    for (int64_t r = 0; r < logits.rows; ++r) {
+      const int64_t n = std::ssize(order[static_cast<size_t>(r)].candidates);
+      const int64_t shift = turn(samples[static_cast<size_t>(r)]);
+      const auto p = letter_probabilities({logits.row(r), static_cast<size_t>(logits.columns)}, n);
+      for (int64_t place = 0; place < n; ++place)
+        means.row(r)[(place + shift) % n] +=
+            static_cast<float>(p[static_cast<size_t>(place)] / static_cast<double>(permutations));
+    }
+  }
+  for (float& mean : means.values) mean = std::log(mean);
+  return candidate_scores("letters", samples, means);
+}
+
+CandidateScores likelihood_scores(const TitledRanker& model, std::span<const RankingSample> samples,
+                                  ThreadPool& pool) {
+  const Ranker& ranker = model.ranker;
   const auto prompts = prompts_of(samples, pool, [&](const RankingSample& sample) {
-    return likelihood_prompt(ranker.config(), ranker.encoder(), titles, sample);
+    return likelihood_prompt(ranker.config(), ranker.encoder(), model.titles, sample);
   });
   const Matrix scores = watched("likelihood", samples.size(), [&](const auto& on_progress) {
     return title_likelihoods(ranker.model(), prompts, pool, on_progress);
   });
   return candidate_scores("likelihood", samples, scores);
+}
+
+std::vector<CandidateScores> SecondStageModels::scores(std::span<const RankingSample> samples,
+                                                       ThreadPool& pool) const {
+  std::vector<CandidateScores> all;
+  if (letters) all.push_back(letter_scores(*letters, samples, permutations, pool));
+  if (likelihood) all.push_back(likelihood_scores(*likelihood, samples, pool));
+  return all;
 }
 
 std::vector<Evaluation> evaluate_stage(const SecondStage& stage, std::span<const double> weights,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/file.h"
@@ -11,6 +13,7 @@
 #include "eval/candidates.h"
 #include "eval/evaluation.h"
 #include "rank/fusion.h"
+#include "rank/prompt.h"
 #include "rank/ranker.h"
 #include "rank/samples.h"
 
@@ -30,15 +33,36 @@ struct SecondStage {
 SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Split split,
                               int64_t num_candidates, ThreadPool& pool);
 
-// The letters' logits for the subset, [samples, letters]; scores of the subset by them, and by the
-// titles' likelihood. All show progress and throw Interrupted. dataset must outlive the stage's
-// samples.
-Matrix letter_logits(const Ranker& ranker, const Dataset& dataset,
-                     std::span<const RankingSample> samples, ThreadPool& pool);
-CandidateScores letter_scores(const Ranker& ranker, const Dataset& dataset,
-                              std::span<const RankingSample> samples, ThreadPool& pool);
-CandidateScores likelihood_scores(const Ranker& ranker, const Dataset& dataset,
-                                  std::span<const RankingSample> samples, ThreadPool& pool);
+// A language model with the data set's titles, cut for it once.
+struct TitledRanker {
+  TitledRanker(Ranker model, const Dataset& dataset, ThreadPool& pool)
+      : ranker(std::move(model)), titles(dataset, ranker.cutter(), pool) {}
+
+  Ranker ranker;
+  ItemTitles titles;
+};
+
+// The letters' logits for the samples, [samples, letters]; their scores by them, and by the titles'
+// likelihood. All show progress and throw Interrupted. The samples' data set must outlive them.
+Matrix letter_logits(const TitledRanker& model, std::span<const RankingSample> samples,
+                     ThreadPool& pool);
+// Each candidate's probability is the mean over as many orders of the candidates, which are turns
+// of the given one (candidate_order.h); the cost grows in proportion.
+CandidateScores letter_scores(const TitledRanker& model, std::span<const RankingSample> samples,
+                              int64_t permutations, ThreadPool& pool);
+CandidateScores likelihood_scores(const TitledRanker& model, std::span<const RankingSample> samples,
+                                  ThreadPool& pool);
+
+// The models behind a retriever.
+struct SecondStageModels {
+  std::unique_ptr<TitledRanker> letters = {}, likelihood = {};  // null when not asked for
+  int64_t num_candidates = 0;                                   // K, the ranker's
+  int64_t permutations = 1;                                     // that letters are averaged over
+
+  // What each says of the samples' candidates.
+  std::vector<CandidateScores> scores(std::span<const RankingSample> samples,
+                                      ThreadPool& pool) const;
+};
 
 // One system a scorer, and "fused" when weights (one a scorer) are given: over the subset, or over
 // all users, where users outside the subset keep the retriever's rank (combine_ranks). protocol

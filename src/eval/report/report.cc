@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <span>
 #include <utility>
 
 #include "core/error.h"
+#include "eval/history_length.h"
+#include "eval/report/beyond_section.h"
 #include "eval/report/chart.h"
 
 namespace tandem {
@@ -22,6 +23,10 @@ table { border-collapse: collapse; } th, td { text-align: right; padding: .2em .
 th:first-child, td:first-child { text-align: left; } td small { color: #666; } .note { color: #555; }
 .charts { display: flex; flex-wrap: wrap; gap: 12px; } svg { max-width: 100%; height: auto; }
 svg text { font: 12px system-ui, sans-serif; fill: #333; } svg .title { font-weight: 600; font-size: 13px; }
+h3 { font-size: 1em; margin-top: 1.5em; } pre { white-space: pre-wrap; background: #f6f6f6; padding: .6em; font-size: 13px; }
+summary { cursor: pointer; } details details { margin: .4em 1em; } .truth td { font-weight: 600; background: #eef5ee; }
+.example th:nth-child(2), .example td:nth-child(2), .example td:nth-child(4) { text-align: left; }
+.bar { display: inline-block; height: .8em; background: #1f5fa8; }
 .grid { stroke: #e4e4e4; } .axis { stroke: #666; fill: none; } .line { fill: none; stroke-width: 1.8; }
 )";
 
@@ -76,19 +81,10 @@ Chart recall_chart(std::span<const Evaluation> evaluations) {
   return chart;
 }
 
-// Where groups of about equal size end: each bound is the longest history of its group.
-std::vector<int32_t> group_bounds(std::vector<int32_t> lengths, size_t groups) {
-  std::sort(lengths.begin(), lengths.end());
-  std::vector<int32_t> bounds;
-  for (size_t g = 1; g <= groups; ++g) {
-    const int32_t bound = lengths[lengths.size() * g / groups - 1];
-    if (bounds.empty() || bound > bounds.back()) bounds.push_back(bound);
-  }
-  return bounds;
-}
+using Lengths = std::span<const std::vector<int32_t>>;
 
-Chart length_chart(const Report& report, ThreadPool& pool) {
-  constexpr size_t kGroups = 5;
+Chart length_chart(std::span<const Evaluation> evaluations, Lengths lengths, ThreadPool& pool) {
+  constexpr int64_t kGroups = 5;
   const Metric metric{MetricKind::kNdcg, 10};
   Chart chart{"NDCG@10 against the history's length",
               "interactions before the target",
@@ -97,42 +93,56 @@ Chart length_chart(const Report& report, ThreadPool& pool) {
               false,
               true,
               {}};
-  const std::vector<int32_t>& reference = report.history_lengths.front();
-  const auto bounds =
-      group_bounds(reference, std::min(kGroups, std::max<size_t>(1, reference.size())));
-  int32_t from = *std::min_element(reference.begin(), reference.end());
-  for (const int32_t bound : bounds) {
-    chart.x_names.push_back(from == bound ? fmt::format("{}", bound)
-                                          : fmt::format("{}-{}", from, bound));
-    from = bound + 1;
-  }
-  for (size_t e = 0; e < report.evaluations.size(); ++e) {
-    const Evaluation& evaluation = report.evaluations[e];
-    const std::vector<int32_t>& lengths = report.history_lengths[e];
-    if (lengths.size() != evaluation.ranks.size()) {
-      throw ShapeError("report: {} history lengths for {} users of {}", lengths.size(),
-                       evaluation.ranks.size(), evaluation.system);
-    }
+  const std::vector<int32_t> bounds = length_bounds(lengths.front(), kGroups);
+  for (size_t e = 0; e < evaluations.size(); ++e) {
+    const Evaluation& evaluation = evaluations[e];
+    const std::vector<LengthGroup> groups = by_history_length(
+        evaluation.ranks, lengths[e], bounds, metric, evaluation.protocol.resampling, pool);
     Series series{evaluation.system, {}, {}, {}, {}};
-    for (size_t g = 0; g < bounds.size(); ++g) {
-      std::vector<int32_t> ranks;
-      for (size_t u = 0; u < lengths.size(); ++u) {
-        const bool above = g == 0 || lengths[u] > bounds[g - 1];
-        if (above && (lengths[u] <= bounds[g] || g + 1 == bounds.size()))
-          ranks.push_back(evaluation.ranks[u]);
-      }
-      if (ranks.empty()) continue;
-      const UserValues values = user_values(ranks, {&metric, 1});
-      const Interval interval =
-          bootstrap_intervals(values, evaluation.protocol.resampling, pool).front();
-      series.x.push_back(static_cast<double>(g));
-      series.y.push_back(means(values).front());
-      series.low.push_back(interval.low);
-      series.high.push_back(interval.high);
+    for (const LengthGroup& group : groups) {
+      if (e == 0) chart.x_names.push_back(length_name(group));
+      const auto at = std::ranges::find(bounds, group.longest) - bounds.begin();
+      series.x.push_back(static_cast<double>(at));
+      series.y.push_back(group.value);
+      series.low.push_back(group.interval.low);
+      series.high.push_back(group.interval.high);
     }
     chart.series.push_back(std::move(series));
   }
   return chart;
+}
+
+// Evaluations of one set of users: table, Recall, history's length, protocol.
+std::string evaluation_section(std::span<const Evaluation> evaluations, Lengths lengths,
+                               ThreadPool& pool) {
+  std::string html =
+      metric_section(evaluations) + "<div class=\"charts\">\n" + draw(recall_chart(evaluations));
+  const bool known = std::ranges::none_of(lengths, [](const auto& of) { return of.empty(); });
+  if (!lengths.empty() && known) html += draw(length_chart(evaluations, lengths, pool));
+  return html + "</div>\n" + protocol_section(evaluations);
+}
+
+// Runs of evaluations over the same set of users, each under its heading.
+std::string evaluation_sections(const Report& report, ThreadPool& pool) {
+  const std::span<const Evaluation> all = report.evaluations;
+  const bool known = report.history_lengths.size() == all.size();
+  std::string html;
+  for (size_t begin = 0; begin < all.size();) {
+    size_t end = begin + 1;
+    while (end < all.size() && all[end].protocol.users == all[begin].protocol.users) ++end;
+    const std::string& users = all[begin].protocol.users;
+    html += fmt::format("<h2>{}</h2>\n", users == "all" ? "All users"
+                                         : users == "valid retrieval"
+                                             ? "Users whose held-out item was retrieved"
+                                             : html_escape(users));
+    const auto lengths =
+        known ? Lengths(report.history_lengths).subspan(begin, end - begin) : Lengths();
+    html += evaluation_section(all.subspan(begin, end - begin), lengths, pool);
+    begin = end;
+  }
+  return html +
+         "<p class=\"note\">In brackets the percentile bootstrap interval over users. Whether two "
+         "systems differ is a paired question: <code>tandem compare A B</code>.</p>\n";
 }
 
 // The value under a path of keys in every line that has it, against the step.
@@ -187,20 +197,9 @@ std::string html_report(const Report& report, ThreadPool& pool) {
       "<meta name=\"viewport\" content=\"width=device-width\">\n<style>{1}</style></head><body>\n"
       "<h1>{0}</h1>\n",
       html_escape(report.title), kStyle);
-  if (!report.evaluations.empty()) {
-    html += "<h2>Metrics</h2>\n" + metric_section(report.evaluations);
-    html +=
-        "<p class=\"note\">In brackets the percentile bootstrap interval over users. Whether two "
-        "systems differ is "
-        "a paired question: <code>tandem compare A B</code>.</p>\n";
-    html += "<h2>By rank and by history</h2>\n<div class=\"charts\">\n" +
-            draw(recall_chart(report.evaluations));
-    const bool known = report.history_lengths.size() == report.evaluations.size() &&
-                       std::all_of(report.history_lengths.begin(), report.history_lengths.end(),
-                                   [](const auto& lengths) { return !lengths.empty(); });
-    if (known) html += draw(length_chart(report, pool));
-    html += "</div>\n<h2>Protocol</h2>\n" + protocol_section(report.evaluations);
-  }
+  if (!report.evaluations.empty()) html += evaluation_sections(report, pool);
+  for (const BeyondUtility& beyond : report.beyond)
+    html += "<h2>Beyond accuracy</h2>\n" + beyond_section(beyond);
   if (!report.runs.empty()) html += "<h2>Training</h2>\n" + training_section(report.runs);
   return html + "</body></html>\n";
 }

@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "core/thread_pool.h"
+#include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
 
 namespace tandem {
@@ -19,15 +20,19 @@ struct ReportedRun {
 
 struct Report {
   std::string title;
-  std::vector<ReportedRun> runs;
-  std::vector<Evaluation> evaluations;
+  std::vector<ReportedRun> runs = {};
+  std::vector<Evaluation> evaluations = {};
   // Per evaluation and user, the number of interactions before the target; empty: not drawn.
-  std::vector<std::vector<int32_t>> history_lengths;
+  std::vector<std::vector<int32_t>> history_lengths = {};
+  std::vector<BeyondUtility> beyond = {};
 };
+
+inline constexpr const char* kReportFile = "report.html";
 
 // Everything as one HTML page that loads nothing from anywhere: the protocol, a table of metrics
 // with intervals, Recall against the cut-off, NDCG@10 against the history's length (users in up to
-// five groups of about equal size, with bootstrap intervals), and the curves of training.
+// five groups of about equal size, with bootstrap intervals), one such block for each set of users
+// ("all", "valid retrieval"); what goes beyond accuracy, with examples; the curves of training.
 std::string html_report(const Report& report, ThreadPool& pool);
 
 }  // namespace tandem

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/error.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "learn/llama/weights.h"
 #include "learn/trainer/pretrain_config.h"
 #include "learn/trainer/pretrain_task.h"
 #include "learn/trainer/session.h"
+#include "rank/ranker_files.h"
 
 namespace tandem {
 
@@ -50,7 +52,10 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   spdlog::info("{} parameters ({} processes, {} threads each), {} texts, at most {} steps", reals,
                group.size(), session.threads(), task.num_samples(), trainer.total_steps());
   session.train(trainer, config);
-  if (folder != nullptr) task.write_model(folder->path(), task.parameters());
+  if (folder != nullptr) {
+    task.write_model(folder->path(), task.parameters());
+    if (!request.dataset.empty()) write_json(folder->path() / kPromptFile, config.prompt.to_json());
+  }
   group.barrier();
 }
 

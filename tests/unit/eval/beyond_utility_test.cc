@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "eval/report/beyond_section.h"
 #include "unit/eval/temporary_folder.h"
 
 namespace tandem {
@@ -49,6 +50,17 @@ TEST(BeyondUtility, TextNamesEverySystemAndNumber) {
   const std::string text = beyond_text(sample());
   for (const char* part : {"Gini@10", "1-4: 0.5000", "5: 0.1250", "0.2500", "hallucinated 0.5000"})
     EXPECT_THAT(text, testing::HasSubstr(part));
+}
+
+TEST(BeyondUtility, ThePageMarksTheTruthAndLoadsNothing) {
+  BeyondUtility beyond = sample();
+  beyond.examples[0].candidates[1].title = "<script>";
+  const std::string html = beyond_section(beyond);
+  EXPECT_THAT(html, testing::HasSubstr("class=\"truth\"><td>B</td><td>&lt;script&gt;"));
+  EXPECT_THAT(html, testing::HasSubstr("First choices by place (letters)"));
+  EXPECT_THAT(html, testing::HasSubstr("NDCG@10 with shortened histories"));
+  EXPECT_THAT(html, testing::HasSubstr("<td>ARP@10</td><td>7.0000 <small>[6.0000, 8.0000]"));
+  EXPECT_THAT(html, testing::Not(testing::HasSubstr("http")));
 }
 
 TEST(BeyondUtility, AFileThatIsNoneIsRefused) {
