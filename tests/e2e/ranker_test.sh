@@ -111,6 +111,46 @@ for run in qlora full; do
   "$tandem" --quiet eval --ranker $run --dataset data --retriever test.safetensors > $run.txt
 done
 
+# Cross-fitting: a run killed in a fold goes on there; the ranker binds letters with soft targets, then learns from
+# cross-fitted candidates, starting from that run.
+folds=("$tandem" --quiet train retriever --dataset data --threads 1 --set train.max_steps=40 --set model.width=16
+  --set model.max_length=10 --set valid.every=10 --set checkpoint.every=7 --set log.every=1 --folds 3)
+"${folds[@]}" --output folds
+"${folds[@]}" --output folds-killed &
+process=$!
+for ((i = 0; i < 1200; ++i)); do
+  [ "$(cat folds-killed/folds/1/metrics.jsonl 2>/dev/null | wc -l)" -lt 15 ] || break
+  sleep 0.02
+done
+kill -KILL $process 2>/dev/null || fail "the folds were done before they were killed"
+wait $process 2>/dev/null || true
+[ ! -e folds-killed/folds/2/model.safetensors ] || fail "killed in the last fold"
+if "${ranker[@]}" --retriever folds-killed --set train.negatives=crossfit --output refused 2> refused.txt; then
+  fail "half-trained folds were taken"
+fi
+grep -q "not finished" refused.txt || fail "$(cat refused.txt)"
+"${folds[@]}" --output folds-killed --resume
+for part in . folds/0 folds/1 folds/2; do
+  same folds/$part/model.safetensors folds-killed/$part/model.safetensors
+done
+if cmp -s folds/model.safetensors folds/folds/0/model.safetensors; then fail "a fold saw all users"; fi
+grep -q "data.fold: 1" folds/folds/1/config.yaml || fail "fold 1 does not say so"
+if "${ranker[@]}" --retriever retriever --set train.negatives=crossfit --output refused 2> refused.txt; then
+  fail "a retriever without folds was taken"
+fi
+grep -q "without folds" refused.txt || fail "$(cat refused.txt)"
+
+binding=("${ranker[@]}" --set model.tuning=full --set train.batch=6 --set loss.soft_target=0.7 --set loss.language=0.2)
+"${binding[@]}" --output bound
+kill_and_resume bound-killed 12 "${binding[@]}"
+same bound/model/model.safetensors bound-killed/model/model.safetensors
+[ "$(values_of loss bound)" = "$(values_of loss bound-killed)" ] || fail "the loss curve with soft targets differs"
+"$tandem" train ranker --dataset data --base bound --retriever folds --threads 1 --set model.tuning=full \
+  --set train.max_steps=3 --set valid.every=3 --set train.batch=4 --set train.negatives=crossfit \
+  --set train.order=retrieval --set train.only_retrieved=true --output crossfit 2> crossfit.txt
+grep -q "crossfit candidates: answer in the top 20 in .* % of .* training prompts" crossfit.txt || fail "$(cat crossfit.txt)"
+"$tandem" --quiet eval --ranker crossfit --dataset data --retriever test.safetensors > crossfit-eval.txt
+
 "${ranker[@]}" --set train.batch=6 --set train.max_steps=100000 --set train.epochs=100000 --set valid.patience=0 \
   --output stopped &
 process=$!
