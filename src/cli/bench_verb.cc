@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_verbs.h"
 #include "cli/retriever_options.h"
 #include "cli/verbs.h"
 #include "core/clock.h"
@@ -203,6 +204,7 @@ void add_bench_verb(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Throughput against what the machine can do");
   bench->require_subcommand(1);
   add_training_bench(*bench);
+  add_figure3_bench(*bench);
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* verb = bench->add_subcommand(
       "retriever", "The engine on a retriever: users a second, time of one step");
