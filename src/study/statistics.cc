@@ -267,7 +267,7 @@ StudyStatistics study_statistics(const StudyRanks& ranks,
           estimates(means.subset[a], resamples, &Resample::subset, a, options.level));
   }
   for (size_t c = 0; c < compare.size(); ++c) {
-    const auto [arm, baseline] = compare[c];
+    const size_t arm = compare[c].first, baseline = compare[c].second;
     StudyComparison comparison{.arm = arm,
                                .baseline = baseline,
                                .all = {},

@@ -173,12 +173,18 @@ StudyResult make_study_result(const StudyConfig& config, const StudyPlan& plan, 
   StudyResult result{.config = config, .tables = {}, .recipe = {}};
   for (size_t d = 0; d < config.datasets.size(); ++d)
     result.tables.push_back(make_table(config, plan, d, results, pool));
+  size_t most_tied = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].all.num_tied() > results[most_tied].all.num_tied()) most_tied = i;
+  }
+  const Evaluation& tied = results[most_tied].all;
   result.recipe = fmt::format(
-      "{}; seeds {}; mean over seeds, 95 % bootstrap interval over users ({} resamples, seed {}), "
+      "{} split, all items but those of the input {} ranked, ties {} (most tied targets: {} of {}, "
+      "{}); seeds {}; mean over seeds, 95 % bootstrap interval over users ({} resamples, seed {}), "
       "each user with all seeds; sd over seeds beside it; differences paired by user and averaged "
       "over seeds, p by sign flips; tandem {} ({})",
-      results.front().all.protocol.describe(results.front().all.num_users(),
-                                            results.front().all.num_tied()),
+      tied.protocol.split, tied.protocol.seen_items, tie_rule_name(tied.protocol.tie_rule),
+      tied.num_tied(), tied.num_users(), config.arms[plan.cells[most_tied].arm].name,
       fmt::join(config.seeds, ", "), config.resamples, config.resample_seed, program_version(),
       program_commit());
   return result;
