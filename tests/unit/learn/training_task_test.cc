@@ -120,6 +120,21 @@ TEST(Trainer, AccumulationChangesRoundingAlone) {
   EXPECT_GT(std::abs(whole.weight() - 10), 1);
 }
 
+// A cloze may hide nothing in any row of a step.
+TEST(Trainer, AStepWithoutLabelsChangesNothing) {
+  struct Unlabelled : MeanTask {
+    int64_t num_labels(std::span<const int64_t>, int64_t) const override { return 0; }
+    double add_gradients(const StepPart&, double) const override {
+      ADD_FAILURE() << "no gradient to add";
+      return 0;
+    }
+  } task;
+  ThreadPool pool(1);
+  const TrainOptions all = options();
+  Trainer(task, all, nullptr, world(), pool).time_steps(3);
+  EXPECT_EQ(task.weight(), 10);
+}
+
 TEST(Trainer, AResumedRunEndsWithTheSameBits) {
   const test::TemporaryFolder folder;
   ThreadPool pool(1);
