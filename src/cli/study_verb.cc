@@ -55,8 +55,9 @@ void run_study(const StudyOptions& options) {
     fmt::print("{}\n", result.to_json().dump(2));
   } else {
     fmt::print("{}", result.text());
-    fmt::print("written: {0}/results.json, {0}/report.html; {1} steps, {2}\n", output.string(),
-               plan.steps.size(), format_duration(watch.seconds()));
+    fmt::print("written: {0}/results.json, {0}/report.html; {1} steps, {2} of CPU time; now {3}\n",
+               output.string(), plan.steps.size(), format_duration(cpu_seconds(plan)),
+               format_duration(watch.seconds()));
   }
 }
 

@@ -12,7 +12,8 @@ namespace tandem {
 
 struct ProcessResult {
   int exit_code = 0;
-  int signal = 0;    // that ended it, or 0
+  int signal = 0;  // that ended it, or 0
+  double cpu_seconds = 0;
   std::string tail;  // its last lines
 };
 

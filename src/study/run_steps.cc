@@ -52,8 +52,12 @@ std::vector<std::string> command_of(const StudyPlan& plan, const Step& step,
   return words;
 }
 
+struct Spent {
+  double seconds = 0, cpu_seconds = 0;
+};
+
 Json mark_json(const StudyPlan& plan, const Step& step, const std::vector<std::string>& command,
-               double seconds, bool finished) {
+               const Spent& spent, bool finished) {
   Json inputs = Json::array();
   for (const StepWord& word : step.words) {
     if (!word.is_path) continue;
@@ -64,11 +68,17 @@ Json mark_json(const StudyPlan& plan, const Step& step, const std::vector<std::s
       inputs.push_back({{"path", word.text}, {"sha256", path_fingerprint(word.text)}});
     }
   }
-  return {{"format", kFormat},          {"name", step.name},
-          {"kind", step.kind},          {"key", step.key},
-          {"command", command},         {"inputs", inputs},
-          {"seconds", seconds},         {"version", program_version()},
-          {"commit", program_commit()}, {"finished", finished}};
+  return {{"format", kFormat},
+          {"name", step.name},
+          {"kind", step.kind},
+          {"key", step.key},
+          {"command", command},
+          {"inputs", inputs},
+          {"seconds", spent.seconds},
+          {"cpu_seconds", spent.cpu_seconds},
+          {"version", program_version()},
+          {"commit", program_commit()},
+          {"finished", finished}};
 }
 
 // Seconds a step will take, from finished ones of its kind, else of its verb.
@@ -133,24 +143,28 @@ double run_step(const StudyPlan& plan, const Step& step, const StepOptions& opti
   fs::create_directories(step.folder, error);
   if (error) throw IoError("{}: {}", step.folder.string(), error.message());
   const Json before = read_mark(step);
-  double seconds =
-      before.is_null() || !step.resumes ? 0 : json_get_or<double>(before, "seconds", 0, kMark);
+  Spent spent;  // with what an interrupted training spent before
+  if (!before.is_null() && step.resumes) {
+    spent = {.seconds = json_get_or<double>(before, "seconds", 0, kMark),
+             .cpu_seconds = json_get_or<double>(before, "cpu_seconds", 0, kMark)};
+  }
   // What a verb without --resume and --overwrite left half done would be in its way.
   if (!step.resumes && !step.replaces) fs::remove_all(step.output_path(), error);
-  write_json(mark_of(step), mark_json(plan, step, command, seconds, false));
+  write_json(mark_of(step), mark_json(plan, step, command, spent, false));
 
   const Stopwatch watch;
   const ProcessResult result =
       run_process(options.program, command, step.folder / "log.txt", [](std::string_view line) {
         if (spdlog::should_log(spdlog::level::info)) fmt::print(stderr, "    {}\n", line);
       });
-  seconds += watch.seconds();
+  spent.seconds += watch.seconds();
+  spent.cpu_seconds += result.cpu_seconds;
   const bool good = result.exit_code == 0 && result.signal == 0;
-  write_json(mark_of(step), mark_json(plan, step, command, seconds, good));
+  write_json(mark_of(step), mark_json(plan, step, command, spent, good));
   if (good && !fs::exists(step.output_path()))
     throw IoError("{}: the step ended well, but {} is not there", step.name,
                   step.output_path().string());
-  if (good) return seconds;
+  if (good) return spent.seconds;
   if (interrupted() || result.exit_code == static_cast<int>(ExitCode::kInterrupted))
     throw Interrupted("interrupted in the step '{}'; --resume goes on from there", step.name);
   report_failure(step, command, result);
@@ -162,6 +176,15 @@ bool is_finished(const Step& step) {
   const Json mark = read_mark(step);
   return !mark.is_null() && json_get_or<bool>(mark, "finished", false, kMark) &&
          fs::exists(step.output_path());
+}
+
+double cpu_seconds(const StudyPlan& plan) {
+  double sum = 0;
+  for (const Step& step : plan.steps) {
+    const Json mark = read_mark(step);
+    if (!mark.is_null()) sum += json_get_or<double>(mark, "cpu_seconds", 0, kMark);
+  }
+  return sum;
 }
 
 std::string command_line(const std::vector<std::string>& words) {

@@ -16,7 +16,7 @@ struct StepOptions {
 // Runs every step that is not finished, one after the other, each as a process of the program.
 //
 // A step's folder holds
-//   step.json   command, key, inputs, version, seconds, and whether it is finished
+//   step.json   command, key, inputs, version, seconds, CPU seconds, and whether it is finished
 //   log.txt     what the process printed
 //   out         what it made
 //
@@ -24,6 +24,9 @@ struct StepOptions {
 // checkpoint. SIGINT and SIGTERM reach the running step, which saves its state; then Interrupted. A
 // step that fails is an Error of its exit code that quotes the end of its log and the command.
 void run_steps(const StudyPlan& plan, const StepOptions& options);
+
+// CPU seconds of all steps, as their marks say.
+double cpu_seconds(const StudyPlan& plan);
 
 // Whether the step's mark says that it is done.
 bool is_finished(const Step& step);
