@@ -94,7 +94,7 @@ std::string write_dataset_files(const fs::path& folder, const DenseLog& log, con
   file.close();
   write_items_jsonl(folder / "items.jsonl", hash, log);
 
-  const std::string fingerprint = hash.hex();
+  std::string fingerprint = hash.hex();
   Json json = {{"format", "tandem-dataset"},
                {"version", kDatasetVersion},
                {"num_users", header.num_users},

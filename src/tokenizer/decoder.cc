@@ -80,7 +80,8 @@ class Fuse : public Decoder {
   void apply(std::vector<std::string>& pieces) const override {
     std::string text;
     for (const std::string& piece : pieces) text += piece;
-    pieces.assign(1, std::move(text));
+    pieces.resize(1);
+    pieces[0] = std::move(text);
   }
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kMark = "\xE2\x96\x81";
 
-Json step(const char* type, Json fields = Json::object()) {
+Json step(const char* type, const Json& fields = Json::object()) {
   Json json = {{"type", type}};
   json.update(fields);
   return json;

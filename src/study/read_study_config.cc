@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "study/study_config.h"
+#include "study/yaml_reader.h"
+
+namespace tandem {
+namespace {
+
+// Names become folders.
+void check_name(const YamlReader& reader, const YAML::Node& node, const std::string& name) {
+  const bool good = !name.empty() && name[0] != '.' && name.size() <= 64 &&
+                    name.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789._-") == std::string::npos;
+  if (!good)
+    throw ConfigError("{}: the name '{}' must be of letters, digits, '.', '_' and '-'",
+                      reader.where(node), name);
+}
+
+StudyDataset read_dataset(const YamlReader& reader, const std::string& name,
+                          const YAML::Node& node) {
+  StudyDataset dataset{.name = name, .path = {}, .import = {}};
+  if (node.IsScalar()) {
+    dataset.path = reader.path(node.Scalar());
+    return dataset;
+  }
+  reader.map(node, "data set " + name,
+             {{"path", [&](const YAML::Node& v) { dataset.path = reader.path(v.Scalar()); }},
+              {"import", [&](const YAML::Node& v) {
+                 dataset.import = reader.settings(v, "import").common;
+                 for (auto& [key, value] : dataset.import) {
+                   if (key == "input" || key == "meta") value = reader.path(value).string();
+                 }
+               }}});
+  if (dataset.path.empty() == dataset.import.empty())
+    throw ConfigError("{}: data set '{}' needs either a path or an import", reader.where(node),
+                      name);
+  if (!dataset.import.empty() && !find_setting(dataset.import, "input"))
+    throw ConfigError("{}: import of '{}' has no input", reader.where(node), name);
+  return dataset;
+}
+
+StudyBase read_base(const YamlReader& reader, const std::string& name, const YAML::Node& node) {
+  StudyBase base{.name = name, .path = {}, .tokenizer = {}, .init = {}, .pretrain = {}};
+  if (node.IsScalar()) {
+    base.path = reader.path(node.Scalar());
+    return base;
+  }
+  bool made = false;
+  const auto into = [&](StudySettings& settings, const char* what) {
+    return [&reader, &settings, &made, what](const YAML::Node& v) {
+      settings = reader.settings(v, what);
+      made = true;
+    };
+  };
+  reader.map(node, "base " + name,
+             {{"path", [&](const YAML::Node& v) { base.path = reader.path(v.Scalar()); }},
+              {"tokenizer", into(base.tokenizer, "tokenizer")},
+              {"init", into(base.init, "init")},
+              {"pretrain", into(base.pretrain, "pretrain")}});
+  if (base.path.empty() != made)
+    throw ConfigError("{}: base '{}' needs either a path, or tokenizer, init and pretrain",
+                      reader.where(node), name);
+  return base;
+}
+
+StudyArm read_arm(const YamlReader& reader, const std::string& name, const YAML::Node& node) {
+  StudyArm arm;
+  arm.name = name;
+  bool has_score = false;
+  Settings verbalizer;
+  reader.map(node, "arm " + name,
+             {{"retriever",
+               [&](const YAML::Node& v) {
+                 if (v.IsMap()) {
+                   arm.retriever = StudyArm::Retriever::kOwn;
+                   arm.retriever_settings = reader.settings(v, "retriever");
+                 } else if (reader.text(v, "retriever") == "popularity") {
+                   arm.retriever = StudyArm::Retriever::kPopularity;
+                 } else if (v.Scalar() != "shared") {
+                   throw ConfigError(
+                       "{}: retriever is '{}', expected shared, popularity or settings",
+                       reader.where(v), v.Scalar());
+                 }
+               }},
+              {"base", [&](const YAML::Node& v) { arm.base = reader.text(v, "base"); }},
+              {"ranker",
+               [&](const YAML::Node& v) {
+                 arm.trains_ranker = true;
+                 arm.ranker = reader.settings(v, "ranker");
+               }},
+              {"prompt", [&](const YAML::Node& v) { arm.prompt = reader.settings(v, "prompt"); }},
+              {"eval", [&](const YAML::Node& v) { arm.options = reader.settings(v, "eval"); }},
+              {"verbalizer",
+               [&](const YAML::Node& v) {
+                 verbalizer = {{"verbalizer", reader.text(v, "verbalizer")}};
+               }},
+              {"score", [&](const YAML::Node& v) {
+                 const std::string score = reader.text(v, "score");
+                 has_score = true;
+                 if (score == "letters") {
+                   arm.score = ArmScore::kLetters;
+                 } else if (score == "likelihood") {
+                   arm.score = ArmScore::kLikelihood;
+                 } else if (score == "fused") {
+                   arm.score = ArmScore::kFused;
+                 } else {
+                   throw ConfigError("{}: score is '{}', expected letters, likelihood or fused",
+                                     reader.where(v), score);
+                 }
+               }}});
+  arm.prompt.common = merged(arm.prompt.common, verbalizer);
+  if (arm.base.empty() && (arm.trains_ranker || has_score || !arm.prompt.common.empty()))
+    throw ConfigError("{}: arm '{}' has ranker, score or prompt, but no base", reader.where(node),
+                      name);
+  if (!arm.base.empty() && arm.retriever == StudyArm::Retriever::kPopularity)
+    throw ConfigError("{}: arm '{}': popularity hands no candidates to a ranker",
+                      reader.where(node), name);
+  return arm;
+}
+
+PublishedFigures read_published(const YamlReader& reader, const YAML::Node& node,
+                                std::string& source) {
+  PublishedFigures figures;
+  reader.each(
+      node, "published",
+      [&](const std::string& dataset, const YAML::Node&, const YAML::Node& value) {
+        if (dataset == "source") {
+          source = reader.text(value, "source");
+          return;
+        }
+        reader.each(
+            value, dataset,
+            [&](const std::string& users, const YAML::Node& key, const YAML::Node& arms) {
+              if (users != "all" && users != "subset")
+                throw ConfigError("{}: '{}', expected all or subset", reader.where(key), users);
+              reader.each(
+                  arms, users,
+                  [&](const std::string& arm, const YAML::Node&, const YAML::Node& metrics) {
+                    reader.each(metrics, arm,
+                                [&](const std::string& metric, const YAML::Node&,
+                                    const YAML::Node& figure) {
+                                  figures[dataset][users][arm][metric] =
+                                      reader.number<double>(figure, metric);
+                                });
+                  });
+            });
+      });
+  return figures;
+}
+
+template <typename List>
+std::vector<std::string> names_of(const List& list) {
+  std::vector<std::string> names;
+  for (const auto& one : list) names.push_back(one.name);
+  return names;
+}
+
+void expect_name(const std::string& name, const std::vector<std::string>& names,
+                 const std::string& what) {
+  if (std::ranges::find(names, name) != names.end()) return;
+  const std::string near = nearest_word(name, names);
+  throw ConfigError("{} '{}' is not there{}; there are {}", what, name,
+                    near.empty() ? "" : fmt::format(", did you mean '{}'?", near),
+                    fmt::join(names, ", "));
+}
+
+void check(const StudyConfig& config, const std::string& file) {
+  if (config.datasets.empty()) throw ConfigError("{}: there are no datasets", file);
+  if (config.arms.empty()) throw ConfigError("{}: there are no arms", file);
+  if (config.seeds.empty()) throw ConfigError("{}: there are no seeds", file);
+  std::vector<int64_t> seeds = config.seeds;
+  std::ranges::sort(seeds);
+  if (std::ranges::adjacent_find(seeds) != seeds.end())
+    throw ConfigError("{}: a seed stands twice: it would count twice", file);
+  if (config.candidates < 1 || config.candidates > 100'000)
+    throw ConfigError("{}: candidates is {}, expected 1 to 100000", file, config.candidates);
+  const auto bases = names_of(config.bases), arms = names_of(config.arms),
+             datasets = names_of(config.datasets);
+  const auto check_datasets = [&](const StudySettings& settings, const std::string& what) {
+    for (const auto& [name, changes] : settings.of_dataset)
+      expect_name(name, datasets, fmt::format("{}: data set of {}", file, what));
+  };
+  check_datasets(config.retriever, "retriever");
+  for (const StudyBase& base : config.bases) {
+    for (const StudySettings* settings : {&base.tokenizer, &base.init, &base.pretrain})
+      check_datasets(*settings, "base " + base.name);
+  }
+  for (const StudyArm& arm : config.arms) {
+    if (!arm.base.empty())
+      expect_name(arm.base, bases, fmt::format("{}: base of arm {}:", file, arm.name));
+    for (const StudySettings* settings :
+         {&arm.retriever_settings, &arm.ranker, &arm.prompt, &arm.options})
+      check_datasets(*settings, "arm " + arm.name);
+  }
+  for (const StudyArm& arm : config.arms) {
+    for (const StudyDataset& dataset : config.datasets) {
+      const auto shown = find_setting(arm.prompt.for_dataset(dataset.name), "num_candidates");
+      if (shown && *shown != std::to_string(config.candidates))
+        throw ConfigError(
+            "{}: the prompts of arm '{}' show {} candidates, but {} are retrieved; set candidates "
+            "alone",
+            file, arm.name, *shown, config.candidates);
+    }
+  }
+  for (const auto& [arm, with] : config.compare) {
+    for (const std::string& name : {arm, with})
+      expect_name(name, arms, fmt::format("{}: compared arm", file));
+    if (arm == with) throw ConfigError("{}: '{}' is compared with itself", file, arm);
+  }
+  for (const auto& [dataset, users] : config.published) {
+    expect_name(dataset, datasets, fmt::format("{}: data set of published", file));
+    for (const auto& [which, figures] : users) {
+      for (const auto& [arm, metrics] : figures)
+        expect_name(arm, arms, fmt::format("{}: published arm", file));
+    }
+  }
+}
+
+}  // namespace
+
+StudyConfig read_study_config(const fs::path& path) {
+  const std::string file = path.string();
+  StudyConfig config;
+  config.text = read_file(path);
+  YAML::Node root;
+  try {
+    root = YAML::Load(config.text);
+  } catch (const YAML::Exception& error) {
+    throw ConfigError("{}: {}", file, error.what());
+  }
+  const YamlReader reader(file, fs::absolute(path).parent_path());
+  StudySettings prompt, ranker;  // of all arms
+  std::string baseline;
+  const auto named = [&](const char* what, auto read) {
+    return [&reader, what, read](const YAML::Node& node) {
+      reader.each(node, what,
+                  [&](const std::string& name, const YAML::Node& key, const YAML::Node& value) {
+                    check_name(reader, key, name);
+                    read(name, value);
+                  });
+    };
+  };
+  const auto over = [](const StudySettings& below, StudySettings& above) {
+    StudySettings result = below;
+    result.common = merged(below.common, above.common);
+    for (const auto& [dataset, changes] : above.of_dataset)
+      result.of_dataset[dataset] = merged(result.of_dataset[dataset], changes);
+    above = std::move(result);
+  };
+  try {
+    reader.map(
+        root, "a study",
+        {{"title", [&](const YAML::Node& v) { config.title = reader.text(v, "title"); }},
+         {"seeds",
+          [&](const YAML::Node& v) {
+            if (!v.IsSequence()) throw ConfigError("{}: seeds must be a list", reader.where(v));
+            config.seeds.clear();
+            for (const auto& seed : v)
+              config.seeds.push_back(reader.number<int64_t>(seed, "a seed"));
+          }},
+         {"device", [&](const YAML::Node& v) { config.device = reader.text(v, "device"); }},
+         {"threads",
+          [&](const YAML::Node& v) { config.threads = reader.number<int64_t>(v, "threads"); }},
+         {"candidates",
+          [&](const YAML::Node& v) {
+            config.candidates = reader.number<int64_t>(v, "candidates");
+          }},
+         {"resamples",
+          [&](const YAML::Node& v) { config.resamples = reader.number<int64_t>(v, "resamples"); }},
+         {"datasets", named("datasets",
+                            [&](const std::string& name, const YAML::Node& v) {
+                              config.datasets.push_back(read_dataset(reader, name, v));
+                            })},
+         {"retriever",
+          [&](const YAML::Node& v) { config.retriever = reader.settings(v, "retriever"); }},
+         {"bases", named("bases",
+                         [&](const std::string& name, const YAML::Node& v) {
+                           config.bases.push_back(read_base(reader, name, v));
+                         })},
+         {"prompt", [&](const YAML::Node& v) { prompt = reader.settings(v, "prompt"); }},
+         {"ranker", [&](const YAML::Node& v) { ranker = reader.settings(v, "ranker"); }},
+         {"arms", named("arms",
+                        [&](const std::string& name, const YAML::Node& v) {
+                          config.arms.push_back(read_arm(reader, name, v));
+                        })},
+         {"baseline", [&](const YAML::Node& v) { baseline = reader.text(v, "baseline"); }},
+         {"compare",
+          [&](const YAML::Node& v) {
+            if (!v.IsSequence()) throw ConfigError("{}: compare must be a list", reader.where(v));
+            for (const auto& pair : v) {
+              if (!pair.IsSequence() || pair.size() != 2)
+                throw ConfigError("{}: compare holds pairs [ARM, ITS BASELINE]",
+                                  reader.where(pair));
+              config.compare.emplace_back(reader.text(pair[0], "an arm"),
+                                          reader.text(pair[1], "an arm"));
+            }
+          }},
+         {"published", [&](const YAML::Node& v) {
+            config.published = read_published(reader, v, config.published_source);
+          }}});
+  } catch (const YAML::Exception& error) {
+    throw ConfigError("{}: {}", file, error.what());
+  }
+  prompt.common = merged({{"num_candidates", std::to_string(config.candidates)}}, prompt.common);
+  for (StudyArm& arm : config.arms) {
+    if (arm.is_retriever()) continue;
+    over(prompt, arm.prompt);
+    if (arm.trains_ranker) over(ranker, arm.ranker);
+  }
+  if (!baseline.empty()) {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const StudyArm& arm : config.arms) {
+      if (arm.name != baseline) pairs.emplace_back(arm.name, baseline);
+    }
+    for (const auto& pair : config.compare) {
+      if (std::ranges::find(pairs, pair) == pairs.end()) pairs.push_back(pair);
+    }
+    config.compare = std::move(pairs);
+    expect_name(baseline, names_of(config.arms), fmt::format("{}: baseline", file));
+  }
+  check(config, file);
+  return config;
+}
+
+}  // namespace tandem
