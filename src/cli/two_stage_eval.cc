@@ -174,6 +174,7 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
 
   Protocol protocol;
   protocol.split = task.split;
+  protocol.precision = options.precision;
   protocol.resampling = task.resampling;
   protocol.fingerprint = dataset.fingerprint();
   protocol.version = TANDEM_VERSION;

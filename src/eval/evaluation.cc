@@ -159,9 +159,10 @@ std::string Protocol::describe(int64_t num_users, int64_t num_tied) const {
                            : seen_items == "window" ? "items of the input window excluded"
                                                     : "items of the whole history excluded";
   return fmt::format(
-      "{} split, {} users, {}, {}, ties {} ({} of {} targets tied), {:g} % bootstrap intervals",
+      "{} split, {} users, {}, {}, ties {} ({} of {} targets tied), {}{:g} % bootstrap intervals",
       split, users, candidate_set == "full" ? "full ranking" : candidate_set, seen,
-      tie_rule_name(tie_rule), num_tied, num_users, 100 * resampling.level);
+      tie_rule_name(tie_rule), num_tied, num_users,
+      precision == "float32" ? "" : precision + " products, ", 100 * resampling.level);
 }
 
 Json protocol_json(const Protocol& protocol) {
@@ -170,6 +171,7 @@ Json protocol_json(const Protocol& protocol) {
               {"users", protocol.users},
               {"seen_items", protocol.seen_items},
               {"tie_rule", tie_rule_name(protocol.tie_rule)},
+              {"precision", protocol.precision},
               {"cutoffs", protocol.cutoffs},
               {"seed", protocol.resampling.seed},
               {"resamples", protocol.resampling.resamples},
@@ -184,6 +186,7 @@ Protocol read_protocol(const Json& json, const std::string& where) {
   protocol.candidate_set = json_get<std::string>(json, "candidate_set", where);
   protocol.users = json_get<std::string>(json, "users", where);
   protocol.seen_items = json_get<std::string>(json, "seen_items", where);
+  protocol.precision = json_get_or<std::string>(json, "precision", "float32", where);
   protocol.cutoffs = json_get<std::vector<int32_t>>(json, "cutoffs", where);
   protocol.resampling.seed = json_get<uint64_t>(json, "seed", where);
   protocol.resampling.resamples = json_get<int64_t>(json, "resamples", where);

@@ -25,6 +25,7 @@ struct Protocol {
   std::string seen_items =
       "window";  // "window", "history" or "none": known items that cannot be recommended
   TieRule tie_rule = TieRule::kStrict;
+  std::string precision = "float32";  // of the products that gave the scores
   std::vector<int32_t> cutoffs = kDefaultCutoffs;
   ResamplingOptions resampling;
   std::string fingerprint;  // of the data set

@@ -67,7 +67,8 @@ TEST(Evaluation, MeansAreExact) {
 
 TEST(Evaluation, WritesAndReadsBack) {
   const test::TemporaryFolder folder;
-  const Evaluation written = sample_evaluation();
+  Evaluation written = sample_evaluation();
+  written.protocol.precision = "bfloat16";
   write_evaluation(folder / "eval", written, false);
   const Evaluation read = read_evaluation(folder / "eval");
   EXPECT_EQ(read.system, "lrurec");
@@ -78,6 +79,7 @@ TEST(Evaluation, WritesAndReadsBack) {
   EXPECT_EQ(read.num_tied(), 1);
   EXPECT_EQ(read.protocol.cutoffs, (std::vector<int32_t>{1, 10}));
   EXPECT_EQ(read.protocol.tie_rule, TieRule::kStrict);
+  EXPECT_EQ(read.protocol.precision, "bfloat16");
   EXPECT_EQ(read.protocol.resampling.seed, 5U);
   EXPECT_EQ(read.protocol.fingerprint, "abc");
   for (size_t m = 0; m < read.metrics.size(); ++m) {
