@@ -16,11 +16,11 @@ namespace {
 constexpr std::string_view kFormat = "tandem-candidates-1";
 
 template <typename T>
-TensorView view(std::string name, DType dtype, std::vector<int64_t> shape,
+TensorView view(const std::string& name, DType dtype, const std::vector<int64_t>& shape,
                 const std::vector<T>& data) {
-  return {.name = std::move(name),
+  return {.name = name,
           .dtype = dtype,
-          .shape = std::move(shape),
+          .shape = shape,
           .bytes = std::as_bytes(std::span<const T>(data))};
 }
 

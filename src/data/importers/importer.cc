@@ -21,7 +21,7 @@ std::string plain_name(const fs::path& path) {
 fs::path find_in_folder(const fs::path& folder, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     for (const char* suffix : {"", ".gz"}) {
-      const fs::path path = folder / (std::string(name) + suffix);
+      fs::path path = folder / (std::string(name) + suffix);
       if (fs::is_regular_file(path)) return path;
     }
   }
@@ -43,7 +43,7 @@ fs::path input_file(const ImportOptions& options, std::initializer_list<std::str
   if (!fs::exists(options.input))
     throw IoError("{}: no such file or folder", options.input.string());
   if (!fs::is_directory(options.input)) return options.input;
-  const fs::path path = find_in_folder(options.input, names);
+  fs::path path = find_in_folder(options.input, names);
   if (path.empty())
     throw DataError("{}: found none of {} (or .gz) in the folder, expected one for --format {}",
                     options.input.string(), join(names), options.format);
