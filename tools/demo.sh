@@ -8,7 +8,7 @@ out="${2:-out/demo}"
 say() { printf '\n\033[1m==>\033[0m %s\n' "$*"; }
 show() { printf '\033[2m$ tandem %s\033[0m\n' "$*"; "$tandem" "$@"; }
 data="$out/dataset" retriever="$out/retriever" base="$out/base"
-# A history is its titles, one token each, with a blank between them.
+# A history is its titles, one token each, with a blank between them; the base remembers that.
 history=("history_item={title}" "separator= " "max_history=20")
 
 mkdir -p "$out"
@@ -24,14 +24,13 @@ show model init --preset tiny --tokenizer "$out/tokenizer" --output "$out/untrai
 show pretrain --model "$out/untrained" --dataset "$data" --output "$base" --overwrite "${history[@]/#/--set=data.}"
 say "4/6  Evaluate on each person's last film: the retriever among all 3,119 films, then both stages"
 show eval --dataset "$data" --retriever "$retriever" --baseline popularity --output "$out/eval" --overwrite
-show eval --dataset "$data" --retriever "$retriever" --likelihood "$base" --fuse --output "$out/two-stage" --overwrite \
-  "${history[@]/#/--set=prompt.}"
+show eval --dataset "$data" --retriever "$retriever" --likelihood "$base" --fuse --output "$out/two-stage" --overwrite
 say "5/6  Draw it: $out/report.html"
-show report "$out"/two-stage/all/* "$retriever" "$base" --dataset "$data" --title "Tandem demo: MovieTweetings" \
+show report "$out/two-stage" "$retriever" "$base" --dataset "$data" --title "Tandem demo: MovieTweetings" \
   --output "$out/report.html"
 say "6/6  What would user 1000 watch next?"
 show recommend --run "$retriever" --dataset "$data" --user 1000 -k 10 --likelihood "$base" \
-  --fusion "$out/two-stage/fusion.json" "${history[@]/#/--set=prompt.}"
+  --fusion "$out/two-stage/fusion.json"
 
 cat <<TEXT
 
