@@ -27,8 +27,8 @@ RankerFiles read_ranker_files(const fs::path& run);
 // Whether the folder is a ranker's run.
 bool is_ranker_run(const fs::path& folder);
 
-// prompt.json beside a model's files: how `pretrain --dataset` wrote the histories it learned, which
-// is the prompt to use it with unless one is asked for. Without such a file, the defaults.
+// prompt.json beside a model's files: how `pretrain --dataset` wrote the histories it learned,
+// which is the prompt to use it with unless one is asked for. Without such a file, the defaults.
 inline constexpr const char* kPromptFile = "prompt.json";
 PromptConfig model_prompt(const fs::path& model);
 
