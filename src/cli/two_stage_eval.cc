@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <ranges>
 #include <utility>
 
 #include "cli/two_stage_options.h"
@@ -79,8 +78,8 @@ Json weights_json(const SecondStage& stage, const FusionWeights& fusion) {
 std::string two_stage_report(const std::vector<Table>& tables, const BeyondUtility& beyond,
                              const Dataset& dataset, ThreadPool& pool) {
   Report report{.title = "Tandem: two stages"};
-  for (const Table& table : tables | std::views::reverse) {  // all users first
-    for (const Evaluation& system : table.systems) {
+  for (auto table = tables.rbegin(); table != tables.rend(); ++table) {  // all users first
+    for (const Evaluation& system : table->systems) {
       report.evaluations.push_back(system);
       report.history_lengths.push_back(history_lengths(system, dataset));
     }
