@@ -24,8 +24,23 @@ LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) 
   return norm;
 }
 
-void add(std::vector<float>& x, const float* y) {
-  for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
+  const std::string path = fmt::format("model.transformer_blocks.{}.", index);
+  return {.query = PackedLinear(weights, path + "attention.linear_layers.0"),
+          .key = PackedLinear(weights, path + "attention.linear_layers.1"),
+          .value = PackedLinear(weights, path + "attention.linear_layers.2"),
+          .output = PackedLinear(weights, path + "attention.output_linear"),
+          .w_1 = PackedLinear(weights, path + "feed_forward.w_1"),
+          .w_2 = PackedLinear(weights, path + "feed_forward.w_2"),
+          .attention_norm = norm(weights, path + "input_sublayer"),
+          .output_norm = norm(weights, path + "output_sublayer")};
+}
+
+// Every query sees the whole row.
+void full_attention(const float* query, const float* key, const float* value, int64_t queries,
+                    int64_t steps, int64_t width, int64_t heads, float* out) {
+  for (int64_t q = 0; q < queries; ++q)
+    attend(query + q * width, key, value, steps, width, heads, out + q * width);
 }
 
 std::vector<float> scored_biases(const RetrieverWeights& weights) {
@@ -35,18 +50,6 @@ std::vector<float> scored_biases(const RetrieverWeights& weights) {
 }
 
 }  // namespace
-
-Bert4RecBlock::Bert4RecBlock(const RetrieverWeights& weights, int64_t index) {
-  const std::string path = fmt::format("model.transformer_blocks.{}.", index);
-  query = PackedLinear(weights, path + "attention.linear_layers.0");
-  key = PackedLinear(weights, path + "attention.linear_layers.1");
-  value = PackedLinear(weights, path + "attention.linear_layers.2");
-  output = PackedLinear(weights, path + "attention.output_linear");
-  w_1 = PackedLinear(weights, path + "feed_forward.w_1");
-  w_2 = PackedLinear(weights, path + "feed_forward.w_2");
-  input_norm = norm(weights, path + "input_sublayer");
-  output_norm = norm(weights, path + "output_sublayer");
-}
 
 Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
     : Retriever(weights.config(),
@@ -60,7 +63,7 @@ Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
   const std::span<const float> last =
       weights.values("embedding.token.weight").last(static_cast<size_t>(width()));
   mask_.assign(last.begin(), last.end());
-  for (int64_t i = 0; i < config().blocks; ++i) blocks_.emplace_back(weights, i);
+  for (int64_t i = 0; i < config().blocks; ++i) blocks_.push_back(read_block(weights, i));
 }
 
 std::vector<float> Bert4RecRetriever::embed(History inputs) const {
@@ -75,34 +78,9 @@ std::vector<float> Bert4RecRetriever::embed(History inputs) const {
       item_table().copy_row(inputs[t], row);
     }
   }
-  add(x, positions_.data() + width());  // steps count from 1
+  add_to(x, positions_.data() + width());  // steps count from 1
   embedding_norm_.apply(x.data(), steps);
   return x;
-}
-
-void Bert4RecRetriever::run_block(const Bert4RecBlock& block, std::vector<float>& x,
-                                  bool last_only) const {
-  const int64_t width = this->width(), steps = std::ssize(x) / width,
-                queries = last_only ? 1 : steps;
-  std::vector<float> key(steps * width), value(steps * width), query(queries * width),
-      seen(queries * width);
-  block.key.forward(x.data(), steps, key.data());
-  block.value.forward(x.data(), steps, value.data());
-  if (last_only) x.erase(x.begin(), x.end() - width);
-  block.query.forward(x.data(), queries, query.data());
-  for (int64_t q = 0; q < queries; ++q)
-    attend(query.data() + q * width, key.data(), value.data(), steps, width, config().heads,
-           seen.data() + q * width);
-
-  std::vector<float> h(queries * width), inner(queries * config().inner * width);
-  block.output.forward(seen.data(), queries, h.data());
-  add(h, x.data());
-  block.input_norm.apply(h.data(), queries);
-  block.w_1.forward(h.data(), queries, inner.data());
-  gelu(inner.data(), std::ssize(inner));
-  block.w_2.forward(inner.data(), queries, x.data());
-  add(x, h.data());
-  block.output_norm.apply(x.data(), queries);
 }
 
 void Bert4RecRetriever::head(std::vector<float>& x) const {
@@ -114,7 +92,7 @@ void Bert4RecRetriever::head(std::vector<float>& x) const {
 
 std::vector<float> Bert4RecRetriever::trace(History inputs) const {
   std::vector<float> x = embed(inputs);
-  for (const Bert4RecBlock& block : blocks_) run_block(block, x, false);
+  for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, full_attention, false);
   head(x);
   return x;
 }
@@ -126,7 +104,8 @@ void Bert4RecRetriever::forward(std::span<const History> windows, float* out) co
       if (item != 0) inputs.push_back(item);  // a new user's row is the mask alone
     inputs.push_back(static_cast<int32_t>(num_items() + 1));
     std::vector<float> x = embed(inputs);
-    for (size_t i = 0; i < blocks_.size(); ++i) run_block(blocks_[i], x, i + 1 == blocks_.size());
+    for (size_t i = 0; i < blocks_.size(); ++i)
+      blocks_[i].apply(x, config().heads, full_attention, i + 1 == blocks_.size());
     head(x);
     std::ranges::copy(x, out);
     out += width();

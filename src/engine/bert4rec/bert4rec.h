@@ -5,18 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "engine/ops/layer_norm.h"
-#include "engine/ops/packed_linear.h"
+#include "engine/ops/post_norm_block.h"
 #include "engine/retriever.h"
 
 namespace tandem {
-
-struct Bert4RecBlock {
-  Bert4RecBlock(const RetrieverWeights& weights, int64_t index);
-
-  PackedLinear query, key, value, output, w_1, w_2;
-  LayerNormWeights input_norm, output_norm;
-};
 
 // BERT4Rec (Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
 // Representations from Transformer", CIKM 2019) without libtorch, as src/learn/bert4rec trains it:
@@ -39,14 +31,12 @@ class Bert4RecRetriever final : public Retriever {
   void forward(std::span<const History> windows, float* out) const override;
   // x [T, D], the embeddings of a row's inputs.
   std::vector<float> embed(History inputs) const;
-  // One block; with last_only the result is in x's first row.
-  void run_block(const Bert4RecBlock& block, std::vector<float>& x, bool last_only) const;
   // hidden of the rows of x, in place.
   void head(std::vector<float>& x) const;
 
   std::vector<float> mask_, positions_;  // [D], [max_length + 1, D]
   LayerNormWeights embedding_norm_;
-  std::vector<Bert4RecBlock> blocks_;
+  std::vector<PostNormBlock> blocks_;
   PackedLinear head_;
 };
 

@@ -5,18 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "engine/ops/layer_norm.h"
-#include "engine/ops/packed_linear.h"
+#include "engine/ops/post_norm_block.h"
 #include "engine/retriever.h"
 
 namespace tandem {
-
-struct SasRecBlock {
-  SasRecBlock(const RetrieverWeights& weights, int64_t index);
-
-  PackedLinear query, key, value, dense, dense_1, dense_2;
-  LayerNormWeights attention_norm, ffn_norm;
-};
 
 // SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) without
 // libtorch, in the post-norm form that src/learn/sasrec trains:
@@ -30,12 +22,10 @@ class SasRecRetriever final : public Retriever {
 
  private:
   void forward(std::span<const History> windows, float* out) const override;
-  // One row, [T, D] in x; with last_only the result is in x's first row.
-  void run_block(const SasRecBlock& block, std::vector<float>& x, bool last_only) const;
 
   std::vector<float> positions_;  // [max_length, D]
   LayerNormWeights embedding_norm_;
-  std::vector<SasRecBlock> blocks_;
+  std::vector<PostNormBlock> blocks_;
 };
 
 // Causal multi-head attention of one row: query t sees keys 0..t.
