@@ -23,21 +23,8 @@ constexpr double kNormEps = 1e-12;
 
 }  // namespace
 
-void Bert4RecConfig::validate() const {
-  if (num_items < 1) throw ConfigError("bert4rec: {} items; expected at least 1", num_items);
-  if (width < 2 || heads < 1 || width % heads != 0)
-    throw ConfigError("bert4rec: width {} is not a multiple of heads {}", width, heads);
-  if (blocks < 1) throw ConfigError("bert4rec: blocks is {}; expected at least 1", blocks);
-  if (inner < 1) throw ConfigError("bert4rec: inner is {}; expected at least 1", inner);
-  if (max_length < 1)
-    throw ConfigError("bert4rec: max_length is {}; expected at least 1", max_length);
-  for (const double p : {dropout, attn_dropout}) {
-    if (!(p >= 0 && p < 1)) throw ConfigError("bert4rec: dropout is {}; expected 0 <= p < 1", p);
-  }
-}
-
-Bert4Rec::Bert4Rec(const Bert4RecConfig& config, uint64_t seed) : config_(config) {
-  config.validate();
+Bert4Rec::Bert4Rec(const TransformerConfig& config, uint64_t seed) : config_(config) {
+  config.validate("bert4rec", 2);
   const int64_t width = config.width, classes = config.num_items + 2;
   const ParameterInit init(seed);
   const auto add = [&](const std::string& name, const at::Tensor& value) {

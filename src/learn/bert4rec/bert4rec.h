@@ -6,22 +6,9 @@
 #include <vector>
 
 #include "learn/model.h"
+#include "learn/transformer_config.h"
 
 namespace tandem {
-
-struct Bert4RecConfig {
-  int64_t num_items = 0;
-  int64_t width = 64;
-  int64_t blocks = 2;
-  int64_t heads = 2;
-  int64_t inner = 4;          // FFN width as a multiple of width
-  int64_t max_length = 50;    // L; positions 1 to L
-  double dropout = 0.2;       // embedding and sub-layer outputs
-  double attn_dropout = 0.2;  // attention probabilities
-
-  // Throws ConfigError.
-  void validate() const;
-};
 
 // BERT4Rec (Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
 // Representations from Transformer", CIKM 2019), as LRURec's and LlamaRec's code family has it
@@ -39,7 +26,7 @@ struct Bert4RecConfig {
 class Bert4Rec : public RetrieverModel {
  public:
   // A pure function of the seed.
-  Bert4Rec(const Bert4RecConfig& config, uint64_t seed);
+  Bert4Rec(const TransformerConfig& config, uint64_t seed);
 
   std::vector<NamedParameter> parameters() const override { return parameters_; }
   // A batch's items may be the mask, num_items + 1.
@@ -48,7 +35,7 @@ class Bert4Rec : public RetrieverModel {
   at::Tensor item_bias() const override { return item_bias_; }
   bool decayed(std::string_view name) const override;
 
-  const Bert4RecConfig& config() const { return config_; }
+  const TransformerConfig& config() const { return config_; }
 
  private:
   struct Linear {
@@ -69,7 +56,7 @@ class Bert4Rec : public RetrieverModel {
     Norm input_norm, output_norm;
   };
 
-  Bert4RecConfig config_;
+  TransformerConfig config_;
   std::vector<NamedParameter> parameters_;
   at::Tensor item_embedding_, position_embedding_, item_bias_;
   Norm embedding_norm_;

@@ -28,20 +28,6 @@ constexpr double kNormEps = 1e-12;
 
 }  // namespace
 
-void SasRecConfig::validate() const {
-  if (num_items < 1) throw ConfigError("sasrec: {} items; expected at least 1", num_items);
-  if (width < 1 || heads < 1 || width % heads != 0) {
-    throw ConfigError("sasrec: width {} is not a multiple of heads {}", width, heads);
-  }
-  if (blocks < 1) throw ConfigError("sasrec: blocks is {}; expected at least 1", blocks);
-  if (inner < 1) throw ConfigError("sasrec: inner is {}; expected at least 1", inner);
-  if (max_length < 1)
-    throw ConfigError("sasrec: max_length is {}; expected at least 1", max_length);
-  for (const double p : {dropout, attn_dropout}) {
-    if (!(p >= 0 && p < 1)) throw ConfigError("sasrec: dropout is {}; expected 0 <= p < 1", p);
-  }
-}
-
 // Where packed position p stands in a [B, T] grid of rows, T the longest row.
 struct SasRec::Layout {
   int64_t rows = 0, longest = 0;
@@ -71,8 +57,8 @@ struct SasRec::Layout {
   }
 };
 
-SasRec::SasRec(const SasRecConfig& config, uint64_t seed) : config_(config) {
-  config_.validate();
+SasRec::SasRec(const TransformerConfig& config, uint64_t seed) : config_(config) {
+  config_.validate("sasrec", 1);
   const int64_t width = config_.width, inner = config_.inner * config_.width;
   item_embedding_ = add("item_embedding.weight", {config_.num_items + 1, width});
   position_embedding_ = add("position_embedding.weight", {config_.max_length, width});

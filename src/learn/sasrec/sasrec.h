@@ -6,22 +6,9 @@
 #include <vector>
 
 #include "learn/model.h"
+#include "learn/transformer_config.h"
 
 namespace tandem {
-
-struct SasRecConfig {
-  int64_t num_items = 0;
-  int64_t width = 64;
-  int64_t blocks = 2;
-  int64_t heads = 2;
-  int64_t inner = 2;          // FFN width as a multiple of width
-  int64_t max_length = 50;    // L, also the number of positions
-  double dropout = 0.2;       // embedding and sub-layer outputs
-  double attn_dropout = 0.2;  // attention probabilities
-
-  // Throws ConfigError.
-  void validate() const;
-};
 
 // SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) in the form that
 // HLLM's authors compare with: post-norm blocks, GELU, biases everywhere, LayerNorm eps 1e-12;
@@ -38,7 +25,7 @@ class SasRec : public RetrieverModel {
  public:
   // Weights N(0, 0.02^2), biases 0, LayerNorm 1 and 0: a pure function of the seed. Row 0 (padding)
   // is drawn too.
-  SasRec(const SasRecConfig& config, uint64_t seed);
+  SasRec(const TransformerConfig& config, uint64_t seed);
 
   std::vector<NamedParameter> parameters() const override { return parameters_; }
   at::Tensor hidden(const PackedBatch& batch, const DropoutRng* dropout) const override;
@@ -46,7 +33,7 @@ class SasRec : public RetrieverModel {
   at::Tensor item_bias() const override { return item_bias_; }
   bool decayed(std::string_view name) const override;
 
-  const SasRecConfig& config() const { return config_; }
+  const TransformerConfig& config() const { return config_; }
 
  private:
   struct Linear {
@@ -71,7 +58,7 @@ class SasRec : public RetrieverModel {
   at::Tensor attention(const Block& block, const std::string& site, const at::Tensor& x,
                        const Layout& layout, const DropoutRng* dropout) const;
 
-  SasRecConfig config_;
+  TransformerConfig config_;
   std::vector<NamedParameter> parameters_;
   at::Tensor item_embedding_, position_embedding_, item_bias_;
   Norm embedding_norm_;

@@ -23,34 +23,22 @@ std::unique_ptr<RetrieverModel> make_on_cpu(const RetrieverConfig& config, int64
                                                  .recurrent_dropout = config.attn_dropout},
                                     seed);
   }
-  if (config.model_type == "sasrec") {
-    return std::make_unique<SasRec>(SasRecConfig{.num_items = num_items,
-                                                 .width = config.width,
-                                                 .blocks = config.blocks,
-                                                 .heads = config.heads,
-                                                 .inner = config.inner,
-                                                 .max_length = config.max_length,
-                                                 .dropout = config.dropout,
-                                                 .attn_dropout = config.attn_dropout},
-                                    seed);
-  }
+  const TransformerConfig transformer{.num_items = num_items,
+                                      .width = config.width,
+                                      .blocks = config.blocks,
+                                      .heads = config.heads,
+                                      .inner = config.inner,
+                                      .max_length = config.max_length,
+                                      .dropout = config.dropout,
+                                      .attn_dropout = config.attn_dropout};
+  if (config.model_type == "sasrec") return std::make_unique<SasRec>(transformer, seed);
+  if (config.model_type == "bert4rec") return std::make_unique<Bert4Rec>(transformer, seed);
   if (config.model_type == "narm") {
     return std::make_unique<Narm>(NarmConfig{.num_items = num_items,
                                              .width = config.width,
                                              .dropout = config.dropout,
                                              .decoder_dropout = config.attn_dropout},
                                   seed);
-  }
-  if (config.model_type == "bert4rec") {
-    return std::make_unique<Bert4Rec>(Bert4RecConfig{.num_items = num_items,
-                                                     .width = config.width,
-                                                     .blocks = config.blocks,
-                                                     .heads = config.heads,
-                                                     .inner = config.inner,
-                                                     .max_length = config.max_length,
-                                                     .dropout = config.dropout,
-                                                     .attn_dropout = config.attn_dropout},
-                                      seed);
   }
   throw ConfigError("model.type is '{}'; expected lrurec, sasrec, narm or bert4rec",
                     config.model_type);

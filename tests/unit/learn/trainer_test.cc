@@ -135,7 +135,8 @@ TEST(Checkpoint, GivesBackTheSameBitsAndRefusesOtherShapes) {
   fs::remove(path);
 }
 
-const SasRecConfig kTiny{.num_items = 20, .width = 8, .blocks = 2, .heads = 2, .max_length = 6};
+const TransformerConfig kTiny{
+    .num_items = 20, .width = 8, .blocks = 2, .heads = 2, .inner = 2, .max_length = 6};
 
 PackedBatch inputs(std::vector<int64_t> items, std::vector<int64_t> starts) {
   const at::Tensor ids = at::tensor(items, at::kLong);
