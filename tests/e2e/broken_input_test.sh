@@ -6,8 +6,6 @@ set -eu
 tandem=$1
 here=$(dirname "$0")
 . "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 # rejects WHAT PATTERN OUTPUT VERB...: the verb fails as above, and the message matches the pattern.
 rejects() {

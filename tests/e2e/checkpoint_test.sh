@@ -7,8 +7,6 @@ tandem=$1
 command -v python3 > /dev/null || { echo "SKIP: no python3"; exit 77; }
 here=$(dirname "$0")
 . "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 make_dataset "$tandem" "$work/data"
 "$tandem" --quiet train retriever --dataset "$work/data" --threads 1 --set train.max_steps=20 --set train.batch=8 \
   --set model.width=16 --set model.max_length=10 --output "$work/run"

@@ -4,10 +4,7 @@
 set -eu
 tandem=$1
 command -v mpirun > /dev/null || { echo "SKIP: no mpirun"; exit 77; }
-here=$(dirname "$0")
-. "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/tiny_dataset.sh"
 make_dataset "$tandem" "$work/data"
 
 for model in lrurec sasrec narm bert4rec; do

@@ -11,8 +11,6 @@ if ! "$python" -c 'import peft, transformers, torch' 2>/dev/null; then
   exit 77
 fi
 . "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 cd "$work"
 make_dataset "$tandem" data
 "$tandem" --quiet tokenizer train --input data --titles-as-tokens data --vocab-size 300 --output tokenizer > tokenizer.txt

@@ -5,10 +5,7 @@
 # training half validated. Usage: ranker_test.sh TANDEM
 set -eu
 tandem=$1
-here=$(dirname "$0")
-. "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/tiny_dataset.sh"
 cd "$work"
 make_dataset "$tandem" data
 

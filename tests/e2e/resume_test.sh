@@ -4,10 +4,7 @@
 # and exits with 4. Usage: resume_test.sh TANDEM
 set -eu
 tandem=$1
-here=$(dirname "$0")
-. "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/tiny_dataset.sh"
 make_dataset "$tandem" "$work/data"
 
 # An array and not a function, so that `&` gives the program's own process.

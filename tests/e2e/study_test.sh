@@ -4,10 +4,7 @@
 # table and its files, a changed arm runs alone, an unfair pair is refused. Usage: study_test.sh TANDEM
 set -eu
 tandem=$1
-here=$(dirname "$0")
-. "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/tiny_dataset.sh"
 cd "$work"
 make_dataset "$tandem" data
 

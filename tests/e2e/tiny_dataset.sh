@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the tests: `make_dataset TANDEM FOLDER` imports 120 generated users of 3 to 42 events over 60 items.
+# Sourced by the tests. $work is a folder that goes when the test ends.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# `make_dataset TANDEM FOLDER` imports 120 generated users of 3 to 42 events over 60 items.
 make_dataset() {
   awk 'BEGIN {
     print "user,item,timestamp"

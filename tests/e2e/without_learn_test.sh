@@ -4,10 +4,7 @@
 # says what is missing. Usage: without_learn_test.sh TANDEM
 set -eu
 tandem=$1
-here=$(dirname "$0")
-. "$here/tiny_dataset.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/tiny_dataset.sh"
 make_dataset "$tandem" "$work/trained-on"
 "$tandem" --quiet train retriever --dataset "$work/trained-on" --threads 1 --set train.max_steps=20 --set train.batch=8 \
   --set model.width=16 --set model.max_length=10 --output "$work/run"
