@@ -114,8 +114,9 @@ void merge_pairs(std::vector<Word>& words, size_t limit, Pieces& pieces) {
   }
 }
 
+// A title takes the blanks before it along: between titles they would be half of all tokens.
 Json added_token(int32_t id, const std::string& content, bool special) {
-  return {{"id", id},        {"content", content},  {"single_word", !special}, {"lstrip", false},
+  return {{"id", id},        {"content", content},  {"single_word", !special}, {"lstrip", !special},
           {"rstrip", false}, {"normalized", false}, {"special", special}};
 }
 

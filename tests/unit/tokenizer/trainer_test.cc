@@ -63,6 +63,7 @@ TEST(BpeTrainer, TitlesBecomeSingleTokens) {
     EXPECT_EQ(std::count(ids.begin(), ids.end(), tokenizer->find_piece("Toy Story 2").value()), 1);
     EXPECT_EQ(ids.back(), tokenizer->find_piece("It").value());
     EXPECT_EQ(tokenizer->encode("Toy Story").size(), 1u);
+    EXPECT_EQ(tokenizer->encode("It Toy Story  It").size(), 3u) << "blanks before a title are its";
     // A title inside a word is not the title.
     const Ids inside = tokenizer->encode("Italy");
     EXPECT_TRUE(style == TokenizerStyle::kByteLevel ||
