@@ -28,6 +28,7 @@ namespace tandem {
 // What all layers of one forward pass share.
 struct LlamaModel::Pass {
   at::Tensor row_starts, wanted;
+  at::Tensor wanted_states;  // wanted, where the states are
   RotaryAngles angles, wanted_angles;
   const DropoutRng* dropout;
   Observer observer;
@@ -53,7 +54,7 @@ class Builder {
   at::Tensor vector(const std::string& name) {
     const auto spec = specs_.find(name);
     if (spec == specs_.end()) return {};
-    at::Tensor value = weights_.copy(spec->second);
+    at::Tensor value = weights_.copy(spec->second).to(options_.device);
     if (options_.train_base) train(name, value);
     return value;
   }
@@ -62,10 +63,11 @@ class Builder {
     LlamaProjection made{.module = module, .weight = {}, .frozen = {}, .bias = {}, .adapter = {}};
     const TensorSpec& spec = specs_.at(module + ".weight");
     if (options_.train_base) {
-      made.weight = weights_.copy(spec);
+      made.weight = weights_.copy(spec).to(options_.device);
       train(spec.name, made.weight);
     } else {
       made.frozen = weights_.frozen(spec);
+      if (!options_.device.is_cpu()) made.frozen = made.frozen->moved(options_.device);
     }
     made.bias = vector(module + ".bias");
     if (!options_.lora || !options_.lora->is_target(module)) return made;
@@ -73,6 +75,8 @@ class Builder {
       throw ConfigError("lora: an adapter on {}, expected projections of layers only", module);
     made.adapter =
         new_lora_adapter(spec.shape[1], spec.shape[0], *options_.lora, module, options_.seed);
+    made.adapter->a = made.adapter->a.to(options_.device);
+    made.adapter->b = made.adapter->b.to(options_.device);
     train(lora_a_key(module), made.adapter->a);
     train(lora_b_key(module), made.adapter->b);
     return made;
@@ -159,12 +163,8 @@ at::Tensor LlamaModel::embed(const at::Tensor& tokens) const {
       throw DataError("llama: token {} at position {}, expected 0 to {}", id[p], p,
                       config_.vocab_size - 1);
   }
-  if (embedding_.weight.defined()) return at::embedding(embedding_.weight, ids);
-  at::Tensor x = at::empty({ids.numel(), config_.hidden_size}, at::kFloat);
-  at::Tensor scratch;
-  for (int64_t p = 0; p < ids.numel(); ++p)
-    x.select(0, p).copy_(embedding_.frozen->rows(id[p], 1, at::kFloat, scratch)[0]);
-  return x;
+  if (!embedding_.weight.defined()) return embedding_.frozen->gather(ids);
+  return at::embedding(embedding_.weight, ids.to(options_.device));
 }
 
 at::Tensor LlamaModel::project(const LlamaProjection& projection, const at::Tensor& x,
@@ -187,7 +187,7 @@ at::Tensor LlamaModel::project(const LlamaProjection& projection, const at::Tens
 // normed: the layer's normed input at all positions. Result: at all positions, or the wanted ones.
 at::Tensor LlamaModel::attention(const LlamaBlock& block, size_t layer, const at::Tensor& normed,
                                  const Pass& pass, bool only_wanted) const {
-  const at::Tensor asked = only_wanted ? normed.index_select(0, pass.wanted) : normed;
+  const at::Tensor asked = only_wanted ? normed.index_select(0, pass.wanted_states) : normed;
   at::Tensor q = project(block.q_proj, asked, pass, only_wanted);
   at::Tensor k = project(block.k_proj, normed, pass, false);
   const at::Tensor v = project(block.v_proj, normed, pass, false);
@@ -222,7 +222,7 @@ at::Tensor LlamaModel::block_forward(size_t layer, const at::Tensor& x, const Pa
   const double eps = config_.rms_norm_eps;
   const at::Tensor attended =
       attention(block, layer, rms_norm(x, block.input_norm, eps, pass.product), pass, only_wanted);
-  const at::Tensor h = (only_wanted ? x.index_select(0, pass.wanted) : x) + attended;
+  const at::Tensor h = (only_wanted ? x.index_select(0, pass.wanted_states) : x) + attended;
   const at::Tensor normed = rms_norm(h, block.post_attention_norm, eps, pass.product);
   const at::Tensor fed = project(block.down_proj,
                                  swiglu(project(block.gate_proj, normed, pass, only_wanted),
@@ -244,9 +244,13 @@ at::Tensor LlamaModel::hidden(const at::Tensor& x, const at::Tensor& row_starts,
   const auto pass = std::make_shared<Pass>();
   pass->row_starts = row_starts;
   pass->wanted = wanted;
-  pass->angles =
+  const RotaryAngles angles =
       rotary_angles(positions_of(row_starts, x.size(0)), inverse_frequencies_, at::kFloat);
-  if (wanted.defined()) pass->wanted_angles = pass->angles.rows(wanted);
+  pass->angles = {angles.cosines.to(options_.device), angles.sines.to(options_.device)};
+  if (wanted.defined()) {
+    pass->wanted_states = wanted.to(options_.device);
+    pass->wanted_angles = pass->angles.rows(pass->wanted_states);
+  }
   pass->dropout = dropout;
   pass->observer = observer;
   pass->product = options_.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
@@ -264,7 +268,7 @@ at::Tensor LlamaModel::hidden(const at::Tensor& x, const at::Tensor& row_starts,
       state = block_forward(layer, state, *pass, only_wanted);
     }
   }
-  if (wanted.defined() && blocks_.empty()) state = state.index_select(0, wanted);
+  if (wanted.defined() && blocks_.empty()) state = state.index_select(0, pass->wanted_states);
   state = rms_norm(state, norm_, config_.rms_norm_eps, at::kFloat);
   if (observer) observer("norm", state);
   return state;

@@ -43,6 +43,8 @@ struct LlamaOptions {
   // Keep only the layers' inputs and run each layer again in the backward pass. Same bits.
   bool checkpoint_layers = false;
   uint64_t seed = 42;  // of new adapters
+  // Of weights and states; tokens, rows, positions and labels stay on the CPU.
+  at::Device device = at::kCPU;
 };
 
 // A linear layer of the model, with its adapter if it has one.
@@ -118,7 +120,7 @@ class LlamaModel {
 
   LlamaConfig config_;
   LlamaOptions options_;
-  at::Tensor inverse_frequencies_;  // [head_dim / 2] float64
+  at::Tensor inverse_frequencies_;  // [head_dim / 2] float64, on the CPU
   LlamaProjection embedding_, head_;
   at::Tensor norm_;
   std::vector<LlamaBlock> blocks_;

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "engine/kernels/additive_score.h"
 #include "engine/kernels/vector_ops.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -154,7 +155,7 @@ at::Tensor additive_attention(const at::Tensor& query, const at::Tensor& key,
     throw ShapeError("additive_attention: query [{}, {}], key [{}, {}], v [{}], {} queries wanted",
                      query.size(0), query.size(-1), key.size(0), key.size(-1), v.numel(),
                      at_query.numel());
-  if (!query.is_cpu())
+  if (!takes_kernel(query))
     return additive_attention_reference(query, key, value, v, row_starts, wanted);
   return AdditiveAttention::apply(query.contiguous(), key.contiguous(), value.contiguous(),
                                   v.contiguous(), row_starts.contiguous(), at_query.contiguous());

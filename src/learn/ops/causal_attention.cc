@@ -7,7 +7,9 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -19,6 +21,7 @@
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
 #include "learn/ops/element_types.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -299,6 +302,26 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
   }
 };
 
+// Positions [begin, begin + count) of x as [heads, count, dim], each head `repeat` times.
+at::Tensor heads_of(const at::Tensor& x, int64_t begin, int64_t count, int64_t dim,
+                    int64_t repeat) {
+  return x.narrow(0, begin, count)
+      .reshape({count, x.size(1) / dim, dim})
+      .transpose(0, 1)
+      .repeat_interleave(repeat, 0);
+}
+
+// [queries, T] of a row: true where a query must not look.
+at::Tensor hidden_from(const Plan& plan, const Row& row) {
+  const std::vector<int64_t> queries(plan.positions.begin() + row.first_query,
+                                     plan.positions.begin() + row.last_query);
+  const at::Tensor at_query = at::tensor(queries, at::kLong).unsqueeze(1);
+  const at::Tensor at_key = at::arange(row.begin, row.end, at::kLong).unsqueeze(0);
+  const at::Tensor later = at_key.gt(at_query);
+  if (plan.shape.window == 0) return later;
+  return later.logical_or(at_key.le(at_query - plan.shape.window));
+}
+
 void check(const CausalAttentionShape& shape, const at::Tensor& q, const at::Tensor& k,
            const at::Tensor& v, const at::Tensor& row_starts, const at::Tensor& wanted) {
   if (shape.head_dim < 1 || shape.kv_heads < 1 || shape.heads % shape.kv_heads != 0 ||
@@ -322,10 +345,35 @@ void check(const CausalAttentionShape& shape, const at::Tensor& q, const at::Ten
 at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor& q,
                             const at::Tensor& k, const at::Tensor& v, const at::Tensor& row_starts,
                             const at::Tensor& wanted) {
+  if (!takes_kernel(q)) return causal_attention_composed(shape, q, k, v, row_starts, wanted);
   check(shape, q, k, v, row_starts, wanted);
   return CausalAttention::apply(
       q.contiguous(), k.contiguous(), v.contiguous(), row_starts.contiguous(),
       std::optional<at::Tensor>(wanted.defined() ? wanted.contiguous() : wanted), shape);
+}
+
+at::Tensor causal_attention_composed(const CausalAttentionShape& shape, const at::Tensor& q,
+                                     const at::Tensor& k, const at::Tensor& v,
+                                     const at::Tensor& row_starts, const at::Tensor& wanted) {
+  check(shape, q, k, v, row_starts, wanted);
+  const int64_t dim = shape.head_dim, group = shape.heads / shape.kv_heads;
+  const Plan plan = make_plan(shape, k.size(0), row_starts, wanted);
+  std::vector<at::Tensor> results;
+  for (const Row& row : plan.rows) {
+    const int64_t length = row.end - row.begin, queries = row.last_query - row.first_query;
+    if (queries == 0) continue;
+    const at::Tensor keys = heads_of(k, row.begin, length, dim, group).unsqueeze(0);
+    const at::Tensor values = heads_of(v, row.begin, length, dim, group).unsqueeze(0);
+    const at::Tensor asking = heads_of(q, row.first_query, queries, dim, 1).unsqueeze(0);
+    // Without a mask the fast kernels of a device can be taken.
+    const bool plain = queries == length && shape.window == 0;
+    const std::optional<at::Tensor> visible =
+        plain ? std::nullopt : std::optional(hidden_from(plan, row).logical_not().to(q.device()));
+    const at::Tensor mixed =
+        at::scaled_dot_product_attention(asking, keys, values, visible, 0.0, plain);
+    results.push_back(mixed.squeeze(0).transpose(0, 1).reshape({queries, q.size(1)}));
+  }
+  return results.empty() ? at::empty_like(q) : at::cat(results);
 }
 
 at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const at::Tensor& q,
@@ -333,27 +381,17 @@ at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const a
                                       const at::Tensor& row_starts, const at::Tensor& wanted,
                                       at::Tensor* probabilities) {
   check(shape, q, k, v, row_starts, wanted);
-  const int64_t group = shape.heads / shape.kv_heads;
-  const at::Tensor all = wanted.defined() ? wanted : at::arange(k.size(0), row_starts.options());
+  const int64_t dim = shape.head_dim, group = shape.heads / shape.kv_heads;
   const Plan plan = make_plan(shape, k.size(0), row_starts, wanted);
   std::vector<at::Tensor> results;
   for (const Row& row : plan.rows) {
     const int64_t length = row.end - row.begin, queries = row.last_query - row.first_query;
-    const auto heads = [&](const at::Tensor& x, int64_t begin, int64_t count, int64_t repeat) {
-      return x.narrow(0, begin, count)
-          .reshape({count, x.size(1) / shape.head_dim, shape.head_dim})
-          .transpose(0, 1)
-          .repeat_interleave(repeat, 0);  // [heads, count, dim]
-    };
-    const at::Tensor keys = heads(k, row.begin, length, group);
-    const at::Tensor values = heads(v, row.begin, length, group);
-    const at::Tensor at_query = all.narrow(0, row.first_query, queries).unsqueeze(1);
-    const at::Tensor at_key = at::arange(row.begin, row.end, all.options()).unsqueeze(0);
-    at::Tensor hidden = at_key.gt(at_query);
-    if (shape.window > 0) hidden = hidden.logical_or(at_key.le(at_query - shape.window));
+    const at::Tensor keys = heads_of(k, row.begin, length, dim, group);
+    const at::Tensor values = heads_of(v, row.begin, length, dim, group);
     const at::Tensor scores =
-        at::matmul(heads(q, row.first_query, queries, 1), keys.transpose(1, 2)) /
-        std::sqrt(static_cast<double>(shape.head_dim));
+        at::matmul(heads_of(q, row.first_query, queries, dim, 1), keys.transpose(1, 2)) /
+        std::sqrt(static_cast<double>(dim));
+    const at::Tensor hidden = hidden_from(plan, row).to(scores.device());
     const at::Tensor p =
         at::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);
     if (probabilities && &row == &plan.rows.front()) *probabilities = p;

@@ -24,10 +24,16 @@ struct CausalAttentionShape {
 // Probabilities are made block by block, forward and again backward; nothing but q, k and v is
 // kept. O(Q T) time for rows of T; a thread's scratch is a block of about 128 queries by T scores
 // (twice backward) and one row's keys and values of one head. Differentiable in q, k and v; bits do
-// not depend on the number of threads. On the CPU. Throws ShapeError.
+// not depend on the number of threads. On other devices than the CPU it is the composed form;
+// row_starts and wanted stay on the CPU. Throws ShapeError.
 at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor& q,
                             const at::Tensor& k, const at::Tensor& v, const at::Tensor& row_starts,
                             const at::Tensor& wanted = {});
+
+// The same by ATen's attention, a row at a time.
+at::Tensor causal_attention_composed(const CausalAttentionShape& shape, const at::Tensor& q,
+                                     const at::Tensor& k, const at::Tensor& v,
+                                     const at::Tensor& row_starts, const at::Tensor& wanted = {});
 
 // With all probabilities of a row in memory, ATen operations only; also gives them, [heads, Q of
 // row 0, T], where asked.

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "learn/model.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -91,7 +92,7 @@ at::Tensor dropout(const at::Tensor& x, const at::Tensor& keep, double p) {
   if (x.numel() != keep.numel() || keep.scalar_type() != at::kByte) {
     throw ShapeError("dropout: x has {} elements, the mask {}", x.numel(), keep.numel());
   }
-  if (!x.is_cpu()) return dropout_reference(x, keep, p);
+  if (!takes_kernel(x)) return dropout_reference(x, keep, p);
   return Dropout::apply(x, keep.contiguous(), 1.0 / (1.0 - p));
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
+#include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
 namespace tandem {
@@ -44,7 +45,7 @@ void tile_product(const at::Tensor& x, const at::Tensor& w, bool transposed, int
 // x W^T (transposed) or x W, [P, total].
 at::Tensor frozen_product(const at::Tensor& x, const FrozenWeight& weight, bool transposed) {
   const at::ScalarType type = x.scalar_type();
-  if (weight.is_stored_as(type) || !x.is_cpu() || !(transposed || weight.has_columns())) {
+  if (weight.is_stored_as(type) || !takes_kernel(x) || !(transposed || weight.has_columns())) {
     at::Tensor scratch;
     const at::Tensor whole = weight.rows(0, weight.outputs(), type, scratch);
     return transposed ? product_nt(x, whole) : product_nn(x, whole);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/ops/frozen_weight.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+
+#include <vector>
 
 #include "core/error.h"
 
@@ -26,6 +29,12 @@ class DenseWeight : public FrozenWeight {
   }
   bool has_columns() const override { return true; }
   bool is_stored_as(at::ScalarType type) const override { return matrix_.scalar_type() == type; }
+  at::Tensor gather(const at::Tensor& ids) const override {
+    return matrix_.index_select(0, ids.to(matrix_.device())).to(at::kFloat);
+  }
+  FrozenWeightPtr moved(at::Device device) const override {
+    return dense_weight(matrix_.to(device));
+  }
 
  private:
   static at::Tensor expanded(const at::Tensor& part, at::ScalarType type, at::Tensor& scratch) {
@@ -42,6 +51,20 @@ class DenseWeight : public FrozenWeight {
 at::Tensor FrozenWeight::columns(int64_t begin, int64_t count, at::ScalarType type,
                                  at::Tensor& scratch) const {
   return rows(0, outputs(), type, scratch).narrow(1, begin, count);
+}
+
+at::Tensor FrozenWeight::gather(const at::Tensor& ids) const {
+  std::vector<at::Tensor> found;
+  for (int64_t i = 0; i < ids.numel(); ++i) {
+    at::Tensor own;
+    found.push_back(rows(ids.const_data_ptr<int64_t>()[i], 1, at::kFloat, own));
+  }
+  return at::cat(found);
+}
+
+FrozenWeightPtr FrozenWeight::moved(at::Device device) const {
+  at::Tensor scratch;
+  return dense_weight(rows(0, outputs(), at::kFloat, scratch).to(device));
 }
 
 at::Tensor FrozenWeight::expansion(int64_t count, at::TensorOptions options, at::Tensor& scratch) {

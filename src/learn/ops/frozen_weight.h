@@ -8,6 +8,9 @@
 
 namespace tandem {
 
+class FrozenWeight;
+using FrozenWeightPtr = c10::intrusive_ptr<FrozenWeight>;
+
 // A linear layer's weight [O, I] that is not trained, as it is stored: float32, float16 or bfloat16
 // (often in a mapped file), or NF4 (learn/ops/nf4_weight.h). Immutable; safe to use concurrently.
 class FrozenWeight : public torch::CustomClassHolder {
@@ -27,13 +30,17 @@ class FrozenWeight : public torch::CustomClassHolder {
   virtual bool has_columns() const { return false; }
   // Whether rows() gives views and needs no expansion.
   virtual bool is_stored_as(at::ScalarType) const { return false; }
+  // Rows ids[i] in float32, [P, I]; ids [P] int64 on the CPU.
+  virtual at::Tensor gather(const at::Tensor& ids) const;
+
+  // The same numbers on a device, expanded there by ATen's operations. NF4 stays NF4 and a dense
+  // weight its type; forms that only the CPU can read become float32.
+  virtual FrozenWeightPtr moved(at::Device device) const;
 
  protected:
   // The first `count` elements of scratch, which is made anew when it does not fit.
   static at::Tensor expansion(int64_t count, at::TensorOptions options, at::Tensor& scratch);
 };
-
-using FrozenWeightPtr = c10::intrusive_ptr<FrozenWeight>;
 
 // A matrix of any floating type, which the result shares.
 FrozenWeightPtr dense_weight(const at::Tensor& matrix);

@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/vector_ops.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -187,7 +188,7 @@ at::Tensor full_attention(int64_t heads, const at::Tensor& q, const at::Tensor& 
                           const at::Tensor& v, const at::Tensor& row_starts, const at::Tensor& keep,
                           double p) {
   check(heads, q, k, v, row_starts, keep);
-  if (!q.is_cpu()) return full_attention_reference(heads, q, k, v, row_starts, keep, p);
+  if (!takes_kernel(q)) return full_attention_reference(heads, q, k, v, row_starts, keep, p);
   // An input of a Function must be defined: an empty mask stands for none.
   const at::Tensor mask = keep.defined() ? keep.contiguous() : at::empty({0}, at::kByte);
   return FullAttention::apply(q.contiguous(), k.contiguous(), v.contiguous(),

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "engine/kernels/gelu.h"
 #include "learn/ops/dropout.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -65,7 +66,7 @@ at::Tensor gelu_dropout(const at::Tensor& x, const at::Tensor& keep, double p) {
   if (keep.defined() && (x.numel() != keep.numel() || keep.scalar_type() != at::kByte)) {
     throw ShapeError("gelu_dropout: x has {} elements, the mask {}", x.numel(), keep.numel());
   }
-  if (!x.is_cpu()) return gelu_dropout_reference(x, keep, p);
+  if (!takes_kernel(x)) return gelu_dropout_reference(x, keep, p);
   // An input of a Function must be defined: an empty mask stands for none.
   const at::Tensor mask = keep.defined() ? keep.contiguous() : at::empty({0}, at::kByte);
   return GeluDropout::apply(x.contiguous(), mask, 1.0 / (1.0 - p));

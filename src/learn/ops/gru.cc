@@ -20,6 +20,7 @@
 #include "core/error.h"
 #include "engine/kernels/gru_cell.h"
 #include "engine/kernels/packed_matrix.h"
+#include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
 namespace tandem {
@@ -167,7 +168,7 @@ void check(const at::Tensor& x, const at::Tensor& weight_ih, const at::Tensor& w
 at::Tensor gru(const at::Tensor& x, const at::Tensor& weight_ih, const at::Tensor& weight_hh,
                const at::Tensor& bias_ih, const at::Tensor& bias_hh, const at::Tensor& row_starts) {
   check(x, weight_ih, weight_hh, bias_ih, bias_hh, row_starts);
-  if (!x.is_cpu()) return gru_composed(x, weight_ih, weight_hh, bias_ih, bias_hh, row_starts);
+  if (!takes_kernel(x)) return gru_composed(x, weight_ih, weight_hh, bias_ih, bias_hh, row_starts);
   return Gru::apply(x.contiguous(), weight_ih.contiguous(), weight_hh.contiguous(),
                     bias_ih.contiguous(), bias_hh.contiguous(), row_starts.contiguous());
 }

@@ -22,6 +22,7 @@
 
 #include "core/error.h"
 #include "learn/ops/element_types.h"
+#include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
 namespace tandem {
@@ -213,6 +214,13 @@ at::Tensor head_soft_cross_entropy(const at::Tensor& hidden, const at::Tensor& w
                    weights = targets.weights.contiguous();
   check_targets(starts, tokens, weights, hidden.size(0),
                 weight.defined() ? weight.size(0) : frozen->outputs());
+  if (!takes_kernel(hidden)) {
+    at::Tensor scratch;
+    const at::Tensor rows = weight.defined()
+                                ? weight
+                                : frozen->rows(0, frozen->outputs(), hidden.scalar_type(), scratch);
+    return head_soft_cross_entropy_reference(hidden, rows, targets);
+  }
   return HeadCrossEntropy::apply(hidden.contiguous(), std::optional<at::Tensor>(weight), frozen,
                                  starts, tokens, weights);
 }
@@ -220,11 +228,12 @@ at::Tensor head_soft_cross_entropy(const at::Tensor& hidden, const at::Tensor& w
 at::Tensor head_soft_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,
                                              const HeadTargets& targets) {
   const at::Tensor z = at::matmul(hidden, weight.t());
-  const at::Tensor rows = at::repeat_interleave(at::diff(targets.starts));
-  const at::Tensor losses =
-      at::logsumexp(z, {1}).index_select(0, rows) -
-      z.index_select(0, rows).gather(1, targets.tokens.unsqueeze(1)).squeeze(1);
-  return (losses * targets.weights.to(losses.scalar_type())).sum();
+  const at::Tensor rows = at::repeat_interleave(at::diff(targets.starts)).to(z.device());
+  const at::Tensor tokens = targets.tokens.to(z.device());
+  const at::Tensor weights = targets.weights.to(z.device(), z.scalar_type());
+  const at::Tensor losses = at::logsumexp(z, {1}).index_select(0, rows) -
+                            z.index_select(0, rows).gather(1, tokens.unsqueeze(1)).squeeze(1);
+  return (losses * weights).sum();
 }
 
 at::Tensor head_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& weight,

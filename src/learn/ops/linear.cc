@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -88,7 +89,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     throw ShapeError("linear: x has {} positions of {}, weight {} rows of {}, bias {}", x.size(0),
                      x.size(-1), weight.size(0), weight.size(-1), bias.numel());
   }
-  if (!x.is_cpu()) return at::linear(x, weight, bias);
+  if (!takes_kernel(x)) return at::linear(x, weight, bias);
   return Linear::apply(x.contiguous(), weight.contiguous(), bias);
 }
 

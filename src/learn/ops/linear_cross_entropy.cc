@@ -19,6 +19,7 @@
 #include "core/error.h"
 #include "engine/kernels/exp_rows.h"
 #include "engine/kernels/gemm.h"
+#include "learn/ops/kernels.h"
 #include "learn/ops/scratch.h"
 
 namespace tandem {
@@ -213,7 +214,7 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& tabl
                       label[p], p, table.size(0));
     }
   }
-  if (!hidden.is_cpu()) return linear_cross_entropy_reference(hidden, table, bias, labels);
+  if (!takes_kernel(hidden)) return linear_cross_entropy_reference(hidden, table, bias, labels);
   return LinearCrossEntropy::apply(hidden, table, bias, checked);
 }
 

@@ -12,6 +12,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -130,7 +131,7 @@ at::Tensor lru_scan(const at::Tensor& u, const at::Tensor& lambda, const at::Ten
     throw ShapeError("lru_scan: u has {} positions, carry {}, rows end at {}", u.size(0),
                      carry.size(0), row_starts.select(0, -1).item<int64_t>());
   }
-  if (!u.is_cpu()) return lru_scan_composed(u, lambda, carry, row_starts);
+  if (!takes_kernel(u)) return lru_scan_composed(u, lambda, carry, row_starts);
   return LruScan::apply(u, lambda, carry.contiguous(), row_starts.contiguous());
 }
 

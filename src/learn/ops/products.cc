@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 // operand costs little. Narrow results are cut by rows.
 constexpr int64_t kTileColumns = 256, kTileRows = 128;
 
-bool is_ours(const at::Tensor& a) { return a.scalar_type() == at::kFloat && a.is_cpu(); }
+bool is_ours(const at::Tensor& a) { return a.scalar_type() == at::kFloat && takes_kernel(a); }
 
 // C [m, n] = op(A) op(B), all contiguous as stored.
 at::Tensor tiled(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,

@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "learn/ops/dropout.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -170,7 +171,8 @@ at::Tensor residual_layer_norm(const at::Tensor& x, const at::Tensor& residual,
         x.size(0), x.size(-1), residual.defined() ? residual.numel() : 0,
         keep.defined() ? keep.numel() : 0, weight.numel(), bias.numel());
   }
-  if (!x.is_cpu()) return residual_layer_norm_reference(x, residual, keep, p, weight, bias, eps);
+  if (!takes_kernel(x))
+    return residual_layer_norm_reference(x, residual, keep, p, weight, bias, eps);
   // An input of a Function must be defined: an empty tensor stands for none.
   const auto dense = [](const at::Tensor& t, at::ScalarType type) {
     return t.defined() ? t.contiguous() : at::empty({0}, type);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -161,6 +162,7 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
     throw ShapeError("rms_norm: x has {} columns, weight {} of {}", x.size(-1), weight.numel(),
                      c10::toString(weight.scalar_type()));
   }
+  if (!takes_kernel(x)) return rms_norm_reference(x.to(arithmetic), weight, eps).to(result);
   return RmsNorm::apply(x.contiguous(), weight, eps, result);
 }
 

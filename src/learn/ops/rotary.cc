@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -95,6 +96,7 @@ at::Tensor rotary(const at::Tensor& x, const RotaryAngles& angles) {
     throw ShapeError("rotary: x is [{}, {}], angles [{}, {}]", x.size(0), x.size(-1),
                      cosines.size(0), cosines.size(-1));
   }
+  if (!takes_kernel(x)) return rotary_reference(x.to(arithmetic), angles).to(x.scalar_type());
   return Rotary::apply(x.contiguous(), cosines.contiguous(), sines.contiguous());
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "learn/ops/element_types.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -108,6 +109,11 @@ struct Swiglu : torch::autograd::Function<Swiglu> {
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   if (gate.sizes() != up.sizes() || gate.scalar_type() != up.scalar_type())
     throw ShapeError("swiglu: gate has {} elements, up {}", gate.numel(), up.numel());
+  if (!takes_kernel(gate)) {
+    const at::ScalarType type = gate.scalar_type();
+    const at::ScalarType arithmetic = type == at::kDouble ? at::kDouble : at::kFloat;
+    return swiglu_reference(gate.to(arithmetic), up.to(arithmetic)).to(type);
+  }
   return Swiglu::apply(gate.contiguous(), up.contiguous());
 }
 

@@ -146,7 +146,7 @@ std::vector<int64_t> RankerTask::rank_batch(size_t begin, size_t end) const {
   const PackedTokens packed = pack_prompts(std::span(valid_ids_).subspan(begin, end - begin));
   const at::Tensor last = packed.row_starts.narrow(0, 1, packed.row_starts.size(0) - 1) - 1;
   const at::Tensor logits =
-      model().logits(model().hidden(packed, nullptr, last)).contiguous();  // [B, V]
+      model().logits(model().hidden(packed, nullptr, last)).cpu().contiguous();  // [B, V]
   const int64_t vocabulary = logits.size(1);
   std::vector<int64_t> ranks;
   for (size_t i = begin; i < end; ++i) {

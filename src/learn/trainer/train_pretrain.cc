@@ -12,9 +12,6 @@ namespace tandem {
 
 void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   Session session(request, group);
-  if (session.device() != "cpu")
-    throw DeviceError("pretrain runs on the CPU; --device {} is not supported yet",
-                      session.device());
   if (request.text.empty() == request.dataset.empty())
     throw UsageError("pretrain needs either --text PATH or --dataset DATASET");
   PretrainConfig config;
@@ -26,7 +23,9 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   if (tokenizer->vocab_size() > wanted.vocab_size)
     throw DataError("{}: the tokenizer has {} tokens, the model {}", request.model.string(),
                     tokenizer->vocab_size(), wanted.vocab_size);
-  LlamaModel model(*folder_weights(base), config.llama_options());
+  LlamaOptions options = config.llama_options();
+  options.device = at::Device(session.device());
+  LlamaModel model(*folder_weights(base), options);
   std::string dataset_fingerprint;
   PretrainTexts texts;
   if (request.dataset.empty()) {

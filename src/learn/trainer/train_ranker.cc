@@ -77,9 +77,6 @@ void write_result(const fs::path& run, const RankerTask& task, const RankerConfi
 
 void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   Session session(request, group);
-  if (session.device() != "cpu")
-    throw DeviceError("train ranker runs on the CPU; --device {} is not supported yet",
-                      session.device());
   RankerConfig config;
   const Start start = find_start(request.base);
   if (start.run) config.prompt = start.run->prompt;  // the same unless told otherwise
@@ -89,7 +86,9 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   const auto tokenizer = load_tokenizer(start.base);
   const auto base = std::make_shared<HfFolder>(start.base);
   const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
-  LlamaModel model(*weights, config.llama_options());
+  LlamaOptions options = config.llama_options();
+  options.device = at::Device(session.device());
+  LlamaModel model(*weights, options);
 
   const RankerInputs inputs{
       .valid = valid_candidates(request, dataset, config, session.pool()),

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "engine/kernels/score_topk.h"
+#include "learn/ops/kernels.h"
 
 namespace tandem {
 namespace {
@@ -77,8 +78,8 @@ std::vector<int64_t> rank_users(const RetrieverModel& model, const TrainingObjec
            .row_starts = batch.row_starts.to(table.device()),
            .wanted = batch.wanted.to(table.device())};
   const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
-  return table.is_cpu() ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
-                        : ranks_on_device(hidden, table, bias, targets, excluded);
+  return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
+                             : ranks_on_device(hidden, table, bias, targets, excluded);
 }
 
 }  // namespace

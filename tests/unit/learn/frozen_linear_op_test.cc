@@ -3,8 +3,10 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "learn/ops/nf4_weight.h"
@@ -46,6 +48,34 @@ Products products(const FrozenWeightPtr& weight, const at::Tensor& x, const at::
   const at::Tensor y = frozen_linear(input, weight, {});
   y.backward(dy);
   return {y.detach(), input.grad()};
+}
+
+// The form for other devices, here on the CPU. The odd shape has blocks that cross rows and a short
+// last one.
+TEST(FrozenWeight, MovedHasTheSameBits) {
+  Rng rng(2);
+  std::vector<FrozenWeightPtr> weights;
+  for (const Case& one : cases(rng)) weights.push_back(one.weight);
+  const at::Tensor w = random_tensor({7, 45}, rng, at::kFloat);
+  const std::vector<int64_t> shape = {7, 45};
+  weights.push_back(nf4_weight(nf4_quantize({w.const_data_ptr<float>(), 7 * 45}, shape)));
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const FrozenWeight& weight = *weights[i];
+    const FrozenWeightPtr moved = weight.moved(at::kCPU)->moved(at::kCPU);
+    EXPECT_EQ(moved->outputs(), weight.outputs());
+    EXPECT_EQ(moved->inputs(), weight.inputs());
+    at::Tensor scratch, other;
+    for (const auto type : {at::kFloat, at::kBFloat16}) {
+      for (const auto& [begin, count] : {std::pair{0, weight.outputs()}, {3, int64_t{1}}, {2, 5}}) {
+        SCOPED_TRACE(testing::Message() << "weight " << i << ", rows " << begin << " + " << count);
+        EXPECT_TRUE(
+            moved->rows(begin, count, type, other).equal(weight.rows(begin, count, type, scratch)));
+      }
+    }
+    const at::Tensor ids = at::tensor({6, 0, 6}, at::kLong);
+    EXPECT_TRUE(moved->gather(ids).equal(weight.gather(ids)));
+    EXPECT_TRUE(weight.gather(ids)[1].equal(weight.rows(0, 1, at::kFloat, scratch)[0]));
+  }
 }
 
 TEST(FrozenLinear, TilesEqualTheWholeProductInEveryStorageAndType) {

@@ -164,6 +164,9 @@ TEST(CausalAttention, GradientIsRight) {
     EXPECT_LT(relative_difference(
                   f(), causal_attention_reference(s, q, k, v, longs(example.starts), wanted)),
               1e-12);
+    EXPECT_LT(relative_difference(
+                  causal_attention_composed(s, q, k, v, longs(example.starts), wanted), f()),
+              1e-12);
     expect_gradient(f, q, rng);
     expect_gradient(f, k, rng);
     expect_gradient(f, v, rng);
@@ -197,6 +200,11 @@ TEST(CausalAttention, EqualsItsReferenceOverManyBlocks) {
     std::vector<at::Tensor> halves;
     for (const at::Tensor& input : inputs) halves.push_back(input.to(at::kBFloat16));
     expect_same(f, slow, halves, rng, kBfloat16);
+    const auto composed = [&](const auto& in) {
+      return causal_attention_composed(s, in[0], in[1], in[2], longs(example.starts), wanted);
+    };
+    expect_same(composed, slow, inputs, rng, kFloat);
+    expect_same(composed, slow, halves, rng, kBfloat16);
   }
 }
 

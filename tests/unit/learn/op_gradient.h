@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -25,6 +26,20 @@ inline at::Tensor random_tensor(at::IntArrayRef shape, Rng& rng,
 inline double relative_difference(const at::Tensor& value, const at::Tensor& wanted) {
   const at::Tensor a = value.detach().to(at::kDouble), b = wanted.detach().to(at::kDouble);
   return ((a - b).abs().max() / b.abs().max()).item<double>();
+}
+
+// Each tensor within `limit` of its twin, relative to the largest |wanted| in it, or to a fiftieth
+// of the largest in all: some gradients are zero but for rounding (a key's bias shifts all scores).
+inline void expect_all_close(const std::vector<at::Tensor>& found,
+                             const std::vector<at::Tensor>& wanted, double limit) {
+  const auto largest = [](const at::Tensor& x) { return x.abs().max().item<double>(); };
+  double all = 0;
+  for (const at::Tensor& one : wanted) all = std::max(all, largest(one));
+  ASSERT_EQ(found.size(), wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const double difference = largest(found[i].detach() - wanted[i].detach());
+    EXPECT_LT(difference / std::max(largest(wanted[i]), all / 50), limit) << "tensor " << i;
+  }
 }
 
 // Compares the gradient of sum(weights * f(x)) by x (double, contiguous) with central differences.
