@@ -61,6 +61,52 @@ TEST_F(BnbTensor, WhatIsWrittenIsReadInEveryBit) {
   }
 }
 
+// The names that bitsandbytes reads, and every number of the second level from where it lies.
+TEST_F(BnbTensor, TheStateIsBitsandbytesOwn) {
+  const Nf4Tensor w = quantised(true);
+  const BnbTensors parts = bnb_nf4_tensors("w", w, "bfloat16");
+  std::vector<TensorView> views = parts.views;
+  const std::span<const std::byte> bytes = part(views, "w.quant_state.bitsandbytes__nf4").bytes;
+  EXPECT_EQ(parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "state"),
+            (Json{{"quant_type", "nf4"},
+                  {"blocksize", 64},
+                  {"dtype", "bfloat16"},
+                  {"shape", {40, 50}},
+                  {"nested_blocksize", 256},
+                  {"nested_dtype", "float32"},
+                  {"nested_offset", static_cast<double>(w.offset)}}));
+  EXPECT_EQ(part(views, "w").shape, (std::vector<int64_t>{1000, 1}));
+  EXPECT_EQ(part(views, "w.absmax").dtype, DType::kU8);
+
+  // Another offset, blocks of 128 in groups of 8 and a map of the file's own.
+  const std::string text =
+      R"({"quant_type":"nf4","blocksize":128,"nested_blocksize":8,"nested_offset":0.5,)"
+      R"("shape":[40,50]})";
+  std::vector<float> map(256), absmax2{2, 4};
+  for (size_t i = 0; i < 256; ++i) map[i] = static_cast<float>(i);
+  std::vector<uint8_t> codes(16);
+  for (size_t i = 0; i < 16; ++i) codes[i] = static_cast<uint8_t>(i + 1);
+  const Nf4Tensor other = reread(true, [&](std::vector<TensorView>& all) {
+    const auto put = [&](const std::string& name, std::span<const std::byte> data, int64_t count) {
+      part(all, name).bytes = data;
+      part(all, name).shape = {count};
+    };
+    put("w.quant_state.bitsandbytes__nf4", std::as_bytes(std::span(text.data(), text.size())),
+        std::ssize(text));
+    put("w.nested_quant_map", std::as_bytes(std::span(map)), 256);
+    put("w.nested_absmax", std::as_bytes(std::span(absmax2)), 2);
+    put("w.absmax", std::as_bytes(std::span(codes)), 16);
+  });
+  EXPECT_EQ(other.scale(0), 1 * 2 + 0.5f);
+  EXPECT_EQ(other.scale(7), 8 * 2 + 0.5f);
+  EXPECT_EQ(other.scale(8), 9 * 4 + 0.5f);
+  std::vector<float> values(2000);
+  other.dequantize(0, 2000, values.data());
+  const uint8_t pair = w.codes[64];  // elements 128 and 129, of block 1
+  EXPECT_EQ(values[128], kNf4Table[pair >> 4] * 4.5f);
+  EXPECT_EQ(values[129], kNf4Table[pair & 15] * 4.5f);
+}
+
 TEST_F(BnbTensor, PartsThatDoNotFitAreErrors) {
   const std::string state = "w.quant_state.bitsandbytes__nf4";
   const auto refused = [&](const std::function<void(std::vector<TensorView>&)>& change) {
