@@ -19,7 +19,7 @@ show train retriever --dataset "$data" --output "$retriever" --overwrite \
   --set model.max_length=50 --set model.dropout=0.5 --set model.attn_dropout=0.5 --set train.batch=64 \
   --set valid.every=250 --set valid.patience=3
 say "3/7  Pre-train a small Llama on the same histories (half a minute); every title is one token"
-show tokenizer train --input "$data" --titles-as-tokens "$data" --vocab-size 400 --output "$out/tokenizer" --force
+show tokenizer train --input "$data" --titles-as-tokens "$data" --vocab-size 400 --output "$out/tokenizer" --overwrite
 show model init --preset tiny --tokenizer "$out/tokenizer" --output "$out/untrained" --overwrite
 show pretrain --model "$out/untrained" --dataset "$data" --output "$base" --overwrite "${history[@]/#/--set=data.}"
 say "4/7  Tune it to rank: one letter a candidate, in the retriever's order (half a minute)"

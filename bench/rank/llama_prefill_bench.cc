@@ -116,7 +116,7 @@ void run(const std::string& preset, int64_t layers, int64_t num_tokens) {
                                           {DType::kBf16, Precision::kBfloat16}}) {
     const bool is_half = precision == Precision::kBfloat16;
     const double ceiling = product_gflops(precision, num_tokens, config.hidden_size);
-    write_random_llama(config, {.dtype = stored}, folder, true, pool);
+    write_random_llama(config, {.dtype = stored}, {folder, kModelFolder, true}, pool);
     const Llama model(folder, {}, precision);
     check(model, tokens, is_half ? 0.2f : 1e-3f, pool);
     const LlamaSequence sequence{num_tokens};

@@ -50,7 +50,7 @@ Llama random_model(const Figure3BenchOptions& options, ThreadPool& pool) {
   config.max_positions = std::max(config.max_positions, figure3_positions(options));
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "model";
-  write_random_llama(config, {.seed = options.seed}, folder, true, pool);
+  write_random_llama(config, {.seed = options.seed}, folder, pool);
   return Llama(folder);  // its mapping outlives the files
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/verbs.h"
 #include "eval/comparison_report.h"
@@ -18,6 +20,10 @@ struct CompareOptions {
 
 void run_compare(const CompareOptions& options) {
   options.resampling.validate();
+  std::optional<Output> output;
+  if (!options.output.empty())
+    output.emplace(options.output, kComparisonFolder, options.overwrite,
+                   std::vector<fs::path>{options.a, options.b});
   const ComparisonContext context{.folder_a = options.a,
                                   .folder_b = options.b,
                                   .a = read_evaluation(options.a),
@@ -25,8 +31,7 @@ void run_compare(const CompareOptions& options) {
                                   .options = options.resampling};
   ThreadPool pool(options.threads);
   const Comparison comparison = compare(context.a, context.b, options.resampling, pool);
-  if (!options.output.empty())
-    write_comparison(options.output, context, comparison, options.overwrite);
+  if (output) write_comparison(*output, context, comparison);
   if (options.json) {
     fmt::print("{}\n", comparison_json(context, comparison).dump(2));
     return;

@@ -167,12 +167,13 @@ void add_export(CLI::App& data) {
   verb->add_option("--output", flags->output, "the folder to write")->required();
   verb->add_flag("--overwrite", flags->overwrite, "replace an existing output folder");
   verb->callback([flags] {
+    const Output output(flags->output, kExportFolder, flags->overwrite, {flags->dataset});
     const Dataset dataset = Dataset::open(flags->dataset);
     export_dataset(dataset,
                    flags->format == "recbole" ? ExportFormat::kRecbole
                    : flags->format == "jsonl" ? ExportFormat::kJsonl
                                               : ExportFormat::kCsv,
-                   flags->output, flags->overwrite);
+                   output);
     fmt::print("wrote {} interactions of {} users to {}\n", dataset.num_interactions(),
                dataset.num_users(), flags->output);
   });
@@ -182,6 +183,7 @@ void add_generate(CLI::App& data) {
   struct Flags {
     GenerateOptions options;
     std::string output;
+    bool overwrite = false;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* verb = data.add_subcommand(
@@ -193,7 +195,10 @@ void add_generate(CLI::App& data) {
   verb->add_option("--seed", flags->options.seed, "the same seed gives the same file")
       ->capture_default_str();
   verb->add_option("--output", flags->output, "the CSV file to write")->required();
-  verb->callback([flags] { generate_interactions(flags->options, flags->output); });
+  verb->add_flag("--overwrite", flags->overwrite, "replace a file that this verb wrote");
+  verb->callback([flags] {
+    generate_interactions(flags->options, {flags->output, kGeneratedFile, flags->overwrite});
+  });
 }
 
 }  // namespace

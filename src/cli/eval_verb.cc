@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,10 +32,9 @@ struct EvalOptions {
 };
 
 // The folder of one system: metrics.json, ranks.tsv, beyond_utility.json and report.html.
-void write_folder(const EvalOptions& options, const Dataset& dataset,
-                  std::span<const Evaluation> systems, const BeyondUtility& beyond,
-                  ThreadPool& pool) {
-  StagedFolder staged(options.output, options.overwrite);
+void write_folder(const Output& output, const Dataset& dataset, std::span<const Evaluation> systems,
+                  const BeyondUtility& beyond, ThreadPool& pool) {
+  StagedFolder staged(output);
   write_evaluation_files(staged.path(), systems.back());
   write_json(staged.path() / kBeyondFile, beyond_json(beyond));
   Report report{.title = "Tandem: " + systems.back().system};
@@ -73,6 +73,10 @@ void run_eval(const EvalOptions& options) {
   const InterruptGuard guard;
   options.resampling.validate();
   ranking_metrics(options.cutoffs);  // a wrong cut-off is an error before the work
+  std::optional<Output> output;
+  if (!options.output.empty())
+    output.emplace(options.output, kEvaluationFolder, options.overwrite,
+                   std::vector<fs::path>{options.dataset, options.retriever});
   const Dataset dataset = Dataset::open(options.dataset);
   const Split split = parse_split(options.split);
   const SeenItems seen = parse_seen_items(options.exclude);
@@ -113,7 +117,7 @@ void run_eval(const EvalOptions& options) {
   const Evaluation& main = systems.back();
   beyond.protocol = main.protocol;
   beyond.num_users = main.num_users();
-  if (!options.output.empty()) write_folder(options, dataset, systems, beyond, pool);
+  if (output) write_folder(*output, dataset, systems, beyond, pool);
   if (options.json) {
     Json list = Json::array();
     for (const Evaluation& system : systems) list.push_back(to_json(system));

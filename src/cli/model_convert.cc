@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/thread_pool.h"
+#include "formats/hf_folder.h"
 #include "models/llama2c.h"
 #include "models/llama_merge.h"
 #include "tokenizer/gguf_vocab.h"
@@ -36,14 +37,15 @@ bool is_gguf(const fs::path& path) {
 void run_convert(const ConvertOptions& options) {
   if (options.double_quant && options.to != "nf4")
     throw UsageError("model convert: --double-quant goes with --to nf4");
+  const Output output(options.output, kModelFolder, options.overwrite, {options.input});
   if (fs::is_regular_file(options.input) && !is_gguf(options.input)) {
     if (!options.to.empty() && options.to != "float32")
       throw UsageError("model convert: a llama2.c file becomes float32; convert the folder again");
-    convert_llama2c(options.input, options.output, options.overwrite);
+    convert_llama2c(options.input, output);
     spdlog::info("{}: written", options.output);
     return;
   }
-  LlamaExport settings{.dtype = float_type(options.to), .overwrite = options.overwrite};
+  LlamaExport settings{.dtype = float_type(options.to)};
   const auto source = open_llama(options.input);
   if (fs::is_regular_file(options.input)) {
     settings.add_files = [&](const fs::path& folder) {
@@ -55,9 +57,9 @@ void run_convert(const ConvertOptions& options) {
     const Nf4Options nf4{.double_quant = options.double_quant,
                          .second_level = options.second_level == "search" ? Nf4SecondLevel::kSearch
                                                                           : Nf4SecondLevel::kTable};
-    quantize_llama(*source, nf4, options.output, settings, pool);
+    quantize_llama(*source, nf4, output, settings, pool);
   } else {
-    export_llama(*source, options.output, settings, pool);
+    export_llama(*source, output, settings, pool);
   }
   spdlog::info("{}: written", options.output);
 }
@@ -68,16 +70,18 @@ struct MergeOptions {
 };
 
 void run_merge(const MergeOptions& options) {
+  const Output output(options.output, kModelFolder, options.overwrite,
+                      {options.base, options.adapter});
   const auto base = open_llama(options.base);
   const PeftFolder adapter(options.adapter);
-  LlamaExport settings{.dtype = float_type(options.dtype), .overwrite = options.overwrite};
+  LlamaExport settings{.dtype = float_type(options.dtype)};
   if (fs::is_regular_file(options.base)) {
     settings.add_files = [&](const fs::path& folder) {
       write_gguf_tokenizer(read_gguf_vocabulary(options.base), folder);
     };
   }
   ThreadPool pool;
-  merge_adapter(*base, adapter, options.output, settings, pool);
+  merge_adapter(*base, adapter, output, settings, pool);
   spdlog::info("{}: written, {} layers changed", options.output, adapter.modules().size());
 }
 

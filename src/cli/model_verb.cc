@@ -157,12 +157,14 @@ void fit_to_tokenizer(const InitOptions& options, LlamaConfig& config) {
 }
 
 void run_init(InitOptions& options) {
+  const Output output(options.output, kModelFolder, options.overwrite, {options.tokenizer});
   LlamaConfig config = sized_preset(options);
   if (!options.tokenizer.empty()) fit_to_tokenizer(options, config);
   options.init.dtype = options.dtype == "float32" ? DType::kF32 : DType::kBf16;
   ThreadPool pool;
-  write_random_llama(config, options.init, options.output, options.overwrite, pool);
-  if (!options.tokenizer.empty()) copy_tokenizer(options.tokenizer, options.output);
+  write_random_llama(config, options.init, output, pool, [&](const fs::path& folder) {
+    if (!options.tokenizer.empty()) copy_tokenizer(options.tokenizer, folder);
+  });
   spdlog::info("{}: {:.3f} M parameters, {}", options.output,
                static_cast<double>(config.num_parameters()) / 1e6, options.dtype);
 }

@@ -17,6 +17,7 @@ struct ReportOptions {
   std::vector<std::string> folders;
   std::string dataset, output = "report.html", title = "Tandem report";
   int threads = 0;
+  bool overwrite = false;
 };
 
 // The systems in the order in which they were evaluated.
@@ -50,6 +51,9 @@ void add_folder(const fs::path& folder, Report& report) {
 }
 
 void write_report(const ReportOptions& options) {
+  std::vector<fs::path> inputs(options.folders.begin(), options.folders.end());
+  inputs.emplace_back(options.dataset);
+  const Output output(options.output, kReportPage, options.overwrite, inputs);
   Report report{.title = options.title};
   for (const fs::path folder : options.folders) add_folder(folder, report);
   std::ranges::stable_sort(report.evaluations, {}, [](const Evaluation& evaluation) {
@@ -62,7 +66,7 @@ void write_report(const ReportOptions& options) {
     }
   }
   ThreadPool pool(options.threads);
-  write_file(options.output, html_report(report, pool));
+  write_file(output.path(), html_report(report, pool));
   fmt::print("wrote {}: {} evaluations, {} training runs\n", options.output,
              report.evaluations.size(), report.runs.size());
 }
@@ -81,6 +85,7 @@ void add_report_verb(CLI::App& app) {
   verb->add_option("--dataset", options->dataset,
                    "data set folder; with it metrics are drawn against the history's length");
   verb->add_option("--output", options->output, "the page")->capture_default_str();
+  verb->add_flag("--overwrite", options->overwrite, "replace a report that is there");
   verb->add_option("--title", options->title, "its heading")->capture_default_str();
   verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
       ->check(CLI::Range(0, 1024));

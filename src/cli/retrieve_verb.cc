@@ -15,17 +15,19 @@ struct RetrieveOptions : RetrieverOptions {
   std::string output, split = "test";
   int64_t k = 20;
   int threads = 0;
-  bool json = false;
+  bool json = false, overwrite = false;
 };
 
 void run_retrieve(const RetrieveOptions& options) {
   const InterruptGuard guard;
+  const Output output(options.output, kCandidateFile, options.overwrite,
+                      {options.run, options.dataset});
   const Dataset dataset = Dataset::open(options.dataset);
   const auto retriever = open_retriever(options.run, dataset, options.max_length);
   ThreadPool pool(options.threads);
   const FullRanking ranking = rank_users(*retriever, dataset, parse_split(options.split), options.k,
                                          parse_seen_items(options.exclude), pool);
-  write_candidates(options.output, ranking.candidates);
+  write_candidates(output.path(), ranking.candidates);
 
   int64_t held = 0;
   for (const int32_t rank : ranking.ranks.ranks) held += rank <= options.k;
@@ -63,6 +65,7 @@ void add_retrieve_verb(CLI::App& app) {
       ->capture_default_str();
   verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
       ->check(CLI::Range(0, 1024));
+  verb->add_flag("--overwrite", options->overwrite, "replace a candidate file that is there");
   verb->add_flag("--json", options->json, "the summary as JSON");
   verb->callback([options] { run_retrieve(*options); });
 }

@@ -19,7 +19,7 @@ namespace {
 struct TrainOptions {
   std::string input, output, style = "byte-level", titles;
   int32_t vocab_size = 0;
-  bool force = false;
+  bool overwrite = false;
 };
 
 struct TokenizeOptions {
@@ -73,14 +73,17 @@ void add_input(const fs::path& input, BpeTrainer& trainer) {
 }
 
 void run_train(const TrainOptions& options) {
+  const Output output(options.output, kTokenizerFolder, options.overwrite,
+                      {options.input, options.titles});
   const TokenizerStyle style =
       options.style == "llama2" ? TokenizerStyle::kByteFallback : TokenizerStyle::kByteLevel;
   BpeTrainer trainer(style);
   add_input(options.input, trainer);
   std::vector<std::string> titles;
   if (!options.titles.empty()) titles = titles_of(options.titles);
-  write_tokenizer_folder(options.output, trainer.train(options.vocab_size, titles), style,
-                         options.force);
+  StagedFolder staged(output);
+  write_tokenizer_files(staged.path(), trainer.train(options.vocab_size, titles), style);
+  staged.commit();
   const auto tokenizer = load_tokenizer(options.output);
   fmt::print("{}: {} tokens\n", (fs::path(options.output) / "tokenizer.json").string(),
              tokenizer->vocab_size());
@@ -140,7 +143,8 @@ void add_tokenizer_verb(CLI::App& app) {
       ->add_option("--titles-as-tokens", train_options->titles,
                    "data set whose titles become one token each")
       ->check(CLI::ExistingDirectory);
-  train->add_flag("--force", train_options->force, "replace a tokenizer.json that is there");
+  train->add_flag("--overwrite,--force", train_options->overwrite,
+                  "replace a tokenizer that is there");
   train->callback([train_options] { run_train(*train_options); });
 
   CLI::App* tokenize = app.add_subcommand("tokenize", "ids, pieces and offsets of a text");

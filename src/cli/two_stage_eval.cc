@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "cli/two_stage_options.h"
 #include "core/config.h"
@@ -159,6 +161,11 @@ SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Da
 void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
   const InterruptGuard guard;
   task.resampling.validate();
+  std::optional<Output> output;
+  if (!task.output.empty())
+    output.emplace(task.output, kEvaluationFolder, task.overwrite,
+                   std::vector<fs::path>{task.dataset, task.retriever, options.ranker,
+                                         options.likelihood, options.base});
   const Dataset dataset = Dataset::open(task.dataset);
   const Split split = parse_split(task.split);
   ThreadPool pool(task.threads);
@@ -191,11 +198,11 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
   }
   const BeyondUtility beyond = stage_beyond(stage, fusion.weights, models, dataset,
                                             tables.front().systems, task.beyond, pool);
-  if (!task.output.empty()) {
-    StagedFolder staged(task.output, task.overwrite);
+  if (output) {
+    StagedFolder staged(*output);
     for (const Table& table : tables) {
       for (const Evaluation& system : table.systems)
-        write_evaluation(staged.path() / table.folder / system.system, system, false);
+        write_evaluation(staged.path() / table.folder / system.system, system);
     }
     if (options.fuse) write_json(staged.path() / "fusion.json", weights_json(stage, fusion));
     write_json(staged.path() / kBeyondFile, beyond_json(beyond));

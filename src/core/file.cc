@@ -90,35 +90,4 @@ void write_file(const fs::path& path, std::span<const std::span<const std::byte>
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename to " + path.string());
 }
 
-StagedFolder::StagedFolder(fs::path target, bool replace)
-    : target_(std::move(target)), replace_(replace) {
-  if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" means "out"
-  if (fs::exists(target_) && !replace_)
-    throw IoError("{}: exists already; choose another output or pass --overwrite",
-                  target_.string());
-  staging_ = target_.string() + ".part" + std::to_string(::getpid());
-  std::error_code error;
-  fs::remove_all(staging_, error);
-  fs::create_directories(staging_, error);
-  if (error) throw IoError("{}: cannot create: {}", staging_.string(), error.message());
-}
-
-StagedFolder::~StagedFolder() {
-  std::error_code ignored;
-  if (!committed_) fs::remove_all(staging_, ignored);
-}
-
-void StagedFolder::commit() {
-  std::error_code error;
-  if (fs::exists(target_)) {
-    if (!replace_) throw IoError("{}: appeared while it was being written", target_.string());
-    fs::remove_all(target_, error);
-  }
-  fs::rename(staging_, target_, error);
-  if (error)
-    throw IoError("{}: cannot rename to {}: {}", staging_.string(), target_.string(),
-                  error.message());
-  committed_ = true;
-}
-
 }  // namespace tandem

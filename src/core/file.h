@@ -44,23 +44,4 @@ void write_file(const fs::path& path, std::span<const std::byte> content);
 // The same for a content in pieces, so that a large file is never put together in memory.
 void write_file(const fs::path& path, std::span<const std::span<const std::byte>> pieces);
 
-// A folder that appears whole or not at all: fill path(), then commit(). Without commit()
-// everything written is removed. An existing folder at the target is replaced only when replace is
-// true, else IoError at once.
-class StagedFolder {
- public:
-  StagedFolder(fs::path target, bool replace);
-  ~StagedFolder();
-  StagedFolder(const StagedFolder&) = delete;
-  StagedFolder& operator=(const StagedFolder&) = delete;
-
-  const fs::path& path() const { return staging_; }
-  void commit();
-
- private:
-  fs::path target_, staging_;
-  bool replace_;
-  bool committed_ = false;
-};
-
 }  // namespace tandem

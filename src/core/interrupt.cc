@@ -9,6 +9,7 @@ namespace tandem {
 namespace {
 
 std::atomic<bool> flag{false};
+std::atomic<int> guards{0};
 
 void on_signal(int number) {
   if (flag.exchange(true)) {
@@ -35,6 +36,7 @@ void use_own_stack() {
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
+  if (guards.fetch_add(1) > 0) return;
   flag = false;
   use_own_stack();
   struct sigaction action {};
@@ -45,6 +47,7 @@ InterruptGuard::InterruptGuard() {
 }
 
 InterruptGuard::~InterruptGuard() {
+  if (guards.fetch_sub(1) > 1) return;
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
 }

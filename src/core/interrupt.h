@@ -4,7 +4,8 @@
 namespace tandem {
 
 // While one lives, SIGINT and SIGTERM set a flag instead of ending the process; a second signal
-// ends it. Long work asks interrupted() between steps, saves its state and throws Interrupted.
+// ends it. Long work asks interrupted() between steps, saves its state and throws Interrupted. One
+// may live within another: the flag and the handlers end with the outermost.
 class InterruptGuard {
  public:
   InterruptGuard();

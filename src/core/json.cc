@@ -44,4 +44,14 @@ Json read_json(const fs::path& path) { return parse_json(MappedFile(path).text()
 
 void write_json(const fs::path& path, const Json& value) { write_file(path, value.dump(2) + "\n"); }
 
+bool json_file_has(const fs::path& path, std::string_view key, std::string_view text) {
+  try {
+    const Json json = read_json(path);
+    const auto found = json.is_object() ? json.find(key) : json.end();
+    return found != json.end() && (text.empty() || (found->is_string() && *found == text));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace tandem

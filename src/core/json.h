@@ -21,6 +21,10 @@ Json parse_json(std::string_view text, std::string_view where);
 Json read_json(const fs::path& path);
 void write_json(const fs::path& path, const Json& value);
 
+// Whether the file holds a JSON object with the key, and this text for it unless that is empty.
+// False for a file that cannot be read.
+bool json_file_has(const fs::path& path, std::string_view key, std::string_view text = "");
+
 // value[key] as T; FormatError names `where`, the key, what was found and what was expected.
 template <typename T>
 T json_get(const Json& value, std::string_view key, std::string_view where) {

@@ -53,9 +53,9 @@ fs::path checked_folder(const fs::path& folder) {
 Dataset Dataset::open(const fs::path& folder) {
   const Json json = read_json(checked_folder(folder) / "dataset.json");
   const std::string where = (folder / "dataset.json").string();
-  if (json_get<std::string>(json, "format", where) != "tandem-dataset")
-    throw FormatError("{}: format is '{}', expected 'tandem-dataset'", where,
-                      json_get<std::string>(json, "format", where));
+  if (json_get<std::string>(json, "format", where) != kDatasetFormat)
+    throw FormatError("{}: format is '{}', expected '{}'", where,
+                      json_get<std::string>(json, "format", where), kDatasetFormat);
   if (const int version = json_get<int>(json, "version", where); version != kDatasetVersion)
     throw FormatError("{}: version {}, expected {}", where, version, kDatasetVersion);
 

@@ -73,6 +73,15 @@ void write_items_jsonl(const fs::path& path, Sha256& hash, const DenseLog& log) 
 
 }  // namespace
 
+const OutputKind kDatasetFolder = {
+    .name = "a data set",
+    .recognises =
+        [](const fs::path& folder) {
+          return json_file_has(folder / "dataset.json", "format", kDatasetFormat);
+        },
+    .files = {"dataset.json", "users.bin", "items.bin", "items.jsonl", "interactions.bin",
+              "reviews.jsonl"}};
+
 std::string write_dataset_files(const fs::path& folder, const DenseLog& log, const Json& about) {
   Sha256 hash;
   const std::vector<std::string_view> user_columns[] = {log.user_ids};
@@ -95,7 +104,7 @@ std::string write_dataset_files(const fs::path& folder, const DenseLog& log, con
   write_items_jsonl(folder / "items.jsonl", hash, log);
 
   std::string fingerprint = hash.hex();
-  Json json = {{"format", "tandem-dataset"},
+  Json json = {{"format", kDatasetFormat},
                {"version", kDatasetVersion},
                {"num_users", header.num_users},
                {"num_items", header.num_items},

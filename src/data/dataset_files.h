@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/output.h"
 #include "data/string_table.h"
 
 namespace tandem {
@@ -17,6 +18,7 @@ struct InteractionsHeader {
 };
 inline constexpr char kInteractionsMagic[8] = {'T', 'N', 'D', 'M', 'I', 'N', 'T', '1'};
 inline constexpr int kDatasetVersion = 1;
+inline constexpr const char* kDatasetFormat = "tandem-dataset";  // "format" in dataset.json
 
 // A log after filtering and ordering, ready to be written.
 struct DenseLog {
@@ -28,6 +30,8 @@ struct DenseLog {
   std::vector<int32_t> items;  // dense, from 1
   std::vector<float> ratings;
 };
+
+extern const OutputKind kDatasetFolder;
 
 // Writes the files of a data set into an existing folder; returns the fingerprint. about's keys go
 // into dataset.json between the counts and the fingerprint.

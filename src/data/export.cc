@@ -10,10 +10,13 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/version.h"
 #include "data/text_source.h"
 
 namespace tandem {
 namespace {
+
+constexpr const char* kMarkFile = "tandem-export.json";
 
 // A text file written through a buffer.
 class TextFile {
@@ -195,9 +198,14 @@ void write_tables(const Dataset& dataset, const fs::path& folder, Columns column
 
 }  // namespace
 
-void export_dataset(const Dataset& dataset, ExportFormat format, const fs::path& output,
-                    bool overwrite) {
-  StagedFolder staged(output, overwrite);
+const OutputKind kExportFolder = {
+    .name = "an export",
+    .recognises = [](const fs::path& folder) { return fs::exists(folder / kMarkFile); },
+    .files = {kMarkFile, "*.inter", "*.item", "interactions.jsonl", "items.jsonl",
+              "interactions.csv", "items.csv"}};
+
+void export_dataset(const Dataset& dataset, ExportFormat format, const Output& output) {
+  StagedFolder staged(output);
   const Columns columns = columns_of(dataset);
   if (format == ExportFormat::kJsonl) {
     write_jsonl(dataset, staged.path(), columns);
@@ -205,10 +213,12 @@ void export_dataset(const Dataset& dataset, ExportFormat format, const fs::path&
     write_tables(dataset, staged.path(), columns, {"interactions.csv", "items.csv", ",", false});
   } else {
     // RecBole wants the files named as their folder.
-    const fs::path named = output.has_filename() ? output : output.parent_path();
-    const std::string name = named.filename().string();
+    const std::string name = output.path().filename().string();
     write_tables(dataset, staged.path(), columns, {name + ".inter", name + ".item", "\t", true});
   }
+  write_json(staged.path() / kMarkFile, {{"program", "tandem"},
+                                         {"version", program_version()},
+                                         {"dataset_fingerprint", dataset.fingerprint()}});
   staged.commit();
 }
 

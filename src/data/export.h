@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/output.h"
 #include "data/dataset.h"
 
 namespace tandem {
+
+// Told by tandem-export.json, which says what was exported.
+extern const OutputKind kExportFolder;
 
 enum class ExportFormat { kRecbole, kJsonl, kCsv };
 
@@ -11,7 +15,6 @@ enum class ExportFormat { kRecbole, kJsonl, kCsv };
 // atomic files, NAME that of the folder), interactions.jsonl and items.jsonl, or interactions.csv
 // and items.csv. Importing it again with the k-core off (--min-user 0 --min-item 0) gives the same
 // fingerprint. Times and ratings the data set does not have are left out.
-void export_dataset(const Dataset& dataset, ExportFormat format, const fs::path& output,
-                    bool overwrite);
+void export_dataset(const Dataset& dataset, ExportFormat format, const Output& output);
 
 }  // namespace tandem

@@ -4,14 +4,30 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/rng.h"
 
 namespace tandem {
+namespace {
 
-void generate_interactions(const GenerateOptions& options, const fs::path& output) {
+constexpr std::string_view kHeader = "user,item,rating,timestamp\n";
+
+}  // namespace
+
+const OutputKind kGeneratedFile = {
+    .name = "a file of `tandem data generate`", .recognises = [](const fs::path& path) {
+      std::ifstream file(path, std::ios::binary);
+      std::string begin(kHeader.size(), ' ');
+      return file.read(begin.data(), std::ssize(begin)) && begin == kHeader;
+    }};
+
+void generate_interactions(const GenerateOptions& options, const Output& target) {
+  const fs::path& output = target.path();
   if (options.num_users < 1 || options.num_items < 1 || options.num_interactions < 0)
     throw UsageError(
         "data generate: {} users, {} items, {} interactions; expected at least 1, 1 and 0",
@@ -23,7 +39,7 @@ void generate_interactions(const GenerateOptions& options, const fs::path& outpu
   };
   if (!file) fail();
   Rng rng(options.seed, RngPurpose::kSampling);
-  std::string buffer = "user,item,rating,timestamp\n";
+  std::string buffer(kHeader);
   int64_t time = 1'400'000'000;
   for (int64_t row = 0; row < options.num_interactions; ++row) {
     const uint64_t user = 1 + rng.below(static_cast<uint64_t>(options.num_users));

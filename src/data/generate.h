@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/file.h"
+#include "core/output.h"
 
 namespace tandem {
 
@@ -16,6 +16,7 @@ struct GenerateOptions {
 // speed: users uniform, items skewed (item = N u^2, so the first tenth of the items gets a third of
 // the rows), ratings 1 to 5, times rising. The same options give the same file. Throws UsageError,
 // IoError.
-void generate_interactions(const GenerateOptions& options, const fs::path& output);
+void generate_interactions(const GenerateOptions& options, const Output& output);
+extern const OutputKind kGeneratedFile;
 
 }  // namespace tandem

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "data/dataset_files.h"
 #include "data/importers/importer.h"
 
 namespace tandem {
@@ -115,10 +116,10 @@ ColumnMap parse_column_map(std::string_view text) {
   return columns;
 }
 
-ImportReport import_dataset(const ImportOptions& options, const fs::path& output,
+ImportReport import_dataset(const ImportOptions& options, const fs::path& folder,
                             ThreadPool& pool) {
-  if (fs::exists(output) && !options.overwrite)  // before the work, not after it
-    throw IoError("{}: exists already; choose another output or pass --overwrite", output.string());
+  const Output output(folder, kDatasetFolder, options.overwrite,
+                      {options.input, options.meta.value_or("")});
   ImportReport report;
   report.format = options.format == "auto" ? detect_format(options.input) : options.format;
   const auto* const chosen =
@@ -153,8 +154,7 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& output
                        {{"format", report.format},
                         {"name", name.string()},
                         {"skipped_lines", report.skipped_lines}}}};
-  report.prepared =
-      write_dataset(output, std::move(source.log), source.items, prepare, about, options.overwrite);
+  report.prepared = write_dataset(output, std::move(source.log), source.items, prepare, about);
   return report;
 }
 

@@ -49,6 +49,6 @@ const std::vector<std::string>& import_formats();
 
 // Reads the source and writes the data set folder, whole or not at all. Throws FormatError for a
 // bad line, UsageError for options that do not fit, DataError, IoError.
-ImportReport import_dataset(const ImportOptions& options, const fs::path& output, ThreadPool& pool);
+ImportReport import_dataset(const ImportOptions& options, const fs::path& folder, ThreadPool& pool);
 
 }  // namespace tandem

@@ -113,9 +113,9 @@ std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int
   return result;
 }
 
-PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const ItemCatalogue& items,
-                            const PrepareOptions& options, const Json& about, bool overwrite) {
-  StagedFolder staged(folder, overwrite);
+PrepareReport write_dataset(const Output& output, InteractionLog log, const ItemCatalogue& items,
+                            const PrepareOptions& options, const Json& about) {
+  StagedFolder staged(output);
   PrepareReport report;
   report.raw_users = log.users.size();
   report.raw_items = log.items.size();
@@ -150,7 +150,7 @@ PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const It
   if (users.kept.empty())
     throw DataError(
         "{}: no interaction is left of {} ({} users, {} items) with min-user {}, min-item {}{}",
-        folder.string(), report.raw_interactions, report.raw_users, report.raw_items,
+        output.path().string(), report.raw_interactions, report.raw_users, report.raw_items,
         options.min_user, options.min_item,
         options.drop_untitled ? ", untitled items dropped" : "");
 
@@ -219,8 +219,8 @@ PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const It
   return report;
 }
 
-PrepareReport write_dataset(const fs::path& folder, const RawLog& raw,
-                            const PrepareOptions& options, bool overwrite) {
+PrepareReport write_dataset(const Output& output, const RawLog& raw,
+                            const PrepareOptions& options) {
   InteractionLog log;
   for (const RawInteraction& row : raw.interactions) {
     log.user.push_back(log.users.add(row.user));
@@ -230,7 +230,7 @@ PrepareReport write_dataset(const fs::path& folder, const RawLog& raw,
   }
   ItemCatalogue items;
   for (const RawItem& item : raw.items) items.add(item);
-  return write_dataset(folder, std::move(log), items, options, Json::object(), overwrite);
+  return write_dataset(output, std::move(log), items, options, Json::object());
 }
 
 }  // namespace tandem

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/output.h"
 #include "data/id_table.h"
 
 namespace tandem {
@@ -79,11 +80,10 @@ std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int
 
 // Filters, orders and writes a data set folder; it appears whole or not at all. Users and items get
 // dense indices in the order of string_table.h; each user's rows are sorted by time. about is
-// stored in dataset.json. Throws DataError when nothing is left, IoError when the folder exists and
-// overwrite is false.
-PrepareReport write_dataset(const fs::path& folder, InteractionLog log, const ItemCatalogue& items,
-                            const PrepareOptions& options, const Json& about, bool overwrite);
-PrepareReport write_dataset(const fs::path& folder, const RawLog& log,
-                            const PrepareOptions& options = {}, bool overwrite = false);
+// stored in dataset.json. Throws DataError when nothing is left, IoError.
+PrepareReport write_dataset(const Output& output, InteractionLog log, const ItemCatalogue& items,
+                            const PrepareOptions& options, const Json& about);
+PrepareReport write_dataset(const Output& output, const RawLog& log,
+                            const PrepareOptions& options = {});
 
 }  // namespace tandem

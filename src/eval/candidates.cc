@@ -104,6 +104,16 @@ void CandidateSet::validate(std::string_view where) const {
   }
 }
 
+const OutputKind kCandidateFile = {
+    .name = "a candidate file", .recognises = [](const fs::path& path) {
+      try {
+        const SafetensorsFile file(path);
+        return file.metadata().is_object() && file.metadata().value("format", "") == kFormat;
+      } catch (const Error&) {
+        return false;
+      }
+    }};
+
 void write_candidates(const fs::path& path, const CandidateSet& set) {
   set.validate(path.string());
   const std::vector<int64_t> matrix = {set.num_users, set.num_candidates}, column = {set.num_users};

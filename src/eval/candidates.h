@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
+#include "core/output.h"
 #include "eval/metrics.h"
 
 namespace tandem {
@@ -42,6 +42,7 @@ struct CandidateSet {
   void validate(std::string_view where) const;
 };
 
+extern const OutputKind kCandidateFile;
 void write_candidates(const fs::path& path, const CandidateSet& candidates);
 // Throws FormatError or DataError naming the file.
 CandidateSet read_candidates(const fs::path& path);

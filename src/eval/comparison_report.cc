@@ -140,9 +140,15 @@ std::string comparison_page(const ComparisonContext& context, const Comparison& 
                     context.options.resamples, context.options.seed);
 }
 
-void write_comparison(const fs::path& folder, const ComparisonContext& context,
-                      const Comparison& comparison, bool replace) {
-  StagedFolder staged(folder, replace);
+const OutputKind kComparisonFolder = {
+    .name = "a comparison",
+    .recognises =
+        [](const fs::path& folder) { return json_file_has(folder / "comparison.json", "metrics"); },
+    .files = {"comparison.json", "comparison.svg", "comparison.html"}};
+
+void write_comparison(const Output& output, const ComparisonContext& context,
+                      const Comparison& comparison) {
+  StagedFolder staged(output);
   write_json(staged.path() / "comparison.json", comparison_json(context, comparison));
   write_file(staged.path() / "comparison.svg", comparison_picture(comparison));
   write_file(staged.path() / "comparison.html", comparison_page(context, comparison));

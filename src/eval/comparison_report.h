@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output.h"
 #include "eval/compare.h"
 
 namespace tandem {
@@ -28,7 +29,8 @@ std::string comparison_picture(const Comparison& comparison);
 std::string comparison_page(const ComparisonContext& context, const Comparison& comparison);
 
 // comparison.json, comparison.svg and comparison.html in a new folder.
-void write_comparison(const fs::path& folder, const ComparisonContext& context,
-                      const Comparison& comparison, bool replace);
+void write_comparison(const Output& output, const ComparisonContext& context,
+                      const Comparison& comparison);
+extern const OutputKind kComparisonFolder;
 
 }  // namespace tandem

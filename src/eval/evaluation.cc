@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "eval/beyond_utility.h"
 
 namespace tandem {
 namespace {
@@ -259,8 +260,20 @@ void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation
   write_file(folder / kRanksFile, ranks);
 }
 
-void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace) {
-  StagedFolder staged(folder, replace);
+const OutputKind kEvaluationFolder = {
+    .name = "an evaluation",
+    .recognises =
+        [](const fs::path& folder) {
+          return json_file_has(folder / kMetricsFile, "format", kFormat) ||
+                 (json_file_has(folder / kBeyondFile, "protocol") &&
+                  fs::is_directory(folder / "all"));
+        },
+    .files = {"metrics.json", "ranks.tsv", "beyond_utility.json", "report.html", "fusion.json",
+              "all/*/metrics.json", "all/*/ranks.tsv", "subset/*/metrics.json",
+              "subset/*/ranks.tsv"}};
+
+void write_evaluation(const Output& output, const Evaluation& evaluation) {
+  StagedFolder staged(output);
   write_evaluation_files(staged.path(), evaluation);
   staged.commit();
 }

@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output.h"
 #include "core/thread_pool.h"
 #include "eval/bootstrap.h"
 #include "eval/metrics.h"
@@ -75,8 +76,12 @@ Json metrics_json(const Evaluation& evaluation);
 
 // Into a folder that is there.
 void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation);
-// The folder appears whole or not at all; an existing one is replaced only when replace is true.
-void write_evaluation(const fs::path& folder, const Evaluation& evaluation, bool replace);
+// The folder appears whole or not at all.
+void write_evaluation(const Output& output, const Evaluation& evaluation);
+
+// What `tandem eval --output` writes: the evaluation of a retriever, or those of two stages in
+// folders below it.
+extern const OutputKind kEvaluationFolder;
 // Checks fields, lines and that the metrics follow from the ranks. FormatError with file and line.
 Evaluation read_evaluation(const fs::path& folder);
 

@@ -110,6 +110,17 @@ std::vector<std::pair<size_t, size_t>> plan_shards(std::span<const TensorSpec> t
 
 }  // namespace
 
+const OutputKind kModelFolder = {
+    .name = "a model folder",
+    .recognises =
+        [](const fs::path& folder) {
+          return json_file_has(folder / "config.json", "tandem_version");
+        },
+    .files = {"config.json", "generation_config.json", "model*.safetensors",
+              "model.safetensors.index.json", "tokenizer.json", "tokenizer.model",
+              "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+              "merges.txt", "chat_template.jinja"}};
+
 void write_hf_weights(
     const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,
     const std::function<void(const TensorSpec& spec, std::span<std::byte> bytes)>& fill) {
@@ -125,6 +136,7 @@ void write_hf_weights(
     for (size_t i = shards[s].first; i < shards[s].second; ++i) {
       data.emplace_back(static_cast<size_t>(tensors[i].count() * dtype_bytes(dtype)));
       fill(tensors[i], data.back());
+      if (interrupted()) throw Interrupted("{}: interrupted, nothing is kept", folder.string());
       views.push_back({tensors[i].name, dtype, tensors[i].shape, data.back()});
       weight_map[tensors[i].name] = name;
       total_bytes += static_cast<int64_t>(data.back().size());

@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output.h"
 #include "formats/safetensors.h"
 
 namespace tandem {
@@ -53,9 +54,13 @@ class HfFolder {
   std::map<std::string, TensorView> tensors_;
 };
 
+// A model folder that this program wrote: its config.json says so under "tandem_version". A folder
+// from elsewhere is never replaced.
+extern const OutputKind kModelFolder;
+
 // Writes weights into a folder under the names that HfFolder reads: one file when all fit into
 // shard_bytes, shards and an index otherwise. fill(spec, bytes) makes one tensor's data; only one
-// shard is in memory at a time. Throws IoError, FormatError.
+// shard is in memory at a time. Throws IoError, FormatError, Interrupted.
 void write_hf_weights(
     const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,
     const std::function<void(const TensorSpec& spec, std::span<std::byte> bytes)>& fill);

@@ -98,20 +98,34 @@ std::vector<Line> whole_lines(std::string_view text, const std::string& where) {
 
 }  // namespace
 
-RunFolder RunFolder::create(const fs::path& path, const RunInfo& info, std::string_view config_yaml,
-                            bool overwrite) {
-  fs::path target = path.has_filename() ? path : path.parent_path();  // "out/" means "out"
-  std::error_code error;
-  const bool exists = fs::exists(target, error);
-  const bool empty = exists && fs::is_directory(target, error) && fs::is_empty(target, error);
-  if (exists && !empty) {
-    if (!fs::exists(target / kInfo))
-      throw IoError("{}: exists and is not a run; choose another output", target.string());
-    if (!overwrite)
-      throw IoError(
-          "{}: holds a run already; choose another output, go on with --resume or pass --overwrite",
-          target.string());
-  }
+const OutputKind kRunFolder = {
+    .name = "a run",
+    .recognises =
+        [](const fs::path& folder) { return json_file_has(folder / kInfo, "program", "tandem"); },
+    .files = {kInfo,
+              kMetrics,
+              "config.yaml",
+              "state/*",
+              "events.out.tfevents.*",
+              "report.html",
+              "config.json",
+              "generation_config.json",
+              "model*.safetensors",
+              "model.safetensors.index.json",
+              "tokenizer*",
+              "special_tokens_map.json",
+              "added_tokens.json",
+              "vocab.json",
+              "merges.txt",
+              "ranker.json",
+              "prompt.json",
+              "adapter/*",
+              "model/*",
+              "folds/*"},
+    .remedy = ", go on with --resume"};
+
+RunFolder RunFolder::create(const Output& output, const RunInfo& info,
+                            std::string_view config_yaml) {
   Json run = {{"program", "tandem"},        {"version", program_version()},
               {"commit", program_commit()}, {"verb", info.verb},
               {"seed", info.seed},          {"dataset_fingerprint", info.dataset_fingerprint},
@@ -119,14 +133,14 @@ RunFolder RunFolder::create(const fs::path& path, const RunInfo& info, std::stri
               {"resumed", Json::array()}};
   run.update(info.extra);
 
-  StagedFolder staged(target, exists);
+  StagedFolder staged(output);
   fs::create_directories(staged.path() / kState);
   write_json(staged.path() / kInfo, run);
   write_file(staged.path() / "config.yaml", config_yaml);
   write_file(staged.path() / kMetrics, std::string_view());
   sync_tree(staged.path());
   staged.commit();
-  return RunFolder(std::move(target));
+  return RunFolder(output.path());
 }
 
 RunFolder RunFolder::open(const fs::path& path) {

@@ -10,8 +10,12 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/output.h"
 
 namespace tandem {
+
+// A training run of any kind, with the models and folds in it.
+extern const OutputKind kRunFolder;
 
 // What run.json says beside what it finds out itself (program version and commit, host, time).
 struct RunInfo {
@@ -34,10 +38,8 @@ struct RunInfo {
 // readers may come at any time.
 class RunFolder {
  public:
-  // Makes the folder with config.yaml and run.json, whole or not at all. An existing run is
-  // replaced only with overwrite, a folder that is not a run never. Throws IoError.
-  static RunFolder create(const fs::path& path, const RunInfo& info, std::string_view config_yaml,
-                          bool overwrite);
+  // Makes the folder with config.yaml and run.json, whole or not at all. Throws IoError.
+  static RunFolder create(const Output& output, const RunInfo& info, std::string_view config_yaml);
   // An existing run; IoError when there is none.
   static RunFolder open(const fs::path& path);
 

@@ -87,7 +87,7 @@ std::map<std::string, int64_t> locate(const LlamaConfig& c, const std::string& w
 
 }  // namespace
 
-void convert_llama2c(const fs::path& path, const fs::path& folder, bool overwrite) {
+void convert_llama2c(const fs::path& path, const Output& output) {
   const MappedFile file(path);
   const LlamaConfig config = read_header(file);
   const auto data_bytes = static_cast<int64_t>(file.size()) - kHeaderBytes;
@@ -106,7 +106,7 @@ void convert_llama2c(const fs::path& path, const fs::path& folder, bool overwrit
       std::memcpy(out.data() + r * row, from + source * row, static_cast<size_t>(row));
     }
   };
-  StagedFolder staged(folder, overwrite);
+  StagedFolder staged(output);
   write_json(staged.path() / "config.json", config.to_json("float32"));
   write_hf_weights(staged.path(), llama_tensors(config), DType::kF32, int64_t{2} << 30, fill);
   staged.commit();

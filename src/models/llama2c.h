@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/file.h"
+#include "core/output.h"
 
 namespace tandem {
 
@@ -9,6 +9,6 @@ namespace tandem {
 // float32 tensors) into a Hugging Face folder. llama2.c rotates neighbouring elements of a head,
 // Hugging Face elements half a head apart, so rows of the q and k projections change places.
 // Throws FormatError when sizes and file do not fit, IoError.
-void convert_llama2c(const fs::path& file, const fs::path& folder, bool overwrite);
+void convert_llama2c(const fs::path& file, const Output& output);
 
 }  // namespace tandem

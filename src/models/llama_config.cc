@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/version.h"
 
 namespace tandem {
 namespace {
@@ -203,7 +204,8 @@ Json LlamaConfig::to_json(std::string_view dtype) const {
                                    : model_type == "mistral" ? "MistralForCausalLM"
                                    : model_type == "qwen2"   ? "Qwen2ForCausalLM"
                                                              : "Qwen3ForCausalLM";
-  Json json = {{"architectures", {architecture}},
+  Json json = {{"tandem_version", program_version()},
+               {"architectures", {architecture}},
                {"model_type", model_type},
                {"vocab_size", vocab_size},
                {"hidden_size", hidden_size},

@@ -23,8 +23,9 @@ void store(float value, DType dtype, std::byte* out) {
 
 }  // namespace
 
-void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const fs::path& folder,
-                        bool overwrite, ThreadPool& pool) {
+void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const Output& output,
+                        ThreadPool& pool,
+                        const std::function<void(const fs::path& folder)>& add_files) {
   config.validate("model init");
   if (init.dtype != DType::kF32 && init.dtype != DType::kBf16)
     throw ConfigError("model init: dtype {}, expected F32 or BF16", dtype_name(init.dtype));
@@ -32,7 +33,7 @@ void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const 
   std::map<std::string, uint32_t> numbers;
   for (size_t i = 0; i < tensors.size(); ++i) numbers[tensors[i].name] = static_cast<uint32_t>(i);
 
-  StagedFolder staged(folder, overwrite);
+  StagedFolder staged(output);
   write_json(staged.path() / "config.json",
              config.to_json(init.dtype == DType::kF32 ? "float32" : "bfloat16"));
   const auto fill = [&](const TensorSpec& spec, std::span<std::byte> bytes) {
@@ -49,6 +50,7 @@ void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const 
     });
   };
   write_hf_weights(staged.path(), tensors, init.dtype, init.shard_bytes, fill);
+  if (add_files) add_files(staged.path());
   staged.commit();
 }
 

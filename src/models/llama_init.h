@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
-#include "core/file.h"
+#include "core/output.h"
 #include "core/thread_pool.h"
 #include "formats/safetensors.h"
 #include "models/llama_config.h"
@@ -19,9 +20,10 @@ struct LlamaInit {
 
 // Writes a Hugging Face folder with random weights: matrices N(0, stddev^2), norms one, biases
 // zero. Row r of tensor t is drawn with (seed, kInit, t, r), so the weights do not depend on
-// threads or shards. One shard is in memory at a time. The folder appears whole or not at all; one
-// that is there is replaced only with overwrite. Throws IoError, ConfigError.
-void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const fs::path& folder,
-                        bool overwrite, ThreadPool& pool);
+// threads or shards. One shard is in memory at a time. The folder appears whole or not at all, with
+// what add_files puts into it. Throws IoError, ConfigError, Interrupted.
+void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const Output& output,
+                        ThreadPool& pool,
+                        const std::function<void(const fs::path& folder)>& add_files = {});
 
 }  // namespace tandem

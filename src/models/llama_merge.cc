@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/version.h"
 #include "formats/bnb_tensor.h"
 #include "formats/half.h"
 #include "formats/hf_weight_writer.h"
@@ -98,6 +99,7 @@ Json result_config(const LlamaSource& source, DType dtype) {
   if (!fs::is_directory(source.path()) || !fs::exists(path))
     return source.config().to_json(torch_name(dtype));
   Json json = read_json(path);
+  json["tandem_version"] = program_version();
   json.erase("quantization_config");
   json[json.contains("dtype") ? "dtype" : "torch_dtype"] = torch_name(dtype);
   return json;
@@ -113,7 +115,7 @@ void copy_side_files(const LlamaSource& source, const fs::path& folder) {
   }
 }
 
-void write_floats(const LlamaSource& source, const PeftFolder* adapter, const fs::path& folder,
+void write_floats(const LlamaSource& source, const PeftFolder* adapter, const Output& output,
                   const LlamaExport& options, ThreadPool& pool) {
   const LlamaConfig& config = source.config();
   if (adapter) check_adapter(*adapter, config);
@@ -121,7 +123,7 @@ void write_floats(const LlamaSource& source, const PeftFolder* adapter, const fs
     return adapter && name.ends_with(".weight") ? adapter->find(name.substr(0, name.size() - 7))
                                                 : nullptr;
   };
-  StagedFolder staged(folder, options.overwrite);
+  StagedFolder staged(output);
   HfWeightWriter writer(staged.path(), options.shard_bytes);
   DType widest = DType::kBf16;
   for (const TensorSpec& spec : llama_tensors(config)) {
@@ -155,19 +157,19 @@ std::vector<float> merged_weight(const StoredTensor& weight, const PeftModule& a
   return values;
 }
 
-void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const fs::path& folder,
+void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const Output& output,
                    const LlamaExport& options, ThreadPool& pool) {
-  write_floats(base, &adapter, folder, options, pool);
+  write_floats(base, &adapter, output, options, pool);
 }
 
-void export_llama(const LlamaSource& source, const fs::path& folder, const LlamaExport& options,
+void export_llama(const LlamaSource& source, const Output& output, const LlamaExport& options,
                   ThreadPool& pool) {
-  write_floats(source, nullptr, folder, options, pool);
+  write_floats(source, nullptr, output, options, pool);
 }
 
-void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const fs::path& folder,
+void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const Output& output,
                     const LlamaExport& options, ThreadPool& pool) {
-  StagedFolder staged(folder, options.overwrite);
+  StagedFolder staged(output);
   HfWeightWriter writer(staged.path(), options.shard_bytes);
   DType rest = DType::kBf16;
   for (const TensorSpec& spec : llama_tensors(source.config())) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/file.h"
+#include "core/output.h"
 #include "core/thread_pool.h"
 #include "formats/nf4.h"
 #include "formats/peft_folder.h"
@@ -18,7 +18,6 @@ struct LlamaExport {
   // F32, F16 or BF16 for every parameter. Unset: each keeps its own where it is a float, and what
   // was quantised becomes BF16.
   std::optional<DType> dtype = {};
-  bool overwrite = false;
   int64_t shard_bytes = int64_t{2} << 30;
   // Puts more files into the folder before it appears: a tokenizer.
   std::function<void(const fs::path& folder)> add_files = {};
@@ -30,17 +29,18 @@ std::vector<float> merged_weight(const StoredTensor& weight, const PeftModule& a
 // Writes the model as a Hugging Face folder of plain floats with the adapter added to its weights:
 // sums in float32, then one rounding. Tokenizer files of a base folder come along. A tied head that
 // the adapter changes becomes a tensor of its own. One shard is in memory at a time; the folder
-// appears whole or not at all. Throws FormatError when the adapter does not fit, IoError.
-void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const fs::path& folder,
+// appears whole or not at all. Throws FormatError when the adapter does not fit,
+// IoError, Interrupted.
+void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const Output& output,
                    const LlamaExport& options, ThreadPool& pool);
 
 // The same without an adapter: a 4-bit folder or a GGUF file as plain floats.
-void export_llama(const LlamaSource& source, const fs::path& folder, const LlamaExport& options,
+void export_llama(const LlamaSource& source, const Output& output, const LlamaExport& options,
                   ThreadPool& pool);
 
 // Writes the model as transformers saves bitsandbytes' NF4: linear layers in 4 bits; embedding,
 // norms, biases and head as they are (what is quantised in another way becomes BF16).
-void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const fs::path& folder,
+void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const Output& output,
                     const LlamaExport& options, ThreadPool& pool);
 
 }  // namespace tandem

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::string_view kMark = "\xE2\x96\x81";
 constexpr int64_t kMinPairCount = 2;
+constexpr const char* kConfigFile = "tokenizer_config.json";
 
 // The vocabulary as it grows. Pieces are spelt as in the file.
 struct Pieces {
@@ -315,13 +316,9 @@ std::string BpeTrainer::train(int32_t vocab_size, const std::vector<std::string>
       unk.dump(), !byte_level, !byte_level, byte_level, vocab, merges.dump());
 }
 
-void write_tokenizer_folder(const fs::path& folder, const std::string& tokenizer_json,
-                            TokenizerStyle style, bool replace) {
-  const fs::path path = folder / "tokenizer.json";
-  if (!replace && fs::exists(path)) throw IoError("{}: exists already", path.string());
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw IoError("{}: {}", folder.string(), error.message());
+namespace {
+
+Json tokenizer_config(TokenizerStyle style) {
   const auto names = special_names(style);
   const bool byte_level = style == TokenizerStyle::kByteLevel;
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
@@ -330,8 +327,29 @@ void write_tokenizer_folder(const fs::path& folder, const std::string& tokenizer
   config[byte_level ? "pad_token" : "unk_token"] = names[byte_level ? 2 : 0];
   // Undoing English spacing would alter titles.
   config["clean_up_tokenization_spaces"] = false;
-  write_file(path, tokenizer_json);
-  write_json(folder / "tokenizer_config.json", config);
+  return config;
+}
+
+}  // namespace
+
+const OutputKind kTokenizerFolder = {
+    .name = "a tokenizer",
+    .recognises =
+        [](const fs::path& folder) {
+          try {
+            const Json config = read_json(folder / kConfigFile);
+            return config == tokenizer_config(TokenizerStyle::kByteLevel) ||
+                   config == tokenizer_config(TokenizerStyle::kByteFallback);
+          } catch (const Error&) {
+            return false;
+          }
+        },
+    .files = {"tokenizer.json", kConfigFile}};
+
+void write_tokenizer_files(const fs::path& folder, const std::string& tokenizer_json,
+                           TokenizerStyle style) {
+  write_file(folder / "tokenizer.json", tokenizer_json);
+  write_json(folder / kConfigFile, tokenizer_config(style));
 }
 
 }  // namespace tandem

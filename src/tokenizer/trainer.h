@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/file.h"
+#include "core/output.h"
 
 namespace tandem {
 
@@ -36,9 +36,13 @@ class BpeTrainer {
   std::map<std::string, int64_t> words_;
 };
 
-// tokenizer.json and the tokenizer_config.json that names its special tokens. IoError when the
-// folder has one already and replace is false.
-void write_tokenizer_folder(const fs::path& folder, const std::string& tokenizer_json,
-                            TokenizerStyle style, bool replace);
+// Writes tokenizer.json and the tokenizer_config.json that names its special tokens into a folder
+// that is there. Throws IoError.
+void write_tokenizer_files(const fs::path& folder, const std::string& tokenizer_json,
+                           TokenizerStyle style);
+
+// What `tandem tokenizer train` writes: told by a tokenizer_config.json that says no more than
+// ours.
+extern const OutputKind kTokenizerFolder;
 
 }  // namespace tandem

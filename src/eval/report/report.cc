@@ -16,6 +16,9 @@
 namespace tandem {
 namespace {
 
+// By which a page of this program is known again.
+constexpr std::string_view kGenerator = "<meta name=\"generator\" content=\"Tandem\">";
+
 constexpr const char* kStyle = R"(
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 980px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
@@ -191,12 +194,22 @@ std::string training_section(std::span<const ReportedRun> runs) {
 
 }  // namespace
 
+const OutputKind kReportPage = {
+    .name = "a report", .recognises = [](const fs::path& path) {
+      try {
+        return MappedFile(path).text().substr(0, 4096).find(kGenerator) != std::string_view::npos;
+      } catch (const Error&) {
+        return false;
+      }
+    }};
+
 std::string html_report(const Report& report, ThreadPool& pool) {
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
+      "{2}\n"
       "<meta name=\"viewport\" content=\"width=device-width\">\n<style>{1}</style></head><body>\n"
       "<h1>{0}</h1>\n",
-      html_escape(report.title), kStyle);
+      html_escape(report.title), kStyle, kGenerator);
   if (!report.evaluations.empty()) html += evaluation_sections(report, pool);
   for (const BeyondUtility& beyond : report.beyond)
     html += "<h2>Beyond accuracy</h2>\n" + beyond_section(beyond);

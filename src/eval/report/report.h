@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/output.h"
 #include "core/thread_pool.h"
 #include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
@@ -26,6 +27,9 @@ struct Report {
   std::vector<std::vector<int32_t>> history_lengths = {};
   std::vector<BeyondUtility> beyond = {};
 };
+
+// A page of html_report.
+extern const OutputKind kReportPage;
 
 inline constexpr const char* kReportFile = "report.html";
 

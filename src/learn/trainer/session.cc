@@ -90,7 +90,8 @@ void read_config(ConfigSchema schema, const TrainRequest& request) {
   for (const std::string& assignment : request.assignments) schema.set(assignment);
 }
 
-Session::Session(const TrainRequest& request, ProcessGroup& group)
+Session::Session(const TrainRequest& request, const std::vector<fs::path>& inputs,
+                 ProcessGroup& group)
     : request_(request),
       group_(group),
       resuming_(resumes(request)),
@@ -100,6 +101,7 @@ Session::Session(const TrainRequest& request, ProcessGroup& group)
   if (request.resume && request.overwrite) {
     throw UsageError("--resume and --overwrite contradict each other");
   }
+  if (first() && !resuming_) output_.emplace(request.output, kRunFolder, request.overwrite, inputs);
   if (!first()) {
     set_progress_enabled(false);
     spdlog::set_level(spdlog::level::warn);
@@ -120,7 +122,7 @@ RunFolder* Session::open_folder(RunInfo info, const std::string& config_yaml) {
   info.extra["threads"] = threads_;
   info.extra["processes"] = group_.size();
   info.extra["libtorch"] = TORCH_VERSION;
-  folder_ = RunFolder::create(request_.output, info, config_yaml, request_.overwrite);
+  folder_ = RunFolder::create(*output_, info, config_yaml);
   return &*folder_;
 }
 

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/config.h"
@@ -34,8 +35,9 @@ bool resumes(const TrainRequest& request);
 // One process's share of a training verb: device, threads, the run folder on the first process.
 class Session {
  public:
-  // Throws UsageError and DeviceError. Quiet on all processes but the first.
-  Session(const TrainRequest& request, ProcessGroup& group);
+  // `inputs` are what the run reads: its folder may be none of them. Throws UsageError, IoError and
+  // DeviceError. Quiet on all processes but the first.
+  Session(const TrainRequest& request, const std::vector<fs::path>& inputs, ProcessGroup& group);
 
   ProcessGroup& group() { return group_; }
   ThreadPool& pool() { return pool_; }
@@ -58,6 +60,7 @@ class Session {
   std::string device_;
   int threads_;
   ThreadPool pool_;
+  std::optional<Output> output_;  // of a new run, on the first process
   std::optional<RunFolder> folder_;
 };
 

@@ -11,7 +11,7 @@
 namespace tandem {
 
 void pretrain(const PretrainRequest& request, ProcessGroup& group) {
-  Session session(request, group);
+  Session session(request, {request.model, request.text, request.dataset, request.config}, group);
   if (request.text.empty() == request.dataset.empty())
     throw UsageError("pretrain needs either --text PATH or --dataset DATASET");
   PretrainConfig config;

@@ -56,12 +56,18 @@ Start find_start(const fs::path& base) {
   return {base / run.model, run};
 }
 
+// What a resumed run finds of itself.
+const OutputKind kResult = {
+    .name = "a tuned model",
+    .recognises = [](const fs::path& folder) { return fs::is_directory(folder); },
+    .files = {"*"}};
+
 // Best adapter or model, and what `rerank` needs to know besides.
 void write_result(const fs::path& run, const RankerTask& task, const RankerConfig& config,
                   const HfFolder& base, const Dataset& dataset) {
   const bool full = config.tuning == "full";
   const std::string name = full ? "model" : "adapter";
-  StagedFolder staged(run / name, true);
+  StagedFolder staged({run / name, kResult, true});
   task.write_model(staged.path(), task.parameters());
   staged.commit();
   write_ranker_files(run, {.base = fs::absolute(base.path()).lexically_normal().string(),
@@ -76,7 +82,10 @@ void write_result(const fs::path& run, const RankerTask& task, const RankerConfi
 }  // namespace
 
 void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
-  Session session(request, group);
+  Session session(
+      request,
+      {request.dataset, request.base, request.retriever, request.candidates_valid, request.config},
+      group);
   RankerConfig config;
   const Start start = find_start(request.base);
   if (start.run) config.prompt = start.run->prompt;  // the same unless told otherwise

@@ -12,7 +12,7 @@ namespace {
 
 // One retriever; what it was told.
 RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& group) {
-  Session session(request, group);
+  Session session(request, {request.dataset, request.config}, group);
   RetrieverConfig config;
   read_config(config.schema(), request);
   const Dataset dataset = Dataset::open(request.dataset);

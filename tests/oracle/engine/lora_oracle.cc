@@ -55,7 +55,7 @@ void check_case(const fs::path& folder, OracleReport& report) {
                fmt::format("{}", merged.tensors().size()));
 
   const fs::path output = fs::temp_directory_path() / fmt::format("tandem_merge_{}", ::getpid());
-  merge_adapter(*source, adapter, output, {.overwrite = true}, pool);
+  merge_adapter(*source, adapter, {output, kModelFolder, true}, {}, pool);
   compare(Llama(output), "logits.merged_init");
   fs::remove_all(output);
 }

@@ -76,41 +76,5 @@ TEST_F(File, MappingNamesWhatIsWrong) {
   EXPECT_THROW(MappedFile{root_}, IoError);
 }
 
-TEST_F(File, StagedFolderAppearsWhole) {
-  const fs::path target = root_ / "out";
-  {
-    StagedFolder staged(target / "", false);  // "out/" means "out"
-    write_file(staged.path() / "a", "1");
-    EXPECT_FALSE(fs::exists(target));
-    staged.commit();
-  }
-  EXPECT_EQ(read_file(target / "a"), "1");
-  EXPECT_EQ(entries(), 1);
-}
-
-TEST_F(File, StagedFolderWithoutCommitLeavesNothing) {
-  {
-    StagedFolder staged(root_ / "out", false);
-    write_file(staged.path() / "a", "1");
-  }
-  EXPECT_EQ(entries(), 0);
-}
-
-TEST_F(File, StagedFolderReplacesOnlyWhenTold) {
-  const fs::path target = root_ / "out";
-  fs::create_directories(target);
-  write_file(target / "old", "1");
-  EXPECT_THROW(StagedFolder(target, false), IoError);
-  {
-    StagedFolder staged(target, true);
-    write_file(staged.path() / "new", "2");
-    EXPECT_TRUE(fs::exists(target / "old")) << "until the commit";
-    staged.commit();
-  }
-  EXPECT_FALSE(fs::exists(target / "old"));
-  EXPECT_EQ(read_file(target / "new"), "2");
-  EXPECT_EQ(entries(), 1);
-}
-
 }  // namespace
 }  // namespace tandem

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "data/dataset_files.h"
 #include "data/raw_log.h"
 
 namespace tandem {
@@ -94,7 +95,7 @@ TEST(Dataset, RefusesAnExistingFolderUnlessToldTo) {
   const fs::path folder = fresh_folder("exists");
   write_dataset(folder, small_log());
   EXPECT_THROW(write_dataset(folder, small_log()), IoError);
-  EXPECT_NO_THROW(write_dataset(folder, small_log(), {}, true));
+  EXPECT_NO_THROW(write_dataset({folder, kDatasetFolder, true}, small_log()));
 }
 
 TEST(Dataset, NothingLeftIsAnErrorAndLeavesNoFolder) {

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "data/dataset.h"
+#include "data/dataset_files.h"
 #include "data/describe.h"
 #include "data/export.h"
 #include "data/text_source.h"
@@ -291,10 +292,12 @@ TEST_F(Import, ExportThenImportGivesTheSameFingerprint) {
   RawLog bare;  // neither times nor ratings nor titles
   bare.interactions = {{"x", "2"}, {"x", "10"}, {"y", "10"}};
   for (const RawLog& one : {log, bare}) {
-    const std::string want = write_dataset(folder_ / "set", one, {}, true).fingerprint;
+    const std::string want =
+        write_dataset({folder_ / "set", kDatasetFolder, true}, one).fingerprint;
     for (const ExportFormat format :
          {ExportFormat::kRecbole, ExportFormat::kJsonl, ExportFormat::kCsv}) {
-      export_dataset(Dataset::open(folder_ / "set"), format, folder_ / "exported", true);
+      export_dataset(Dataset::open(folder_ / "set"), format,
+                     {folder_ / "exported", kExportFolder, true});
       EXPECT_EQ(import_all(folder_ / "exported").prepared.fingerprint, want)
           << static_cast<int>(format);
     }

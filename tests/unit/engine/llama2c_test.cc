@@ -44,7 +44,7 @@ std::string decode(const std::vector<std::string>& pieces, int32_t before, int32
 TEST(Llama2c, StoriesModelWritesTheDocumentedStory) {
   if (!fs::exists(kStories)) GTEST_SKIP() << kStories << " is not here";
   const fs::path folder = scratch_folder();
-  convert_llama2c(kStories / "stories260K.bin", folder, true);
+  convert_llama2c(kStories / "stories260K.bin", {folder, kModelFolder, true});
   const std::vector<std::string> pieces = read_pieces(kStories / "tok512.bin");
   ThreadPool pool(1);
   const std::vector<int32_t> prompt = {1};
@@ -70,7 +70,7 @@ TEST(Llama2c, CutAndHostileFilesAreRefused) {
     content.append(static_cast<size_t>(count) * 4, '\0');
     write_file(file, content);
     try {
-      convert_llama2c(file, scratch_folder(), true);
+      convert_llama2c(file, {scratch_folder(), kModelFolder, true});
       return false;
     } catch (const FormatError&) {
       return true;

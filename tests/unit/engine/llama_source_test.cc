@@ -36,7 +36,7 @@ class LlamaSourceTest : public testing::Test {
     LlamaConfig config = llama_preset("tiny");
     config.vocab_size = 101;
     config.num_layers = 2;
-    write_random_llama(config, {.stddev = 0.2}, base_, true, pool_);
+    write_random_llama(config, {.stddev = 0.2}, {base_, kModelFolder, true}, pool_);
     write_adapter();
   }
   void TearDown() override { fs::remove_all(root_); }
@@ -83,9 +83,10 @@ class LlamaSourceTest : public testing::Test {
 TEST_F(LlamaSourceTest, AFourBitFolderActsAsItsExpandedWeights) {
   for (const bool nested : {false, true}) {
     SCOPED_TRACE(nested);
-    quantize_llama(*open_llama(base_), {.double_quant = nested}, out_, {.overwrite = true}, pool_);
+    quantize_llama(*open_llama(base_), {.double_quant = nested}, {out_, kModelFolder, true}, {},
+                   pool_);
     const fs::path wide = root_ / "wide";
-    export_llama(*open_llama(out_), wide, {.dtype = DType::kF32, .overwrite = true}, pool_);
+    export_llama(*open_llama(out_), {wide, kModelFolder, true}, {.dtype = DType::kF32}, pool_);
     const Matrix four = logits(Llama(out_)), full = logits(Llama(wide));
     EXPECT_EQ(four.values, full.values);  // the same tiles, expanded earlier or later
     const auto source = open_llama(out_);
@@ -108,7 +109,7 @@ TEST_F(LlamaSourceTest, AFourBitFolderActsAsItsExpandedWeights) {
 TEST_F(LlamaSourceTest, AnAdapterBesideTheBaseEqualsItsMerge) {
   // The base has a tied head; the adapter changes the head alone, so the merge unties it.
   const Matrix beside = logits(Llama(base_, adapter_));
-  merge_adapter(*open_llama(base_), PeftFolder(adapter_), out_, {.overwrite = true}, pool_);
+  merge_adapter(*open_llama(base_), PeftFolder(adapter_), {out_, kModelFolder, true}, {}, pool_);
   const Llama merged(out_);
   EXPECT_FALSE(merged.config().tied_head);
   EXPECT_LT(relative_difference(beside, logits(merged)), kRounding);
@@ -116,7 +117,7 @@ TEST_F(LlamaSourceTest, AnAdapterBesideTheBaseEqualsItsMerge) {
 }
 
 TEST_F(LlamaSourceTest, AnAdapterGoesOnAFourBitBase) {
-  quantize_llama(*open_llama(base_), {.double_quant = true}, out_, {}, pool_);
+  quantize_llama(*open_llama(base_), {.double_quant = true}, {out_, kModelFolder, true}, {}, pool_);
   const fs::path merged = root_ / "merged";
   merge_adapter(*open_llama(out_), PeftFolder(adapter_), merged, {.dtype = DType::kF32}, pool_);
   EXPECT_LT(relative_difference(logits(Llama(out_, adapter_)), logits(Llama(merged))), kRounding);
@@ -134,11 +135,11 @@ TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAndOtherQuantisationAreRefused) {
   narrow.vocab_size = 101;
   narrow.num_layers = 2;
   narrow.intermediate_size = 160;
-  write_random_llama(narrow, {}, out_, true, pool_);
+  write_random_llama(narrow, {}, {out_, kModelFolder, true}, pool_);
   EXPECT_THROW(Llama(out_, adapter_), FormatError);
   narrow.intermediate_size = 172;
   narrow.num_layers = 1;  // layer 1 of the adapter is not there
-  write_random_llama(narrow, {}, out_, true, pool_);
+  write_random_llama(narrow, {}, {out_, kModelFolder, true}, pool_);
   EXPECT_THROW(Llama(out_, adapter_), FormatError);
 
   Json json = read_json(base_ / "config.json");
@@ -157,7 +158,7 @@ TEST_F(LlamaSourceTest, AGgufFileAndItsConvertedFolderActAlike) {
   EXPECT_EQ(folder.config().rope_linear_factor, 4);
   EXPECT_EQ(logits(Llama(file)).values, logits(folder).values);
   // By default floats keep their type, what is quantised becomes BF16.
-  export_llama(*open_llama(file), out_, {.overwrite = true}, pool_);
+  export_llama(*open_llama(file), {out_, kModelFolder, true}, {}, pool_);
   const auto source = open_llama(out_);
   EXPECT_EQ(source->tensor({"model.norm.weight", {64}}).type_name(), "F32");
   EXPECT_EQ(source->tensor({"model.layers.0.self_attn.q_proj.weight", {64, 64}}).type_name(),

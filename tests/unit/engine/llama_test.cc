@@ -62,7 +62,7 @@ class LlamaTest : public ::testing::Test {
 
   // Weights so large that attention is not flat.
   Llama make(const LlamaConfig& config, LlamaInit init = {.stddev = 0.2}) {
-    write_random_llama(config, init, folder_, true, pool_);
+    write_random_llama(config, init, {folder_, kModelFolder, true}, pool_);
     return Llama(folder_);
   }
 

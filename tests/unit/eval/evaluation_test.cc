@@ -69,7 +69,7 @@ TEST(Evaluation, WritesAndReadsBack) {
   const test::TemporaryFolder folder;
   Evaluation written = sample_evaluation();
   written.protocol.precision = "bfloat16";
-  write_evaluation(folder / "eval", written, false);
+  write_evaluation(folder / "eval", written);
   const Evaluation read = read_evaluation(folder / "eval");
   EXPECT_EQ(read.system, "lrurec");
   EXPECT_EQ(read.user_ids, written.user_ids);  // with a tab in them
@@ -90,9 +90,10 @@ TEST(Evaluation, WritesAndReadsBack) {
 
 TEST(Evaluation, KeepsAnExistingFolderUnlessToldOtherwise) {
   const test::TemporaryFolder folder;
-  write_evaluation(folder / "eval", sample_evaluation(), false);
-  EXPECT_THROW(write_evaluation(folder / "eval", sample_evaluation(), false), IoError);
-  EXPECT_NO_THROW(write_evaluation(folder / "eval", sample_evaluation(), true));
+  write_evaluation(folder / "eval", sample_evaluation());
+  EXPECT_THROW(write_evaluation(folder / "eval", sample_evaluation()), IoError);
+  EXPECT_NO_THROW(
+      write_evaluation({folder / "eval", kEvaluationFolder, true}, sample_evaluation()));
 }
 
 TEST(Evaluation, NoUserIsAnError) {
@@ -105,7 +106,7 @@ TEST(ReadEvaluation, NamesFileLineAndWhatIsWrong) {
   const test::TemporaryFolder folder;
   const fs::path path = folder / "eval";
   const auto broken = [&](const char* file, const std::string& from, const std::string& to) {
-    write_evaluation(path, sample_evaluation(), true);
+    write_evaluation({path, kEvaluationFolder, true}, sample_evaluation());
     replace_in(path / file, from, to);
     return format_error([&] { read_evaluation(path); });
   };

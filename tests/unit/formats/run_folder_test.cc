@@ -24,12 +24,12 @@ class RunFolderTest : public ::testing::Test {
   void TearDown() override { fs::remove_all(root_); }
 
   RunFolder create(bool overwrite = false) {
-    return RunFolder::create(root_ / "run",
+    return RunFolder::create({root_ / "run", kRunFolder, overwrite},
                              {.verb = "train retriever",
                               .seed = 42,
                               .dataset_fingerprint = "abc",
                               .extra = {{"dataset", "ml"}}},
-                             "train.lr: 0.1\n", overwrite);
+                             "train.lr: 0.1\n");
   }
   int64_t entries(const fs::path& folder) {
     return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
@@ -65,11 +65,11 @@ TEST_F(RunFolderTest, NeverReplacesWithoutBeingTold) {
   EXPECT_TRUE(create(true).metrics().empty());
 
   write_file(root_ / "precious", "x");
-  EXPECT_THROW(RunFolder::create(root_, {}, "", true), IoError) << "not a run";
+  EXPECT_THROW(RunFolder::create({root_, kRunFolder, true}, {}, ""), IoError) << "not a run";
   EXPECT_TRUE(fs::exists(root_ / "precious"));
   EXPECT_THROW(RunFolder::open(root_), IoError);
   fs::create_directories(root_ / "empty");
-  EXPECT_NO_THROW(RunFolder::create(root_ / "empty/", {}, "", false));
+  EXPECT_NO_THROW(RunFolder::create(root_ / "empty/", {}, ""));
 }
 
 TEST_F(RunFolderTest, MetricsAreCutToTheResumedStep) {

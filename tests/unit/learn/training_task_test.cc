@@ -145,7 +145,7 @@ TEST(Trainer, AResumedRunEndsWithTheSameBits) {
   Trainer(whole, steps, nullptr, world(), pool).run();
 
   steps.max_steps = 7;
-  RunFolder run = RunFolder::create(folder / "run", info, "", false);
+  RunFolder run = RunFolder::create(folder / "run", info, "");
   MeanTask first, second;
   Trainer(first, steps, &run, world(), pool).run();
   steps.max_steps = 20;

@@ -34,7 +34,7 @@ class Crossfit : public testing::Test {
                        .seed = seed_,
                        .dataset_fingerprint = fingerprint_,
                        .extra = {{"folds", folds}, {"fold", fold}}},
-                      "", false);
+                      "");
     const RetrieverModelConfig config{.num_items = dataset_.num_items(),
                                       .width = width_,
                                       .max_length = 10,

@@ -58,8 +58,8 @@ inline fs::path tiny_base(const TemporaryFolder& folder, ThreadPool& pool) {
   const fs::path path = folder / "base";
   const std::string tokenizer = trainer.train(330, {});
   config.vocab_size = 400;
-  write_random_llama(config, {.stddev = 0.3}, path, true, pool);
-  write_tokenizer_folder(path, tokenizer, TokenizerStyle::kByteLevel, true);
+  write_random_llama(config, {.stddev = 0.3}, {path, kModelFolder, true}, pool);
+  write_tokenizer_files(path, tokenizer, TokenizerStyle::kByteLevel);
   return path;
 }
 

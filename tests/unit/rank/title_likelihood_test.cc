@@ -48,7 +48,7 @@ TEST(TitleLikelihoods, EqualWholePassesOfEachText) {
   LlamaConfig config = llama_preset("tiny");
   config.vocab_size = 61;
   config.num_layers = 2;
-  write_random_llama(config, {.stddev = 0.2}, folder, true, pool);
+  write_random_llama(config, {.stddev = 0.2}, {folder, kModelFolder, true}, pool);
   const Llama model(folder);
   Rng rng(3);
   const auto draw = [&](int64_t count) {

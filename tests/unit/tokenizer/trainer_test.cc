@@ -81,8 +81,13 @@ TEST(BpeTrainer, WritesAFolderThatLoads) {
   const fs::path folder =
       fs::temp_directory_path() / ("tandem_trainer_" + std::to_string(getpid()));
   const auto trainer = trained_on(TokenizerStyle::kByteFallback, {"Toy Story"});
-  write_tokenizer_folder(folder, trainer.train(280), TokenizerStyle::kByteFallback, false);
-  EXPECT_THROW(write_tokenizer_folder(folder, "{}", TokenizerStyle::kByteFallback, false), IoError);
+  StagedFolder staged(folder);
+  write_tokenizer_files(staged.path(), trainer.train(280), TokenizerStyle::kByteFallback);
+  staged.commit();
+  EXPECT_THROW(Output(folder, kTokenizerFolder, false), IoError);
+  EXPECT_TRUE(Output(folder, kTokenizerFolder, true).replaces());
+  write_file(folder / "config.json", "{}");
+  EXPECT_THROW(Output(folder, kTokenizerFolder, true), IoError) << "a model's folder";
   const auto tokenizer = load_tokenizer(folder);
   EXPECT_EQ(tokenizer->eos_id(), 2);
   EXPECT_EQ(tokenizer->unk_id(), 0);
