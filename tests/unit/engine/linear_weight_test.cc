@@ -67,7 +67,7 @@ TEST(LinearWeight, EqualsAPlainLoopForEveryTypeAndAlignment) {
           ASSERT_FLOAT_EQ(out.row(r)[n], static_cast<float>(want)) << r << ", " << n;
         }
         for (size_t l = 0; l < labels.size(); ++l)
-          EXPECT_FLOAT_EQ(some.row(r)[l], out.row(r)[labels[l]]);
+          EXPECT_NEAR(some.row(r)[l], out.row(r)[labels[l]], 2e-4);  // sums in another order
       }
       std::vector<float> row(kInputs);
       linear.copy_row(299, row.data());
@@ -163,7 +163,7 @@ TEST(LinearWeight, ExpandsNf4AndAddsALowRankProduct) {
       EXPECT_NEAR(out.row(r)[n], want, 2e-4) << r << ", " << n;  // sums up to a few hundred
     }
     for (size_t l = 0; l < labels.size(); ++l) {
-      EXPECT_FLOAT_EQ(some.row(r)[l], out.row(r)[labels[l]]);
+      EXPECT_NEAR(some.row(r)[l], out.row(r)[labels[l]], 2e-4);  // sums in another order
       EXPECT_NEAR(half_some.row(r)[l], half.row(r)[labels[l]], 2e-4);
     }
   }

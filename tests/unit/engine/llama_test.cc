@@ -2,7 +2,6 @@
 #include "engine/llama/llama.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -11,112 +10,128 @@
 #include "core/rng.h"
 #include "engine/llama/generate.h"
 #include "models/llama_init.h"
+#include "unit/engine/llama_reference.h"
+#include "unit/engine/random_retriever.h"
 
 namespace tandem {
 namespace {
 
+using test::LlamaReference;
 using Tokens = std::vector<int32_t>;
 
-// Rounding only: float32 sums of a few hundred terms in another order, relative to the largest.
+// Rounding only: float32 sums of some ten terms through three layers against doubles, relative to
+// the largest.
 constexpr double kRounding = 5e-6;
+// Bfloat16: operands of 8 bits through three layers. A wrong mask or position gives more than 0.3.
+constexpr double kBf16Rounding = 8e-2;
 
-double relative_difference(const Matrix& a, const Matrix& b) {
-  EXPECT_EQ(a.values.size(), b.values.size());
+double relative_difference(const Matrix& found, const LlamaReference::Rows& wanted) {
+  EXPECT_EQ(found.rows, std::ssize(wanted));
   double largest = 0, scale = 0;
-  for (size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i) {
-    largest = std::max(largest, std::abs(double{a.values[i]} - b.values[i]));
-    scale = std::max(scale, std::abs(double{b.values[i]}));
+  for (int64_t r = 0; r < std::min(found.rows, std::ssize(wanted)); ++r) {
+    EXPECT_EQ(found.columns, std::ssize(wanted[r]));
+    for (int64_t c = 0; c < found.columns; ++c) {
+      largest = std::max(largest, std::abs(double{found.row(r)[c]} - wanted[r][c]));
+      scale = std::max(scale, std::abs(wanted[r][c]));
+    }
   }
   return largest / scale;
 }
 
-LlamaConfig tiny() {
-  LlamaConfig config = llama_preset("tiny");
-  config.vocab_size = 101;
-  config.num_layers = 3;
-  return config;
+// Appends rows [begin, end) of a model's scores after `tokens`.
+void append(LlamaReference::Rows& rows, const LlamaReference& model, const Tokens& tokens,
+            int64_t begin = 0) {
+  const LlamaReference::Rows all = model.logits(tokens);
+  rows.insert(rows.end(), all.begin() + begin, all.end());
 }
 
-// The variants of the family, one of each kind.
-std::vector<LlamaConfig> variants() {
-  LlamaConfig llama2 = tiny(), llama3 = tiny(), mistral = tiny(), qwen2 = tiny(), qwen3 = tiny();
-  llama2.num_kv_heads = llama2.num_heads;
-  llama2.tied_head = false;
-  llama3.rope_scaling = Llama3RopeScaling{8, 1, 4, 64};
-  mistral.model_type = "mistral";
-  mistral.windows = {5, 5, 5};
-  qwen2.model_type = "qwen2";
-  qwen2.qkv_bias = true;
-  qwen3.model_type = "qwen3";
-  qwen3.qk_norm = true;
-  qwen3.head_dim = 24;
-  return {llama2, llama3, mistral, qwen2, qwen3};
+Tokens random_tokens(int64_t count, uint64_t sample, uint64_t vocabulary = 61) {
+  Rng rng(5, RngPurpose::kTest, 0, sample);
+  Tokens tokens;
+  for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<int32_t>(rng.below(vocabulary)));
+  return tokens;
 }
 
-class LlamaTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tandem_llama_" + std::to_string(::getpid()));
+// The engine on the reference's weights.
+struct Pair {
+  explicit Pair(LlamaReference model, Precision precision = Precision::kFloat32)
+      : reference(std::move(model)) {
+    reference.write(folder.path());
+    engine.emplace(folder.path(), fs::path(), precision);
   }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  // Weights so large that attention is not flat.
-  Llama make(const LlamaConfig& config, LlamaInit init = {.stddev = 0.2}) {
-    write_random_llama(config, init, {folder_, kModelFolder, true}, pool_);
-    return Llama(folder_);
+  Matrix logits(const Tokens& tokens, std::span<const LlamaSequence> sequences, ThreadPool& pool,
+                int64_t last_rows = 0) const {
+    return engine->logits(engine->hidden(engine->embed(tokens), sequences, last_rows, pool), pool);
   }
-
-  Tokens random_tokens(int64_t count, uint64_t sample) {
-    Rng rng(5, RngPurpose::kTest, 0, sample);
-    Tokens tokens;
-    for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<int32_t>(rng.below(101)));
-    return tokens;
+  Matrix logits(const Tokens& tokens, ThreadPool& pool) const {
+    const LlamaSequence sequence{std::ssize(tokens)};
+    return logits(tokens, {&sequence, 1}, pool);
   }
 
-  Matrix logits(const Llama& model, const Tokens& tokens, ThreadPool& pool) {
-    const LlamaSequence sequence{static_cast<int64_t>(tokens.size())};
-    return model.logits(model.hidden(model.embed(tokens), {&sequence, 1}, 0, pool), pool);
-  }
-
-  fs::path folder_;
-  ThreadPool pool_{1};
+  test::TempFolder folder;
+  LlamaReference reference;
+  std::optional<Llama> engine;
 };
 
-TEST_F(LlamaTest, CacheFedInPiecesEqualsOnePass) {
-  for (const LlamaConfig& config : variants()) {
-    const Llama model = make(config);
-    Rng rng(11, RngPurpose::kTest, 0, static_cast<uint64_t>(config.head_dim));
-    for (int round = 0; round < 6; ++round) {
-      const Tokens tokens = random_tokens(1 + static_cast<int64_t>(rng.below(40)), round);
-      const Matrix want = logits(model, tokens, pool_);
-      KvCache cache = model.new_cache();
-      Matrix got(0, config.vocab_size);
-      for (size_t at = 0; at < tokens.size();) {
-        const size_t count = 1 + rng.below(std::min<uint64_t>(9, tokens.size() - at));
-        const LlamaSequence piece{static_cast<int64_t>(count), &cache};
-        const auto part = std::span(tokens).subspan(at, count);
-        const Matrix rows =
-            model.logits(model.hidden(model.embed(part), {&piece, 1}, 0, pool_), pool_);
-        got.values.insert(got.values.end(), rows.values.begin(), rows.values.end());
-        at += count;
-      }
-      EXPECT_LT(relative_difference(got, want), kRounding)
-          << config.model_type << ", " << tokens.size() << " tokens";
-      EXPECT_EQ(cache.length(), static_cast<int64_t>(tokens.size()));
+class LlamaTest : public testing::Test {
+ protected:
+  // Calls check(pair) for each variant, named in failures.
+  template <typename Check>
+  void each_variant(const Check& check, Precision precision = Precision::kFloat32) {
+    for (const test::LlamaVariant& variant : test::llama_variants()) {
+      SCOPED_TRACE(variant.name);
+      check(Pair(LlamaReference::random(variant.config, 7), precision));
     }
   }
+  Pair plain() const { return Pair(LlamaReference::random(test::llama_variants()[0].config, 7)); }
+
+  ThreadPool pool_{2};
+};
+
+// A packed batch; 70 positions are more than one block of queries.
+TEST_F(LlamaTest, PackedSequencesEqualTheReferenceOneByOne) {
+  each_variant([&](const Pair& pair) {
+    Tokens packed;
+    LlamaReference::Rows want;
+    std::vector<LlamaSequence> sequences;
+    for (const int64_t length : {7, 1, 30, 0, 70}) {
+      const Tokens tokens = random_tokens(length, static_cast<uint64_t>(length));
+      packed.insert(packed.end(), tokens.begin(), tokens.end());
+      sequences.push_back({length});
+      append(want, pair.reference, tokens);
+    }
+    EXPECT_LT(relative_difference(pair.logits(packed, sequences, pool_), want), kRounding);
+  });
 }
 
-TEST_F(LlamaTest, ContinuationsOfASharedPrefixEqualWholePasses) {
-  for (const LlamaConfig& config : variants()) {
-    const Llama model = make(config);
-    for (const int64_t before : {1, 3, 70}) {  // 70: more than one block of queries
+TEST_F(LlamaTest, ACacheFedInPiecesEqualsTheReference) {
+  each_variant([&](const Pair& pair) {
+    const Tokens tokens = random_tokens(40, 2);
+    KvCache cache = pair.engine->new_cache();
+    Matrix got(0, 61);
+    size_t begin = 0;
+    for (const size_t count : {3u, 1u, 1u, 9u, 26u}) {
+      const LlamaSequence piece{static_cast<int64_t>(count), &cache};
+      const Tokens part(tokens.begin() + begin, tokens.begin() + begin + count);
+      const Matrix rows = pair.logits(part, {&piece, 1}, pool_);
+      got.values.insert(got.values.end(), rows.values.begin(), rows.values.end());
+      got.rows += rows.rows;
+      begin += count;
+    }
+    EXPECT_LT(relative_difference(got, pair.reference.logits(tokens)), kRounding);
+    EXPECT_EQ(cache.length(), 40);
+  });
+}
+
+TEST_F(LlamaTest, ContinuationsOfASharedPrefixEqualTheReference) {
+  each_variant([&](const Pair& pair) {
+    for (const int64_t before : {1, 3, 70}) {
       const Tokens prefix = random_tokens(before, 1);
-      KvCache cache = model.new_cache();
+      KvCache cache = pair.engine->new_cache();
       const LlamaSequence fed{before, &cache};
-      model.hidden(model.embed(prefix), {&fed, 1}, 1, pool_);
+      pair.logits(prefix, {&fed, 1}, pool_, 1);
       Tokens packed;
-      Matrix want(0, config.vocab_size);
+      LlamaReference::Rows want;
       std::vector<LlamaSequence> sequences;
       for (const int64_t length : {4, 1, 9}) {
         const Tokens own = random_tokens(length, static_cast<uint64_t>(10 + length));
@@ -124,204 +139,161 @@ TEST_F(LlamaTest, ContinuationsOfASharedPrefixEqualWholePasses) {
         sequences.push_back({length, nullptr, &cache});
         Tokens whole = prefix;
         whole.insert(whole.end(), own.begin(), own.end());
-        const Matrix alone = logits(model, whole, pool_);
-        want.values.insert(want.values.end(), alone.row(before), alone.row(before + length));
+        append(want, pair.reference, whole, before);
       }
-      const Matrix got =
-          model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
-      EXPECT_LT(relative_difference(got, want), kRounding) << config.model_type << ", " << before;
+      EXPECT_LT(relative_difference(pair.logits(packed, sequences, pool_), want), kRounding)
+          << before;
       EXPECT_EQ(cache.length(), before) << "a prefix stays as it is";
     }
-  }
+  });
 }
 
-TEST_F(LlamaTest, PackedSequencesDoNotSeeEachOther) {
-  const Llama model = make(variants()[2]);
-  Tokens packed;
-  Matrix want(0, 101);
-  std::vector<LlamaSequence> sequences;
-  for (const int64_t length : {7, 1, 30, 0, 65}) {
-    const Tokens tokens = random_tokens(length, static_cast<uint64_t>(length));
-    packed.insert(packed.end(), tokens.begin(), tokens.end());
-    sequences.push_back({length});
-    const Matrix alone = logits(model, tokens, pool_);
-    want.values.insert(want.values.end(), alone.values.begin(), alone.values.end());
-  }
-  const Matrix got = model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
-  EXPECT_LT(relative_difference(got, want), kRounding);
-}
+TEST_F(LlamaTest, WantedRowsAndLabelsEqualTheReference) {
+  each_variant([&](const Pair& pair) {
+    const Tokens a = random_tokens(20, 1), b = random_tokens(2, 2);
+    Tokens packed = a;
+    packed.insert(packed.end(), b.begin(), b.end());
+    const std::vector<LlamaSequence> sequences = {{20}, {2}};
+    LlamaReference::Rows want;  // three of the first, both of the second
+    append(want, pair.reference, a, 17);
+    append(want, pair.reference, b);
+    const Llama& engine = *pair.engine;
+    const Matrix last = engine.hidden(engine.embed(packed), sequences, 3, pool_);
+    EXPECT_LT(relative_difference(engine.logits(last, pool_), want), kRounding);
 
-TEST_F(LlamaTest, WantedRowsAndLabelsEqualThoseOfTheFullPass) {
-  const Llama model = make(variants()[4]);
-  const Tokens a = random_tokens(20, 1), b = random_tokens(2, 2);
-  Tokens packed = a;
-  packed.insert(packed.end(), b.begin(), b.end());
-  const std::vector<LlamaSequence> sequences = {{20}, {2}};
-  const Matrix full = model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
-  const Matrix last = model.hidden(model.embed(packed), sequences, 3, pool_);
-  ASSERT_EQ(last.rows, 5);  // three of the first, both of the second
-  Matrix want(5, 101);
-  std::copy_n(full.row(17), 5 * 101, want.data());
-  EXPECT_LT(relative_difference(model.logits(last, pool_), want), kRounding);
-
-  const Tokens labels = {100, 0, 57};
-  const Matrix some = model.logits(last, labels, pool_);
-  for (int64_t r = 0; r < 5; ++r)
-    for (size_t l = 0; l < labels.size(); ++l)
-      EXPECT_NEAR(some.row(r)[l], want.row(r)[labels[l]], 1e-4) << r << ", " << l;
-}
-
-TEST_F(LlamaTest, TheBitsDoNotDependOnTheNumberOfThreads) {
-  LlamaConfig config = tiny();
-  config.intermediate_size = 700;  // several tiles
-  const Llama model = make(config);
-  const Tokens tokens = random_tokens(150, 3);
-  ThreadPool two(2), three(3);
-  const Matrix one = logits(model, tokens, pool_);
-  EXPECT_EQ(one.values, logits(model, tokens, two).values);
-  EXPECT_EQ(one.values, logits(model, tokens, three).values);
+    const Tokens labels = {60, 0, 57};
+    for (LlamaReference::Vector& row : want) row = {row[60], row[0], row[57]};
+    EXPECT_LT(relative_difference(engine.logits(last, labels, pool_), want), 2 * kRounding);
+  });
 }
 
 TEST_F(LlamaTest, ACopiedCacheIsAnIndependentContinuation) {
-  const Llama model = make(tiny());
+  const Pair pair = plain();
   const Tokens prefix = random_tokens(9, 1);
-  KvCache cache = model.new_cache();
+  KvCache cache = pair.engine->new_cache();
   const LlamaSequence fed{9, &cache};
-  model.hidden(model.embed(prefix), {&fed, 1}, 1, pool_);
+  pair.logits(prefix, {&fed, 1}, pool_, 1);
   KvCache other = cache;
-  const Tokens next = {3, 4};
   const std::vector<LlamaSequence> both = {{1, &cache}, {1, &other}};
-  const Matrix got = model.logits(model.hidden(model.embed(next), both, 1, pool_), pool_);
-  for (const int64_t r : {0, 1}) {
+  LlamaReference::Rows want;
+  for (const int32_t next : {3, 4}) {
     Tokens whole = prefix;
-    whole.push_back(next[r]);
-    const Matrix full = logits(model, whole, pool_);
-    for (int64_t v = 0; v < 101; ++v) EXPECT_NEAR(got.row(r)[v], full.row(9)[v], 1e-4);
+    whole.push_back(next);
+    append(want, pair.reference, whole, 9);
   }
+  EXPECT_LT(relative_difference(pair.logits({3, 4}, both, pool_, 1), want), kRounding);
   cache.truncate(9);
   const LlamaSequence again{1, &cache};
-  const Tokens four = {4};
-  const Matrix repeated =
-      model.logits(model.hidden(model.embed(four), {&again, 1}, 1, pool_), pool_);
-  for (int64_t v = 0; v < 101; ++v) EXPECT_NEAR(repeated.row(0)[v], got.row(1)[v], 1e-4);
+  EXPECT_LT(relative_difference(pair.logits({4}, {&again, 1}, pool_, 1), {want[1]}), kRounding);
 }
 
+TEST_F(LlamaTest, TheObserverSeesProbabilitiesThatAddUpToOne) {
+  const Pair pair = plain();
+  const Tokens tokens = random_tokens(6, 1);
+  const LlamaSequence sequence{6};
+  int seen = 0;
+  pair.engine->hidden(pair.engine->embed(tokens), {&sequence, 1}, 0, pool_,
+                      [&](const std::string& name, const Matrix& value) {
+                        if (!name.ends_with(".attention")) return;
+                        ++seen;
+                        ASSERT_EQ(value.rows, 4 * 6);
+                        for (int64_t r = 0; r < value.rows; ++r) {
+                          double sum = 0;
+                          for (int64_t c = 0; c < 6; ++c) {
+                            sum += value.row(r)[c];
+                            if (c > r % 6) {
+                              EXPECT_EQ(value.row(r)[c], 0);
+                            }
+                          }
+                          EXPECT_NEAR(sum, 1, 1e-5);
+                        }
+                      });
+  EXPECT_EQ(seen, 3);
+}
+
+TEST_F(LlamaTest, Bfloat16IsCloseToTheReferenceAndNotFloat32) {
+  each_variant(
+      [&](const Pair& pair) {
+        Tokens packed;
+        LlamaReference::Rows want;
+        std::vector<LlamaSequence> sequences;
+        for (const int64_t length : {7, 1, 40}) {
+          const Tokens tokens = random_tokens(length, static_cast<uint64_t>(length));
+          packed.insert(packed.end(), tokens.begin(), tokens.end());
+          sequences.push_back({length});
+          append(want, pair.reference, tokens);
+        }
+        const double difference = relative_difference(pair.logits(packed, sequences, pool_), want);
+        EXPECT_LT(difference, kBf16Rounding);
+        EXPECT_GT(difference, 1e-4);
+      },
+      Precision::kBfloat16);
+}
+
+// A file in bfloat16 gives the bits that the same numbers give in float32.
 TEST_F(LlamaTest, Bf16WeightsAreWidenedExactly) {
-  const Tokens tokens = random_tokens(12, 1);
-  const Matrix half = logits(make(tiny(), {.dtype = DType::kBf16, .stddev = 0.2}), tokens, pool_);
-  const HfFolder narrow(folder_);
-  const fs::path wide = folder_.string() + "_wide";
-  fs::create_directory(wide);
-  fs::copy_file(folder_ / "config.json", wide / "config.json");
-  write_hf_weights(wide, llama_tensors(tiny()), DType::kF32, 1 << 20,
+  LlamaConfig config = llama_preset("tiny");
+  config.vocab_size = 101;
+  const test::TempFolder narrow, wide;
+  write_random_llama(config, {.dtype = DType::kBf16, .stddev = 0.2}, narrow.path(), pool_);
+  const HfFolder source(narrow.path());
+  fs::copy_file(narrow.path() / "config.json", wide.path() / "config.json");
+  write_hf_weights(wide.path(), llama_tensors(config), DType::kF32, 1 << 20,
                    [&](const TensorSpec& spec, std::span<std::byte> out) {
-                     const std::vector<float> values = StoredTensor(narrow.at(spec.name)).read();
-                     std::memcpy(out.data(), values.data(), out.size());
+                     // A bfloat16 is the upper half of a float32.
+                     const std::span<const std::byte> halves = source.at(spec.name).bytes;
+                     for (size_t i = 0; i < out.size(); i += 4) {
+                       out[i] = out[i + 1] = std::byte{0};
+                       std::memcpy(&out[i + 2], &halves[i / 2], 2);
+                     }
                    });
-  EXPECT_EQ(half.values, logits(Llama(wide), tokens, pool_).values);
-  fs::remove_all(wide);
+  const Tokens tokens = random_tokens(12, 1, 101);
+  const LlamaSequence sequence{12};
+  const auto logits = [&](const fs::path& folder) {
+    const Llama model(folder);
+    return model.logits(model.hidden(model.embed(tokens), {&sequence, 1}, 0, pool_), pool_).values;
+  };
+  EXPECT_EQ(logits(narrow.path()), logits(wide.path()));
 }
 
-// Bfloat16: sums of another order round another way now and then, by 2^-8 of one operand. Two such
-// runs differ by about 1e-2 of the largest logit, by a wrong mask or position by more than 0.3.
-constexpr double kBf16Rounding = 2e-2;
-
-TEST_F(LlamaTest, Bfloat16IsCloseToFloat32AndNotTheSame) {
-  for (const LlamaConfig& config : variants()) {
-    const Matrix exact = logits(make(config), random_tokens(50, 1), pool_);
-    const Llama half(folder_, {}, Precision::kBfloat16);
-    const double difference = relative_difference(logits(half, random_tokens(50, 1), pool_), exact);
-    EXPECT_LT(difference, 5e-2) << config.model_type;  // 8 bits through three layers
-    EXPECT_GT(difference, 1e-4) << config.model_type;
-  }
-}
-
-TEST_F(LlamaTest, Bfloat16BitsDoNotDependOnTheNumberOfThreads) {
-  LlamaConfig config = tiny();
-  config.intermediate_size = 700;  // several tiles
-  for (const DType dtype : {DType::kF32, DType::kBf16}) {
-    make(config, {.dtype = dtype, .stddev = 0.2});
-    const Llama model(folder_, {}, Precision::kBfloat16);
+TEST_F(LlamaTest, TheBitsDoNotDependOnTheNumberOfThreads) {
+  Json config = test::llama_variants()[0].config;
+  config["intermediate_size"] = 700;  // several tiles
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const Pair pair(LlamaReference::random(config, 7), precision);
     for (const int64_t length : {1, 9, 150}) {
       const Tokens tokens = random_tokens(length, 3);
-      ThreadPool two(2), three(3);
-      const Matrix one = logits(model, tokens, pool_);
-      EXPECT_EQ(one.values, logits(model, tokens, two).values) << length;
-      EXPECT_EQ(one.values, logits(model, tokens, three).values) << length;
+      ThreadPool one(1), three(3);
+      const Matrix two = pair.logits(tokens, pool_);
+      EXPECT_EQ(two.values, pair.logits(tokens, one).values) << length;
+      EXPECT_EQ(two.values, pair.logits(tokens, three).values) << length;
     }
-  }
-}
-
-TEST_F(LlamaTest, Bfloat16PackedAndCachedEqualsAlone) {
-  for (const LlamaConfig& config : variants()) {
-    make(config, {.dtype = DType::kBf16, .stddev = 0.2});
-    const Llama model(folder_, {}, Precision::kBfloat16);
-    Tokens packed;
-    Matrix want(0, 101), cached(0, 101);
-    std::vector<LlamaSequence> sequences;
-    for (const int64_t length : {7, 1, 30, 65}) {
-      const Tokens tokens = random_tokens(length, static_cast<uint64_t>(length));
-      packed.insert(packed.end(), tokens.begin(), tokens.end());
-      sequences.push_back({length});
-      const Matrix alone = logits(model, tokens, pool_);
-      want.values.insert(want.values.end(), alone.values.begin(), alone.values.end());
-      KvCache cache = model.new_cache();
-      for (size_t at = 0; at < tokens.size(); at += 20) {
-        const auto part = std::span(tokens).subspan(at, std::min<size_t>(20, tokens.size() - at));
-        const LlamaSequence piece{std::ssize(part), &cache};
-        const Matrix rows =
-            model.logits(model.hidden(model.embed(part), {&piece, 1}, 0, pool_), pool_);
-        cached.values.insert(cached.values.end(), rows.values.begin(), rows.values.end());
-      }
-    }
-    const Matrix got = model.logits(model.hidden(model.embed(packed), sequences, 0, pool_), pool_);
-    EXPECT_LT(relative_difference(got, want), kBf16Rounding) << config.model_type;
-    EXPECT_LT(relative_difference(cached, want), kBf16Rounding) << config.model_type;
   }
 }
 
 TEST_F(LlamaTest, WrongInputsAreNamed) {
-  const Llama model = make(tiny());
-  const Tokens beyond = {3, 101};
-  EXPECT_THROW(model.embed(beyond), DataError);
+  const Pair pair = plain();
+  const Llama& model = *pair.engine;
+  EXPECT_THROW(model.embed(Tokens{3, 61}), DataError);
   EXPECT_THROW(model.embed(Tokens{-1}), DataError);
   const LlamaSequence two{2};
-  EXPECT_THROW(model.hidden(Matrix(3, 64), {&two, 1}, 0, pool_), ShapeError);
-  EXPECT_THROW(model.hidden(Matrix(2, 63), {&two, 1}, 0, pool_), ShapeError);
+  EXPECT_THROW(model.hidden(Matrix(3, 24), {&two, 1}, 0, pool_), ShapeError);
+  EXPECT_THROW(model.hidden(Matrix(2, 23), {&two, 1}, 0, pool_), ShapeError);
   EXPECT_THROW(generate(model, {}, {}, pool_), DataError);
+  EXPECT_THROW(model.logits(Matrix(2, 24), Tokens{61}, pool_), DataError);
 }
 
 TEST_F(LlamaTest, WeightsThatDoNotFitTheConfigurationAreRefused) {
-  make(tiny());
-  Json json = read_json(folder_ / "config.json");
+  const Pair pair = plain();
   for (const auto& [key, value] : {std::pair{"num_hidden_layers", 4},
                                    {"intermediate_size", 100},
                                    {"vocab_size", 500},
                                    {"num_key_value_heads", 1}}) {
-    Json wrong = json;
+    Json wrong = pair.reference.config;
     wrong[key] = value;
-    write_json(folder_ / "config.json", wrong);
-    EXPECT_THROW(Llama{folder_}, FormatError) << key;
+    write_json(pair.folder.path() / "config.json", wrong);
+    EXPECT_THROW(Llama{pair.folder.path()}, FormatError) << key;
   }
-}
-
-TEST(SampleToken, FollowsTemperatureTopKAndTopP) {
-  const std::vector<float> logits = {0, 2, 1, 2};
-  EXPECT_EQ(sample_token(logits, {}, 0), 1);  // of equal ones the lowest
-  std::vector<int> drawn(4), few(4), nucleus(4);
-  for (int64_t n = 0; n < 4000; ++n) {
-    ++drawn[sample_token(logits, {.temperature = 1}, n)];
-    ++few[sample_token(logits, {.temperature = 1, .top_k = 2}, n)];
-    ++nucleus[sample_token(logits, {.temperature = 1, .top_p = 0.9}, n)];
-  }
-  // Probabilities e^0, e^2, e^1, e^2 over their sum: 0.054, 0.400, 0.147, 0.400; six sigma are
-  // 0.05.
-  EXPECT_NEAR(drawn[0] / 4000.0, 0.054, 0.022);
-  EXPECT_NEAR(drawn[1] / 4000.0, 0.400, 0.047);
-  EXPECT_NEAR(drawn[2] / 4000.0, 0.147, 0.034);
-  EXPECT_EQ(few[0] + few[2], 0);
-  EXPECT_GT(nucleus[2], 0);
-  EXPECT_EQ(nucleus[0], 0);
 }
 
 }  // namespace
