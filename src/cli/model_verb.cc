@@ -10,6 +10,7 @@
 
 #include "cli/model_verbs.h"
 #include "cli/verbs.h"
+#include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/thread_pool.h"
@@ -27,23 +28,51 @@ struct InfoOptions {
   bool json = false, tensors = false;
 };
 
-// What a folder holds, and what running it costs.
+// What a model holds, and what running it costs.
 struct ModelInfo {
+  struct Tensor {
+    TensorSpec spec;
+    std::string type;
+  };
+
   LlamaConfig config;
-  int64_t parameters = 0, weight_bytes = 0, num_tensors = 0;
+  std::vector<Tensor> tensors;
+  int64_t parameters = 0, weight_bytes = 0;
   std::map<std::string, int64_t> bytes_by_dtype;
+
+  void add(const TensorSpec& spec, std::string_view type, int64_t bytes) {
+    tensors.push_back({spec, std::string(type)});
+    parameters += spec.count();
+    weight_bytes += bytes;
+    bytes_by_dtype[tensors.back().type] += bytes;
+  }
 };
 
 ModelInfo describe_model(const LlamaSource& source) {
-  ModelInfo info{.config = source.config(), .bytes_by_dtype = {}};
+  ModelInfo info{.config = source.config(), .tensors = {}, .bytes_by_dtype = {}};
   for (const TensorSpec& spec : llama_tensors(info.config)) {
     const StoredTensor tensor = source.tensor(spec);
-    info.parameters += tensor.count();
-    info.weight_bytes += tensor.bytes();
-    info.bytes_by_dtype[std::string(tensor.type_name())] += tensor.bytes();
-    ++info.num_tensors;
+    info.add(spec, tensor.type_name(), tensor.bytes());
   }
   return info;
+}
+
+// As `model init` writes it by default.
+ModelInfo describe_preset(const std::string& name) {
+  ModelInfo info{.config = llama_preset(name), .tensors = {}, .bytes_by_dtype = {}};
+  for (const TensorSpec& spec : llama_tensors(info.config))
+    info.add(spec, dtype_name(DType::kF32), spec.count() * dtype_bytes(DType::kF32));
+  return info;
+}
+
+// A folder or file of the name goes before a preset.
+ModelInfo describe(const std::string& name) {
+  if (fs::exists(name)) return describe_model(*open_llama(name));
+  const std::vector<std::string> presets = llama_preset_names();
+  if (std::ranges::find(presets, name) == presets.end())
+    throw UsageError("{}: there is no such folder or file, and no preset of this name ({})", name,
+                     fmt::join(presets, ", "));
+  return describe_preset(name);
 }
 
 Json to_json(const ModelInfo& info) {
@@ -52,7 +81,7 @@ Json to_json(const ModelInfo& info) {
   config.erase("torch_dtype");  // stands in bytes_by_dtype
   for (const auto& [name, bytes] : info.bytes_by_dtype) dtypes[name] = bytes;
   return Json{{"config", config},
-              {"tensors", info.num_tensors},
+              {"tensors", info.tensors.size()},
               {"parameters", info.parameters},
               {"weight_bytes", info.weight_bytes},
               {"bytes_by_dtype", dtypes},
@@ -80,7 +109,7 @@ void print_info(const ModelInfo& info, const std::string& folder) {
   if (!c.windows.empty())
     line("sliding windows", fmt::format("{} (0: all)", fmt::join(c.windows, " ")));
   line("parameters", fmt::format("{:.3f} M in {} tensors",
-                                 static_cast<double>(info.parameters) / 1e6, info.num_tensors));
+                                 static_cast<double>(info.parameters) / 1e6, info.tensors.size()));
   std::string dtypes;
   for (const auto& [name, bytes] : info.bytes_by_dtype) dtypes += " " + name;
   line("weights",
@@ -92,23 +121,24 @@ void print_info(const ModelInfo& info, const std::string& folder) {
 }
 
 void run_info(const InfoOptions& options) {
-  const auto source = open_llama(options.folder);
-  const ModelInfo info = describe_model(*source);
+  const ModelInfo info = describe(options.folder);
   if (options.json) {
     fmt::print("{}\n", to_json(info).dump(2));
     return;
   }
   print_info(info, options.folder);
   if (!options.tensors) return;
-  for (const TensorSpec& spec : llama_tensors(info.config))
-    fmt::print("{:<52} {:<5} {}\n", spec.name, source->tensor(spec).type_name(),
-               format_shape(spec.shape));
+  for (const ModelInfo::Tensor& tensor : info.tensors)
+    fmt::print("{:<52} {:<5} {}\n", tensor.spec.name, tensor.type, format_shape(tensor.spec.shape));
 }
 
 void add_info(CLI::App& model) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* verb = model.add_subcommand("info", "shapes, bytes and FLOPs of a model");
-  verb->add_option("DIR", options->folder, "Hugging Face folder or GGUF file")->required();
+  verb->add_option("MODEL", options->folder,
+                   "Hugging Face folder, GGUF file, or a preset of `model init`: " +
+                       fmt::format("{}", fmt::join(llama_preset_names(), ", ")))
+      ->required();
   verb->add_flag("--tensors", options->tensors, "list every tensor");
   verb->add_flag("--json", options->json, "print JSON");
   verb->callback([options] { run_info(*options); });
