@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "rank/verbalizer.h"
+#include "unit/rank/llama2_like.h"
 #include "unit/rank/ranker_world.h"
 
 namespace tandem {
@@ -115,16 +115,46 @@ TEST_F(Prompts, ALongPromptLosesItsStartButKeepsBos) {
   EXPECT_TRUE(std::equal(ids.begin() + 2, ids.end(), training.ids.begin() + 1));
 }
 
-TEST_F(Prompts, EveryLetterIsOneTokenOfItsOwn) {
+// Tokens of "é: (1) A; (A) B", a mark for each blank and two bytes for é:
+//   ▁ C3 A9 : ▁ | ( 1 ) ▁A | ; ▁ ( A ) ▁B
+TEST(HistoryTokens, CountThoseThatHoldSomeOfTheHistory) {
+  const auto tokenizer = test::llama2_like();
   PromptConfig config;
-  config.num_candidates = 52;
-  const PromptEncoder encoder(*tokenizer_, config);
-  const Verbalizer exact = make_verbalizer(encoder, config);
-  ASSERT_EQ(exact.ids.size(), 52u);
-  for (int64_t i = 0; i < 52; ++i)
-    EXPECT_EQ(tokenizer_->decode(std::vector{exact.ids[static_cast<size_t>(i)]}), letter_of(i));
-  config.verbalizer = "compat";
-  EXPECT_EQ(make_verbalizer(encoder, config).ids, exact.ids);  // byte-level: both the same
+  config.text = "\xC3\xA9: {history}; {candidates}";
+  const PromptEncoder encoder(*tokenizer, config);
+  const Texts history{"A"}, candidates{"B"};
+  const HistoryTokens found = encoder.history_tokens(render_prompt(config, history, candidates),
+                                                     render_history(config, history), config);
+  EXPECT_EQ(found.begin, 5);
+  EXPECT_EQ(found.end, 9);
+  EXPECT_EQ(found.of_prompt, 15);
+}
+
+// Llama 2's tokenizer has no template here: BOS comes from the special ids, and counts as a token.
+TEST(PromptEncoder, PutsBosInFrontAndCutsBehindIt) {
+  const auto tokenizer = test::llama2_like();
+  PromptConfig config;
+  EXPECT_EQ(PromptEncoder(*tokenizer, config).encode("A B"), (std::vector<int32_t>{1, 286, 287}));
+  config.max_tokens = 2;
+  EXPECT_EQ(PromptEncoder(*tokenizer, config).encode("A B"), (std::vector<int32_t>{1, 287}));
+  const auto training = PromptEncoder(*tokenizer, {}).encode_training("A:", "B");
+  EXPECT_EQ(training.ids, (std::vector<int32_t>{1, 286, 3 + ':', 261, 2}));
+  EXPECT_EQ(training.letter, 3);
+  EXPECT_EQ(training.eos, 4);
+  // A BOS that is EOS too only divides documents.
+  tokenizer->set_special_ids({.bos = 2, .eos = 2, .unk = 0, .pad = {}});
+  EXPECT_EQ(PromptEncoder(*tokenizer, {}).encode("A"), (std::vector<int32_t>{286}));
+  tokenizer->set_special_ids({.bos = 1, .eos = {}, .unk = 0, .pad = {}});
+  EXPECT_THROW(PromptEncoder(*tokenizer, {}), ConfigError);
+}
+
+TEST(RenderPrompt, CandidatesMayStandBeforeTheHistory) {
+  PromptConfig config;
+  config.text = "{candidates}|{history}!";
+  config.candidate_item = "{title}={letter}";
+  config.separator = " ";
+  const Texts history{"a", "b"}, candidates{"x", "y"};
+  EXPECT_EQ(render_prompt(config, history, candidates), "x=A y=B|(1) a (2) b!");
 }
 
 // With a text that ends in a blank, "blank + letter" is one token in many vocabularies: the letter
