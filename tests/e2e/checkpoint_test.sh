@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A run's weights as an authors' .pth and as a bare .safetensors give the same candidates, metrics and recommendations as
-# the run folder; and what reading verbs print with --json is JSON. Usage: checkpoint_test.sh TANDEM
+# the run folder, and those are what plain Python computes; what reading verbs print with --json is JSON.
+# Usage: checkpoint_test.sh TANDEM
 set -eu
 tandem=$1
 command -v python3 > /dev/null || { echo "SKIP: no python3"; exit 77; }
@@ -33,6 +34,13 @@ for model in run bare/best_acc_model.pth bare/weights.safetensors; do
   cmp "$work/candidates-run.safetensors" "$work/candidates-$name.safetensors" || fail "$name has other candidates"
   cmp "$work/recommend-run.json" "$work/recommend-$name.json" || fail "$name recommends otherwise"
 done
+
+# The numbers are right, and not only the same three times: the model once more in plain Python.
+json ranked eval --retriever "$work/run" --dataset "$work/data" --max-length 10 --resamples 100 --exclude none \
+  --output "$work/eval-ranked"
+json recommended recommend --run "$work/run" --dataset "$work/data" --max-length 10 --exclude none --user u5 -k 10
+python3 "$here/lrurec_check.py" "$work/run" "$work/data" "$work/data.csv" "$work/eval-ranked/ranks.tsv" \
+  "$work/recommended.json" || fail "the program's scores are not the model's"
 
 json import data import --format csv --input "$work/data.csv" --output "$work/again"
 json describe data describe "$work/data"
