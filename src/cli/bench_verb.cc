@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "engine/kernels/gemm.h"
 #include "engine/lrurec/lrurec.h"
+#include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 
 namespace tandem {
@@ -71,7 +72,8 @@ void run_bench(const BenchOptions& options) {
   Json result = {{"cpu", machine.cpu_name}, {"sgemm_gflops_per_core", ceiling}};
   if (!options.run.empty()) {
     const Dataset dataset = Dataset::open(options.dataset);
-    const auto retriever = open_retriever(options.run, dataset, options.max_length);
+    const auto retriever =
+        open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
     ThreadPool pool(options.threads);
     std::vector<History> histories;
     int64_t positions = 0;
@@ -100,12 +102,15 @@ void run_bench(const BenchOptions& options) {
     result["share_of_ceiling"] =
         1e-9 * work / all / (ceiling * std::min(pool.size(), machine.processors));
     if (const auto* lru = dynamic_cast<const LruRecRetriever*>(retriever.get())) {
-      constexpr int kSteps = 2000;
+      constexpr size_t kSteps = 2000;
       std::vector<float> hidden(retriever->width());
+      std::vector<int32_t> items;
+      for (int32_t item = 1; item <= retriever->num_items(); ++item)
+        if (retriever->knows(item)) items.push_back(item);
       const double steps = fastest(3, [&] {
         LruRecState state = lru->new_state();
-        for (int i = 0; i < kSteps; ++i)
-          lru->step(state, static_cast<int32_t>(1 + i % retriever->num_items()), hidden.data());
+        for (size_t i = 0; i < kSteps; ++i)
+          lru->step(state, items[i % items.size()], hidden.data());
       });
       result["step_microseconds"] = 1e6 * steps / kSteps;
     }

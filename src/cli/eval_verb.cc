@@ -13,6 +13,7 @@
 #include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
 #include "eval/report/report.h"
+#include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 
 namespace tandem {
@@ -99,12 +100,14 @@ void run_eval(const EvalOptions& options) {
 
   std::vector<Evaluation> systems;  // the one asked for last, as the right-most column
   BeyondUtility beyond;
+  Json catalogue;
   if (options.retriever == "popularity") {
     systems.push_back(
         evaluate("popularity", rank_by_popularity(dataset, split, seen, options.max_length, pool)));
   } else {
-    const auto retriever = load_retriever(options.retriever, {.max_length = options.max_length});
-    check_fits(retriever->config(), dataset, options.retriever);
+    const auto [retriever, match] =
+        open_retriever(options.retriever, dataset, {.max_length = options.max_length});
+    catalogue = match.to_json();
     const int64_t k = std::min<int64_t>(options.beyond.list_size, dataset.num_items());
     const FullRanking ranking = rank_users(*retriever, dataset, split, k, seen, pool);
     if (options.baseline == "popularity")
@@ -122,6 +125,7 @@ void run_eval(const EvalOptions& options) {
     Json list = Json::array();
     for (const Evaluation& system : systems) list.push_back(to_json(system));
     fmt::print("{}\n", Json{{"dataset_fingerprint", dataset.fingerprint()},
+                            {"catalogue", catalogue},
                             {"systems", list},
                             {"beyond_utility", beyond_json(beyond)}}
                            .dump(2, ' ', false, Json::error_handler_t::replace));

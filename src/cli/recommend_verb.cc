@@ -14,7 +14,7 @@
 #include "cli/verbs.h"
 #include "core/config.h"
 #include "core/json.h"
-#include "rank/full_ranking.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
@@ -210,7 +210,8 @@ void run_recommend(const RecommendOptions& options) {
       options.history.empty() ? std::vector<int32_t>{} : parse_history(dataset, options.history);
   const History history =
       options.history.empty() ? dataset.items(find_user(dataset, options.user)) : History(typed);
-  const auto retriever = open_retriever(options.run, dataset, options.max_length);
+  const auto retriever =
+      open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
   ThreadPool pool(options.threads);
   const auto list = options.second.asked()
                         ? second_stage(options, dataset, history, *retriever, pool)

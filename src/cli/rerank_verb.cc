@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "eval/candidates.h"
 #include "rank/candidate_order.h"
+#include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 #include "rank/ranker.h"
 #include "rank/ranker_files.h"
@@ -139,13 +140,11 @@ void rerank_user(const RerankOptions& options) {
   if (!options.candidates.empty()) {
     const Split split = parse_split(options.split);
     const CandidateSet set = load_candidates(options.candidates, dataset, split, k, pool);
-    check_same_data(set, dataset);
     history = input_items(dataset, *user, split);
     const auto row = set.items_of(*user);
     items.assign(row.begin(), row.begin() + std::min(k, static_cast<int64_t>(std::ssize(row))));
   } else {
-    const auto retriever = load_retriever(options.retriever);
-    check_fits(retriever->config(), dataset, options.retriever);
+    const auto retriever = open_retriever(options.retriever, dataset).retriever;
     history = dataset.items(*user);
     const History one[] = {history};
     const auto lists = retriever->top_k(one, k, SeenItems::kHistory, pool);

@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 
 namespace tandem {
@@ -23,7 +24,8 @@ void run_retrieve(const RetrieveOptions& options) {
   const Output output(options.output, kCandidateFile, options.overwrite,
                       {options.run, options.dataset});
   const Dataset dataset = Dataset::open(options.dataset);
-  const auto retriever = open_retriever(options.run, dataset, options.max_length);
+  const auto retriever =
+      open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
   ThreadPool pool(options.threads);
   const FullRanking ranking = rank_users(*retriever, dataset, parse_split(options.split), options.k,
                                          parse_seen_items(options.exclude), pool);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/retriever_options.h"
 
-#include "rank/full_ranking.h"
-
 namespace tandem {
 
 CLI::Option* add_max_length_option(CLI::App& verb, int64_t& max_length) {
@@ -18,18 +16,12 @@ void add_retriever_options(CLI::App& verb, RetrieverOptions& options) {
       ->required();
   verb.add_option("--dataset", options.dataset, "data set folder, from `tandem data import`")
       ->required();
-  verb.add_option("--exclude", options.exclude,
-                  "known items that are left out: window (those the model sees), full (all known), "
-                  "none")
+  verb.add_option(
+          "--exclude", options.exclude,
+          "known items that are left out: window (those the model sees; the default of eval "
+          "and retrieve), full (all known; the default of recommend), none")
       ->capture_default_str();
   add_max_length_option(verb, options.max_length);
-}
-
-std::unique_ptr<Retriever> open_retriever(const std::string& run, const Dataset& dataset,
-                                          int64_t max_length) {
-  auto retriever = load_retriever(run, {.max_length = max_length});
-  check_fits(retriever->config(), dataset, run);
-  return retriever;
 }
 
 }  // namespace tandem

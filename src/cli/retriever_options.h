@@ -2,10 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <memory>
 #include <string>
 
-#include "data/dataset.h"
 #include "engine/retriever.h"
 
 namespace tandem {
@@ -23,9 +21,5 @@ void add_retriever_options(CLI::App& verb, RetrieverOptions& options);
 
 // --max-length alone, for verbs that name the retriever otherwise.
 CLI::Option* add_max_length_option(CLI::App& verb, int64_t& max_length);
-
-// Loads the run and checks that it is of this data set.
-std::unique_ptr<Retriever> open_retriever(const std::string& run, const Dataset& dataset,
-                                          int64_t max_length);
 
 }  // namespace tandem

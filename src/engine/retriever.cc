@@ -38,32 +38,58 @@ std::string_view seen_items_name(SeenItems seen) {
   return "none";
 }
 
-Retriever::Retriever(const RetrieverModelConfig& config, PackedMatrix item_table,
+Retriever::Retriever(const RetrieverWeights& weights, PackedMatrix item_table,
                      std::vector<float> item_bias)
-    : config_(config), item_table_(std::move(item_table)), item_bias_(std::move(item_bias)) {}
+    : config_(weights.config()),
+      item_table_(std::move(item_table)),
+      item_bias_(std::move(item_bias)),
+      known_(weights.known().begin(), weights.known().end()) {
+  if (known_.empty()) return;
+  // Their rows are zeros, so the bias alone is their score.
+  item_bias_.resize(known_.size(), 0.0f);
+  for (size_t item = 1; item < known_.size(); ++item)
+    if (known_[item] == 0) item_bias_[item] = kExcludedScore;
+}
 
-std::vector<History> Retriever::windows(std::span<const History> histories) const {
-  std::vector<History> windows;
-  windows.reserve(histories.size());
+Retriever::Windows Retriever::windows(std::span<const History> histories) const {
+  Windows windows;
+  windows.rows.reserve(histories.size());
+  const auto longest = static_cast<size_t>(window());
+  const auto add = [&](History seen) {
+    windows.rows.push_back(seen.empty() ? History(kNewUser) : seen);
+  };
+  if (!known_.empty()) {  // room for all, as rows look into it
+    size_t most = 0;
+    for (const History& history : histories) most += std::min(history.size(), longest);
+    windows.items.reserve(most);
+  }
   for (const History& history : histories) {
     for (const int32_t item : history)
       if (item < 1 || item > num_items())
         throw DataError("item {} of a history is not among the model's items 1..{}", item,
                         num_items());
-    const size_t length = std::min(history.size(), static_cast<size_t>(window()));
-    windows.push_back(length == 0 ? History(kNewUser) : history.last(length));
+    if (known_.empty()) {
+      add(history.last(std::min(history.size(), longest)));
+      continue;
+    }
+    const size_t begin = windows.items.size();
+    for (size_t i = history.size(); i > 0 && windows.items.size() - begin < longest; --i)
+      if (knows(history[i - 1])) windows.items.push_back(history[i - 1]);
+    std::reverse(windows.items.begin() + static_cast<int64_t>(begin), windows.items.end());
+    add(History(windows.items).subspan(begin));
   }
   return windows;
 }
 
-std::vector<History> Retriever::excluded(std::span<const History> histories, SeenItems seen) const {
+Retriever::Windows Retriever::excluded(std::span<const History> histories, SeenItems seen) const {
+  if (seen == SeenItems::kWindow) return windows(histories);
   if (seen == SeenItems::kNone) return {};
-  return seen == SeenItems::kWindow ? windows(histories)
-                                    : std::vector<History>(histories.begin(), histories.end());
+  return {.rows = {histories.begin(), histories.end()}, .items = {}};
 }
 
 std::vector<float> Retriever::hidden(std::span<const History> histories, ThreadPool& pool) const {
-  const std::vector<History> rows = windows(histories);
+  const Windows seen = windows(histories);
+  const std::vector<History>& rows = seen.rows;
   std::vector<int64_t> begins = {0};
   int64_t positions = 0;
   for (int64_t row = 0; row < std::ssize(rows); ++row) {
@@ -97,8 +123,8 @@ ScoreProblem Retriever::score_problem(const float* hidden, int64_t rows,
 std::vector<float> Retriever::score(std::span<const History> histories, SeenItems seen,
                                     ThreadPool& pool) const {
   const std::vector<float> states = hidden(histories, pool);
-  const std::vector<History> skip = excluded(histories, seen);
-  return score_all(score_problem(states.data(), std::ssize(histories), skip), pool);
+  const Windows skip = excluded(histories, seen);
+  return score_all(score_problem(states.data(), std::ssize(histories), skip.rows), pool);
 }
 
 std::vector<std::vector<ScoredItem>> Retriever::top_k(std::span<const History> histories, int64_t k,
@@ -110,9 +136,12 @@ TopKAndRank Retriever::top_k_and_rank(std::span<const History> histories, int64_
                                       std::span<const int32_t> targets, SeenItems seen,
                                       ThreadPool& pool) const {
   const std::vector<float> states = hidden(histories, pool);
-  const std::vector<History> skip = excluded(histories, seen);
-  return score_topk_and_rank(score_problem(states.data(), std::ssize(histories), skip), k, targets,
-                             pool);
+  const Windows skip = excluded(histories, seen);
+  TopKAndRank found = score_topk_and_rank(
+      score_problem(states.data(), std::ssize(histories), skip.rows), k, targets, pool);
+  for (size_t b = 0; b < targets.size(); ++b)
+    if (!knows(targets[b])) found.ranks[b] = {.score = kExcludedScore, .rank = 0, .equal = 0};
+  return found;
 }
 
 std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights) {

@@ -30,6 +30,8 @@ std::string_view seen_items_name(SeenItems seen);
 //
 // Results are the same bits on any number of threads and in any batch. Safe to call concurrently,
 // with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
+// Items that the model does not know (RetrieverWeights::renumbered) are skipped in histories and
+// never recommended.
 class Retriever {
  public:
   virtual ~Retriever() = default;
@@ -38,6 +40,11 @@ class Retriever {
   int64_t num_items() const { return config_.num_items; }
   int64_t width() const { return config_.width; }
   int64_t max_length() const { return config_.max_length; }
+  // Whether the model has the item; all of 1..num_items unless it was renumbered.
+  bool knows(int32_t item) const {
+    return item >= 1 && item <= num_items() &&
+           (known_.empty() || known_[static_cast<size_t>(item)] != 0);
+  }
 
   // [B, D]: what the model knows after the newest items of each history.
   std::vector<float> hidden(std::span<const History> histories, ThreadPool& pool) const;
@@ -48,7 +55,8 @@ class Retriever {
   // The k best items of each user, best first.
   std::vector<std::vector<ScoredItem>> top_k(std::span<const History> histories, int64_t k,
                                              SeenItems seen, ThreadPool& pool) const;
-  // Those, and where targets[b] stands in the full ranking.
+  // Those, and where targets[b] stands in the full ranking; rank 0 for one that the model does not
+  // know.
   TopKAndRank top_k_and_rank(std::span<const History> histories, int64_t k,
                              std::span<const int32_t> targets, SeenItems seen,
                              ThreadPool& pool) const;
@@ -57,8 +65,7 @@ class Retriever {
                              std::span<const History> excluded) const;
 
  protected:
-  Retriever(const RetrieverModelConfig& config, PackedMatrix item_table,
-            std::vector<float> item_bias);
+  Retriever(const RetrieverWeights& weights, PackedMatrix item_table, std::vector<float> item_bias);
 
   // How many of a history's newest items the model sees.
   virtual int64_t window() const { return max_length(); }
@@ -69,12 +76,18 @@ class Retriever {
   const PackedMatrix& item_table() const { return item_table_; }
 
  private:
-  std::vector<History> windows(std::span<const History> histories) const;
-  std::vector<History> excluded(std::span<const History> histories, SeenItems seen) const;
+  // What the model sees of each history; items the rows look into where they are not histories'.
+  struct Windows {
+    std::vector<History> rows;
+    std::vector<int32_t> items;
+  };
+  Windows windows(std::span<const History> histories) const;
+  Windows excluded(std::span<const History> histories, SeenItems seen) const;
 
   RetrieverModelConfig config_;
   PackedMatrix item_table_;       // [N + 1, D]
-  std::vector<float> item_bias_;  // [N + 1], or empty for none
+  std::vector<float> item_bias_;  // [N + 1], or empty for none; kExcludedScore of unknown items
+  std::vector<uint8_t> known_;    // [N + 1], or empty: all
 };
 
 // The model that the weights describe. The result owns copies.

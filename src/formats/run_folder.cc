@@ -109,6 +109,7 @@ const OutputKind kRunFolder = {
               "events.out.tfevents.*",
               "report.html",
               "config.json",
+              "items.bin",
               "generation_config.json",
               "model*.safetensors",
               "model.safetensors.index.json",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/retriever_weights.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/error.h"
 #include "formats/torch_pickle.h"
@@ -14,6 +16,12 @@ std::map<std::string, std::vector<int64_t>> shapes_of(
   for (const auto& [name, tensor] : tensors) shapes[name] = tensor.shape;
   return shapes;
 }
+
+// Values that views of renumbered weights look into, and the file that the others are in.
+struct RenumberedStorage {
+  std::shared_ptr<const void> file;
+  std::vector<std::vector<float>> values;
+};
 
 }  // namespace
 
@@ -43,6 +51,7 @@ RetrieverWeights RetrieverWeights::open(const fs::path& path,
       fs::exists(config_file) && (folder || read_json(config_file).contains("model_type"));
   if (described) {
     weights.config_ = RetrieverModelConfig::from_json(read_json(config_file), config_file.string());
+    weights.run_folder_ = config_file.parent_path();
   } else {
     weights.config_ =
         config_from_shapes(shapes_of(weights.tensors_), fallback, weights.path_.string());
@@ -64,6 +73,50 @@ void RetrieverWeights::check() const {
       throw FormatError("{}: tensor '{}' has the type {}, expected F32", where, spec.name,
                         dtype_name(tensor.dtype));
   }
+}
+
+RetrieverWeights RetrieverWeights::renumbered(std::span<const int32_t> items) const {
+  for (const int32_t item : items)
+    if (item < 0 || item > config_.num_items)
+      throw ShapeError("renumbered: item {} is not among the model's items 1..{}", item,
+                       config_.num_items);
+  RetrieverWeights result = *this;
+  result.config_.num_items = std::ssize(items);
+  result.config_.dataset_fingerprint = "";
+  result.known_.assign(items.size() + 1, 1);
+  for (size_t i = 0; i < items.size(); ++i) result.known_[i + 1] = items[i] != 0;
+  if (std::ranges::find(result.known_, 0) == result.known_.end()) result.known_.clear();
+
+  const auto storage = std::make_shared<RenumberedStorage>();
+  storage->file = storage_;
+  // A parameter with a row an item is one that a further item makes longer. Row 0 is the padding
+  // item's; what stands behind the items (a mask) stays behind them.
+  RetrieverModelConfig longer = config_;
+  longer.num_items += 1;
+  const std::vector<ParameterSpec> specs = retriever_parameters(config_),
+                                   longer_specs = retriever_parameters(longer);
+  for (size_t s = 0; s < specs.size(); ++s) {
+    const ParameterSpec& spec = specs[s];
+    if (spec.shape == longer_specs[s].shape) continue;
+    const std::span<const float> rows = values(spec.name);
+    const auto width = static_cast<int64_t>(rows.size()) / spec.shape[0];
+    const int64_t behind = spec.shape[0] - config_.num_items - 1;
+    std::vector<float> moved(static_cast<size_t>((std::ssize(items) + 1 + behind) * width), 0.0f);
+    const auto move_row = [&](int64_t from, int64_t to) {
+      std::copy_n(rows.begin() + from * width, width, moved.begin() + to * width);
+    };
+    move_row(0, 0);
+    for (int64_t i = 0; i < std::ssize(items); ++i)
+      if (items[static_cast<size_t>(i)] != 0) move_row(items[static_cast<size_t>(i)], i + 1);
+    for (int64_t i = 0; i < behind; ++i)
+      move_row(config_.num_items + 1 + i, std::ssize(items) + 1 + i);
+    storage->values.push_back(std::move(moved));
+    TensorView& tensor = result.tensors_.at(spec.name);
+    tensor.shape[0] = std::ssize(items) + 1 + behind;
+    tensor.bytes = std::as_bytes(std::span<const float>(storage->values.back()));
+  }
+  result.storage_ = storage;
+  return result;
 }
 
 std::span<const float> RetrieverWeights::values(const std::string& name) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/file.h"
 #include "formats/safetensors.h"
@@ -32,15 +33,25 @@ class RetrieverWeights {
   // The values of a parameter, row-major; valid while this object lives.
   std::span<const float> values(const std::string& name) const;
   const fs::path& path() const { return path_; }
+  // The folder of the config.json that describes the model; empty when the shapes alone do.
+  const fs::path& run_folder() const { return run_folder_; }
+
+  // The same model in other item numbers: items[i - 1] is this model's number of the new item i,
+  // or 0 where it has none; then the item's rows are zeros and known() is false. Items that are not
+  // named are left out. ShapeError for a number that the model does not have.
+  RetrieverWeights renumbered(std::span<const int32_t> items) const;
+  // [num_items + 1], 0 for an item that the model does not know; empty: it knows all.
+  std::span<const uint8_t> known() const { return known_; }
 
  private:
   RetrieverWeights() = default;
   void check() const;
 
   RetrieverModelConfig config_;
-  fs::path path_;
+  fs::path path_, run_folder_;
   std::shared_ptr<const void> storage_;  // what the views look into
   std::map<std::string, TensorView> tensors_;
+  std::vector<uint8_t> known_;
 };
 
 }  // namespace tandem

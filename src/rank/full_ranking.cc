@@ -7,7 +7,6 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
-#include "core/log.h"
 #include "core/progress.h"
 #include "eval/popularity.h"
 
@@ -32,16 +31,6 @@ Split parse_split(std::string_view name) {
   if (name == "valid") return Split::kValid;
   if (name == "test") return Split::kTest;
   throw UsageError("'{}' is not a split; expected valid or test", name);
-}
-
-void check_fits(const RetrieverModelConfig& model, const Dataset& dataset,
-                const std::string& where) {
-  if (model.num_items != dataset.num_items())
-    throw DataError("{}: the model knows {} items, {} has {}: it was trained on another data set",
-                    where, model.num_items, dataset.folder().string(), dataset.num_items());
-  if (!model.dataset_fingerprint.empty() && model.dataset_fingerprint != dataset.fingerprint())
-    spdlog::warn("{}: the model was trained on a data set with another content than {}", where,
-                 dataset.folder().string());
 }
 
 FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split split, int64_t k,
@@ -82,7 +71,9 @@ FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split
                         dataset.user_id(user), dataset.title(targets[i - begin]));
       result.ranks.add(user, targets[i - begin], {static_cast<int32_t>(rank.rank), rank.equal > 0});
       set.target[user] = targets[i - begin];
-      set.rank[user] = static_cast<int32_t>(rank.rank);
+      set.rank[user] = retriever.knows(targets[i - begin])
+                           ? static_cast<int32_t>(rank.rank)
+                           : static_cast<int32_t>(set.num_items + 1);  // behind all
       const std::vector<ScoredItem>& top = found.top[i - begin];
       for (int64_t place = 0; place < std::ssize(top); ++place) {
         set.items[user * k + place] = top[place].item;

@@ -15,14 +15,10 @@ namespace tandem {
 std::string split_name(Split split);       // "valid", "test"
 Split parse_split(std::string_view name);  // UsageError
 
-// DataError when the model does not know the data set's items; a warning when it was trained on
-// other content.
-void check_fits(const RetrieverModelConfig& model, const Dataset& dataset,
-                const std::string& where);
-
 // Every user with a held-out item, ranked against all items.
 struct FullRanking {
-  RankList ranks;           // users with a held-out item, in their order
+  // Users with a held-out item, in their order; rank 0 where the model does not know the item.
+  RankList ranks;
   CandidateSet candidates;  // all users; a row of zeros for those without
 };
 

@@ -11,6 +11,7 @@
 #include "core/progress.h"
 #include "core/rng.h"
 #include "engine/retriever.h"
+#include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 
 namespace tandem {
@@ -91,8 +92,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
                                        std::span<const TrainingPrefix> prefixes, int64_t k,
                                        ThreadPool& pool) {
   constexpr int64_t kAtOnce = 1920;
-  const auto retriever = load_retriever(path);
-  check_fits(retriever->config(), dataset, path.string());
+  const auto retriever = open_retriever(path, dataset).retriever;
   PrefixCandidates result{.num_candidates = k};
   result.items.resize(prefixes.size() * static_cast<size_t>(k));
   result.answer_rank.resize(prefixes.size());
@@ -142,9 +142,10 @@ void check_same_data(const CandidateSet& candidates, const Dataset& dataset) {
   if (candidates.fingerprint != dataset.fingerprint())
     throw DataError("the candidates are of another data set (fingerprint {}, {} has {})",
                     candidates.fingerprint, dataset.folder().string(), dataset.fingerprint());
-  if (candidates.num_users != dataset.num_users())
-    throw DataError("candidates of {} users, the data set has {}", candidates.num_users,
-                    dataset.num_users());
+  if (candidates.num_users != dataset.num_users() || candidates.num_items != dataset.num_items())
+    throw DataError("candidates of {} users and {} items, the data set has {} and {}",
+                    candidates.num_users, candidates.num_items, dataset.num_users(),
+                    dataset.num_items());
 }
 
 std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,
@@ -177,10 +178,10 @@ CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset
     if (set.split != split_name(split))
       throw DataError("{}: candidates of the {} split, expected {}", file_or_run.string(),
                       set.split, split_name(split));
+    check_same_data(set, dataset);
     return set;
   }
-  const auto retriever = load_retriever(file_or_run);
-  check_fits(retriever->config(), dataset, file_or_run.string());
+  const auto retriever = open_retriever(file_or_run, dataset).retriever;
   return rank_users(*retriever, dataset, split, k, SeenItems::kWindow, pool).candidates;
 }
 

@@ -68,7 +68,8 @@ void check_same_data(const CandidateSet& candidates, const Dataset& dataset);
 std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,
                                           int64_t num_candidates);
 
-// A candidate file, or what the retriever of a run folder finds now.
+// A candidate file, or what the retriever of a run folder finds now. DataError when the file is
+// another split's or another data set's.
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
                              int64_t k, ThreadPool& pool);
 

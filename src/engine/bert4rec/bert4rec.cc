@@ -52,7 +52,7 @@ std::vector<float> scored_biases(const RetrieverWeights& weights) {
 }  // namespace
 
 Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
-    : Retriever(weights.config(),
+    : Retriever(weights,
                 PackedMatrix(weights.values("embedding.token.weight").data(),
                              weights.config().num_items + 1, weights.config().width,
                              weights.config().width),

@@ -74,7 +74,7 @@ LruRecBlock::LruRecBlock(const RetrieverWeights& weights, int64_t index) {
 }
 
 LruRecRetriever::LruRecRetriever(const RetrieverWeights& weights)
-    : Retriever(weights.config(),
+    : Retriever(weights,
                 matrix(weights.values("embedding.token.weight"), weights.config().num_items + 1,
                        weights.config().width),
                 copy(weights.values("model.bias"))),
@@ -156,7 +156,7 @@ LruRecState LruRecRetriever::new_state() const {
 }
 
 void LruRecRetriever::step(LruRecState& state, int32_t item, float* hidden) const {
-  if (item < 1 || item > num_items())
+  if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
   if (std::ssize(state.h) != std::ssize(blocks_) * 4 * width())
     throw ShapeError("a state of {} numbers, expected {}", state.h.size(),

@@ -30,7 +30,7 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 }  // namespace
 
 NarmRetriever::NarmRetriever(const RetrieverWeights& weights)
-    : Retriever(weights.config(), matrix(weights, "embedding.token.weight", weights.config().width),
+    : Retriever(weights, matrix(weights, "embedding.token.weight", weights.config().width),
                 {}),
       state_(2 * weights.config().width),
       weight_ih_(matrix(weights, "model.gru.weight_ih_l0", width())),
@@ -72,7 +72,7 @@ NarmState NarmRetriever::new_state() const {
 }
 
 void NarmRetriever::step(NarmState& state, int32_t item, float* hidden) const {
-  if (item < 1 || item > num_items())
+  if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
   std::vector<float> u(static_cast<size_t>(3 * state_)), w(u.size()), key(state_);
   input(item, u.data());

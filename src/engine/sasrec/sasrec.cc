@@ -33,7 +33,7 @@ PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
 }  // namespace
 
 SasRecRetriever::SasRecRetriever(const RetrieverWeights& weights)
-    : Retriever(weights.config(),
+    : Retriever(weights,
                 PackedMatrix(weights.values("item_embedding.weight").data(),
                              weights.config().num_items + 1, weights.config().width,
                              weights.config().width),

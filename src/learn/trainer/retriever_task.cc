@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/trainer/validation.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
@@ -107,8 +108,10 @@ ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) 
 
 void RetrieverTask::write_model(const fs::path& folder,
                                 std::span<const NamedParameter> parameters) const {
-  save_tensors(folder / "model.safetensors", parameters);
+  // The weights last: a run that has them is whole.
+  write_item_ids(folder, dataset_);
   write_json(folder / "config.json", retriever_model_config(config_, dataset_).to_json());
+  save_tensors(folder / "model.safetensors", parameters);
 }
 
 RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const Dataset& dataset) {

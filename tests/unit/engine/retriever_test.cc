@@ -180,6 +180,108 @@ TEST_P(AnyRetriever, UnknownItemsAreErrors) {
   EXPECT_THROW(hidden_of(*retriever_, {0}), DataError);
 }
 
+// A data set's numbers for the model's items: 17 are left out, 1 and 23 are new, the rest is turned
+// around.
+std::vector<int32_t> other_numbers() {
+  std::vector<int32_t> items;
+  for (int32_t item = 50; item >= 1; --item)
+    if (item != 17) items.push_back(item);
+  items.insert(items.begin(), 0);
+  items.insert(items.begin() + 22, 0);
+  return items;  // 51 of them
+}
+
+class RenumberedRetriever : public testing::TestWithParam<const char*> {
+ protected:
+  // The model's history in the new numbers, with a new item at its begin, within and at its end.
+  std::vector<int32_t> renumbered(const std::vector<int32_t>& history) const {
+    std::vector<int32_t> items = {1};
+    for (const int32_t item : history) {
+      items.push_back(static_cast<int32_t>(std::ranges::find(numbers_, item) - numbers_.begin()) +
+                      1);
+      if (items.size() == 3) items.push_back(23);
+    }
+    items.push_back(23);
+    return items;
+  }
+  std::vector<int32_t> history_without_17(Rng& rng, int64_t length) const {
+    std::vector<int32_t> history = random_history(length, 50, rng);
+    std::ranges::replace(history, 17, 18);
+    return history;
+  }
+
+  std::vector<int32_t> numbers_ = other_numbers();
+  RetrieverWeights weights_ = random_weights(small(GetParam()), 14);
+  std::unique_ptr<Retriever> model_ = make_retriever(weights_);
+  std::unique_ptr<Retriever> same_ = make_retriever(weights_.renumbered(numbers_));
+  ThreadPool pool_{2};
+};
+
+INSTANTIATE_TEST_SUITE_P(Models, RenumberedRetriever,
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         [](const auto& model) { return std::string(model.param); });
+
+TEST_P(RenumberedRetriever, GivesEveryItemItsScoreUnderItsNewNumber) {
+  Rng rng(8);
+  ASSERT_EQ(same_->num_items(), 51);
+  for (const int64_t length : {0, 1, 4, 9, 14}) {
+    SCOPED_TRACE(length);
+    const std::vector<int32_t> old_history = history_without_17(rng, length);
+    const std::vector<int32_t> history = renumbered(old_history);
+    EXPECT_EQ(hidden_of(*same_, history), hidden_of(*model_, old_history));
+    const History before[] = {old_history}, now[] = {history};
+    for (const SeenItems seen : {SeenItems::kNone, SeenItems::kWindow, SeenItems::kHistory}) {
+      const auto old_scores = model_->score(before, seen, pool_);
+      const auto scores = same_->score(now, seen, pool_);
+      ASSERT_EQ(scores.size(), 52u);
+      for (size_t i = 0; i < numbers_.size(); ++i) {
+        const float wanted =
+            numbers_[i] == 0 ? kExcludedScore : old_scores[static_cast<size_t>(numbers_[i])];
+        EXPECT_EQ(scores[i + 1], wanted) << "item " << i + 1;
+      }
+    }
+  }
+}
+
+TEST_P(RenumberedRetriever, NeverRecommendsNorRanksWhatItDoesNotKnow) {
+  EXPECT_FALSE(same_->knows(0));
+  EXPECT_FALSE(same_->knows(1));
+  EXPECT_TRUE(same_->knows(2));
+  EXPECT_FALSE(same_->knows(23));
+  EXPECT_TRUE(same_->knows(51));
+  EXPECT_FALSE(same_->knows(52));
+  const std::vector<int32_t> history = {1, 2, 23};
+  const History rows[] = {history, history};
+  const std::vector<int32_t> targets = {23, 5};
+  const TopKAndRank found = same_->top_k_and_rank(rows, 60, targets, SeenItems::kNone, pool_);
+  EXPECT_EQ(found.top[0].size(), 49u);
+  for (const ScoredItem& scored : found.top[0]) EXPECT_TRUE(same_->knows(scored.item));
+  EXPECT_EQ(found.ranks[0].rank, 0);
+  EXPECT_EQ(found.ranks[0].equal, 0);
+  const auto place = std::ranges::find(found.top[1], 5, &ScoredItem::item);
+  EXPECT_EQ(found.ranks[1].rank, place - found.top[1].begin() + 1);
+}
+
+TEST(RetrieverWeights, RenumberingNamesAnItemThatTheModelDoesNotHave) {
+  const RetrieverWeights weights = random_weights(small("lrurec"), 1);
+  EXPECT_THROW(weights.renumbered(std::vector<int32_t>{1, 51}), ShapeError);
+  EXPECT_THROW(weights.renumbered(std::vector<int32_t>{-1}), ShapeError);
+  EXPECT_TRUE(weights.renumbered(std::vector<int32_t>{3, 2}).known().empty());
+}
+
+TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
+  const std::vector<int32_t> numbers = {0, 2};
+  const LruRecRetriever lru(random_weights(small("lrurec"), 1).renumbered(numbers));
+  const NarmRetriever narm(random_weights(small("narm"), 1).renumbered(numbers));
+  LruRecState lru_state = lru.new_state();
+  NarmState narm_state = narm.new_state();
+  std::vector<float> hidden(12);
+  EXPECT_THROW(lru.step(lru_state, 1, hidden.data()), DataError);
+  EXPECT_THROW(narm.step(narm_state, 1, hidden.data()), DataError);
+  lru.step(lru_state, 2, hidden.data());
+  EXPECT_EQ(hidden, hidden_of(lru, {2}));
+}
+
 TEST(CausalAttention, EqualsTheDefinitionInDouble) {
   constexpr int64_t kSteps = 5, kWidth = 6, kHeads = 2, kSize = 3;
   Rng rng(6);

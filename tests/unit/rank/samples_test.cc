@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "rank/ranker_evaluation.h"
+#include "unit/rank/constant_retriever.h"
+#include "unit/rank/named_dataset.h"
 #include "unit/rank/ranker_world.h"
 
 namespace tandem {
@@ -126,6 +128,63 @@ TEST_F(Samples, CombinedMetricsWeighSubsetAndRest) {
   }
   EXPECT_EQ(retriever_ranks(samples, set).ranks[1], 2);
   EXPECT_EQ(all_retriever_ranks(set).size(), 12);
+}
+
+// A retriever for five items whose scores are b .75, c .625, a .5, e .25, d .125, in that order;
+// it sees two items of a history.
+class RetrievedCandidates : public testing::Test {
+ protected:
+  RetrievedCandidates() {
+    test::write_constant_run(run_, {.5f, .75f, .625f, .125f, .25f}, 2, dataset_.fingerprint());
+  }
+
+  test::TemporaryFolder folder_;
+  ThreadPool pool_{2};
+  Dataset dataset_ = test::named_dataset(folder_ / "data", {{"b", "a", "c", "d", "e"}, {"a", "c"}});
+  fs::path run_ = folder_ / "run";
+};
+
+TEST_F(RetrievedCandidates, OfATrainingPrefixFollowItsHistoryWithoutTheAnswer) {
+  const auto prefixes = training_prefixes(dataset_);
+  ASSERT_EQ(prefixes, (std::vector<TrainingPrefix>{{0, 2}, {0, 3}, {1, 2}}));
+  const PrefixCandidates two = retrieve_for_prefixes(run_, dataset_, prefixes, 2, pool_);
+  EXPECT_EQ(two.num_candidates, 2);
+  // After b: c, a. After b, a: c, e. After a: b, c.
+  EXPECT_EQ(two.items, (std::vector<int32_t>{3, 1, 3, 5, 2, 3}));
+  EXPECT_EQ(two.answer_rank, (std::vector<int32_t>{2, 1, 2}));
+  EXPECT_EQ(two.describe(),
+            "answer in the top 2 in 100.0 % of 3 training prompts, and first in 33.3 % of those");
+  const PrefixCandidates one = retrieve_for_prefixes(run_, dataset_, prefixes, 1, pool_);
+  EXPECT_EQ(one.items, (std::vector<int32_t>{3, 3, 2}));
+  EXPECT_EQ(one.answer_rank, (std::vector<int32_t>{0, 1, 0}));
+  const PrefixCandidates four =
+      retrieve_for_prefixes(run_, dataset_, std::span(prefixes).subspan(1, 1), 4, pool_);
+  EXPECT_EQ(four.items, (std::vector<int32_t>{3, 5, 4, 0}));
+}
+
+TEST_F(RetrievedCandidates, AreReadFromAFileOrFoundByARun) {
+  const CandidateSet found = load_candidates(run_, dataset_, Split::kTest, 2, pool_);
+  EXPECT_EQ(found.split, "test");
+  EXPECT_EQ(found.seen_items, "window");
+  EXPECT_EQ(found.items, (std::vector<int32_t>{2, 1, 0, 0}));  // c and d are the window
+  EXPECT_EQ(found.rank, (std::vector<int32_t>{3, 0}));
+  EXPECT_EQ(found.target, (std::vector<int32_t>{5, 0}));
+  const fs::path file = folder_ / "test.safetensors";
+  write_candidates(file, found);
+  EXPECT_EQ(load_candidates(file, dataset_, Split::kTest, 2, pool_).items, found.items);
+  EXPECT_THROW(load_candidates(file, dataset_, Split::kValid, 2, pool_), DataError);
+  EXPECT_EQ(load_candidates(run_, dataset_, Split::kValid, 2, pool_).target,
+            (std::vector<int32_t>{4, 0}));
+  // Another data set of as many users and items.
+  const Dataset other =
+      test::named_dataset(folder_ / "other", {{"b", "a", "c", "e", "d"}, {"a", "c"}});
+  EXPECT_THROW(load_candidates(file, other, Split::kTest, 2, pool_), DataError);
+  CandidateSet more = found;
+  more.num_items = 6;
+  EXPECT_THROW(check_same_data(more, dataset_), DataError);
+  more = found;
+  more.num_users = 1;
+  EXPECT_THROW(check_same_data(more, dataset_), DataError);
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "data/dataset.h"
+#include "engine/retriever.h"
+
+namespace tandem {
+
+// A retriever's run keeps the outside ids of its items, in the model's order, as a string table of
+// one column (docs/formats.md).
+inline constexpr const char* kRetrieverItemsFile = "items.bin";
+void write_item_ids(const fs::path& run, const Dataset& dataset);
+
+// How a model's items and a data set's were found to be the same.
+struct CatalogueMatch {
+  enum class Proof {
+    kFingerprint,  // the model was trained on this very content: nothing is renumbered
+    kItemIds,      // by outside ids; the model is renumbered where the two differ
+    kCountAlone,   // there are as many: all that a bare checkpoint says
+  };
+  Proof proof = Proof::kFingerprint;
+  std::string model, dataset;             // the paths, for messages
+  int64_t items = 0, unknown = 0;         // of the data set; of those, what the model lacks
+  int64_t interactions = 0, skipped = 0;  // of the data set; of those, with unknown items
+  int64_t left_out = 0;                   // items of the model that the data set lacks
+
+  // What was found and what is done about it, one sentence; "" when the content is the same.
+  std::string describe() const;
+  // {"proof": "item ids", "items": ..., "unknown_items": ..., "interactions": ...,
+  // "skipped_interactions": ..., "left_out_items": ...}
+  Json to_json() const;
+};
+
+struct OpenedRetriever {
+  std::unique_ptr<Retriever> retriever;  // in the data set's item numbers
+  CatalogueMatch match;
+};
+
+// The retriever of a run folder or checkpoint (RetrieverWeights::open) for a data set: equal
+// fingerprints, or items matched by outside ids, or, where the model keeps neither, as many items.
+// Logs match.describe(). O(N log N) and one pass over the interactions when ids are matched.
+// DataError when fewer than half of the data set's interactions are with items that the model
+// knows, when a fingerprint differs and no ids are kept, or when the number of items does;
+// FormatError for a broken items.bin.
+OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
+                               const RetrieverModelConfig& fallback = {});
+
+}  // namespace tandem
