@@ -111,7 +111,7 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::commit() {
-  if (interrupted()) throw Interrupted("{}: interrupted, nothing was written", target_.string());
+  if (interrupted()) throw Stopped("{}: interrupted, nothing was written", target_.string());
   if (!fs::exists(target_) || is_empty_folder(target_)) {
     rename_or_throw(staging_, target_);
     committed_ = true;

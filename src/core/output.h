@@ -59,7 +59,7 @@ class StagedFolder {
   StagedFolder& operator=(const StagedFolder&) = delete;
 
   const fs::path& path() const { return staging_; }
-  // Throws Interrupted after a signal; long work between two files asks interrupted() itself.
+  // Throws Stopped after a signal; long work between two files asks interrupted() itself.
   void commit();
 
  private:

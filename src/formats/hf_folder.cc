@@ -136,7 +136,7 @@ void write_hf_weights(
     for (size_t i = shards[s].first; i < shards[s].second; ++i) {
       data.emplace_back(static_cast<size_t>(tensors[i].count() * dtype_bytes(dtype)));
       fill(tensors[i], data.back());
-      if (interrupted()) throw Interrupted("{}: interrupted, nothing is kept", folder.string());
+      if (interrupted()) throw Stopped("{}: interrupted, nothing is kept", folder.string());
       views.push_back({tensors[i].name, dtype, tensors[i].shape, data.back()});
       weight_map[tensors[i].name] = name;
       total_bytes += static_cast<int64_t>(data.back().size());

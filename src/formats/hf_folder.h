@@ -60,7 +60,7 @@ extern const OutputKind kModelFolder;
 
 // Writes weights into a folder under the names that HfFolder reads: one file when all fit into
 // shard_bytes, shards and an index otherwise. fill(spec, bytes) makes one tensor's data; only one
-// shard is in memory at a time. Throws IoError, FormatError, Interrupted.
+// shard is in memory at a time. Throws IoError, FormatError, Stopped.
 void write_hf_weights(
     const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,
     const std::function<void(const TensorSpec& spec, std::span<std::byte> bytes)>& fill);

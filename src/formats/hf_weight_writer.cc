@@ -14,7 +14,7 @@ std::string unfinished_name(size_t shard) { return fmt::format("model-{}.unfinis
 }  // namespace
 
 void HfWeightWriter::add(TensorView view, std::shared_ptr<const void> owner) {
-  if (interrupted()) throw Interrupted("{}: interrupted, nothing is kept", folder_.string());
+  if (interrupted()) throw Stopped("{}: interrupted, nothing is kept", folder_.string());
   const auto bytes = static_cast<int64_t>(view.bytes.size());
   if (!pending_.empty() && pending_bytes_ + bytes > shard_bytes_) write_shard();
   shard_of_.emplace_back(view.name, num_shards_);

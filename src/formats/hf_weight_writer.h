@@ -14,7 +14,7 @@ namespace tandem {
 
 // Writes a Hugging Face folder's weights one tensor after the other, of any dtypes: one file when
 // all fit into shard_bytes, shards with an index otherwise. At most one shard is in memory. Without
-// finish() the files keep temporary names. Throws IoError, FormatError, Interrupted.
+// finish() the files keep temporary names. Throws IoError, FormatError, Stopped.
 class HfWeightWriter {
  public:
   HfWeightWriter(fs::path folder, int64_t shard_bytes)

@@ -21,7 +21,7 @@ struct LlamaInit {
 // Writes a Hugging Face folder with random weights: matrices N(0, stddev^2), norms one, biases
 // zero. Row r of tensor t is drawn with (seed, kInit, t, r), so the weights do not depend on
 // threads or shards. One shard is in memory at a time. The folder appears whole or not at all, with
-// what add_files puts into it. Throws IoError, ConfigError, Interrupted.
+// what add_files puts into it. Throws IoError, ConfigError, Stopped.
 void write_random_llama(const LlamaConfig& config, const LlamaInit& init, const Output& output,
                         ThreadPool& pool,
                         const std::function<void(const fs::path& folder)>& add_files = {});

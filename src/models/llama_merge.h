@@ -30,7 +30,7 @@ std::vector<float> merged_weight(const StoredTensor& weight, const PeftModule& a
 // sums in float32, then one rounding. Tokenizer files of a base folder come along. A tied head that
 // the adapter changes becomes a tensor of its own. One shard is in memory at a time; the folder
 // appears whole or not at all. Throws FormatError when the adapter does not fit,
-// IoError, Interrupted.
+// IoError, Stopped.
 void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const Output& output,
                    const LlamaExport& options, ThreadPool& pool);
 

@@ -147,7 +147,7 @@ TEST_F(OutputTest, AnInterruptedOneLeavesNothingAndKeepsTheOld) {
     StagedFolder staged(Output(target, kSafe, true));
     write_file(staged.path() / "lock", "new");
     raise(SIGTERM);
-    EXPECT_THROW(staged.commit(), Interrupted);
+    EXPECT_THROW(staged.commit(), Stopped);
   }
   EXPECT_EQ(read_file(target / "lock"), "old");
   EXPECT_EQ(entries(), 1);
