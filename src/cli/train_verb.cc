@@ -84,6 +84,8 @@ void add_training_options(CLI::App& verb, TrainRequest& request) {
   verb.add_flag("--resume", request.resume,
                 "go on from the newest checkpoint in the run folder, if there is one");
   verb.add_flag("--overwrite", request.overwrite, "replace a run that is there");
+  verb.add_flag("--dry-run", request.dry_run,
+                "print samples, steps, validation and memory, and write nothing");
 }
 
 std::string training_keys(const std::string& verb) {

@@ -26,7 +26,8 @@ void add_generate_verb(CLI::App& app);
 void add_bench_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
 
-// What every training verb takes: --output, -c, --set, --device, --threads, --resume, --overwrite.
+// What every training verb takes: --output, -c, --set, --device, --threads, --resume, --overwrite,
+// --dry-run.
 void add_training_options(CLI::App& verb, TrainRequest& request);
 // The verb's configuration keys, for its help.
 std::string training_keys(const std::string& verb);

@@ -115,10 +115,24 @@ void walk(const YAML::Node& node, const std::string& prefix, const std::string& 
 
 }  // namespace
 
-void ConfigSchema::add(std::string key, Field field, std::string help,
-                       std::vector<std::string> choices) {
+std::string describe_changes(const std::vector<ChangedValue>& changes) {
+  std::string text;
+  for (const ChangedValue& change : changes)
+    text += fmt::format("{}{} ({} -> {})", text.empty() ? "" : ", ", change.key, change.from,
+                        change.to);
+  return text;
+}
+
+void ConfigSchema::Key::may_change(std::function<std::string()> why_not) {
+  kept_because = std::move(why_not);
+}
+
+ConfigSchema::Key& ConfigSchema::add(std::string key, Field field, std::string help,
+                                     std::vector<std::string> choices) {
   for (const Key& known : keys_) TANDEM_CHECK(known.name != key, "key {} twice", key);
-  keys_.push_back({std::move(key), field, std::move(help), std::move(choices)});
+  keys_.push_back({std::move(key), field, std::move(help), std::move(choices),
+                   [] { return std::string("what is done so far depends on it"); }});
+  return keys_.back();
 }
 
 void ConfigSchema::assign(std::string_view key, const std::string& value, std::string_view where) {
@@ -175,6 +189,33 @@ std::string ConfigSchema::to_yaml() const {
   for (const Key& key : keys_)
     text += fmt::format("{}: {}\n", key.name, std::visit(ToYaml{}, key.field));
   return text;
+}
+
+std::vector<std::string> ConfigSchema::values() const {
+  std::vector<std::string> values;
+  for (const Key& key : keys_) values.push_back(std::visit(ToYaml{}, key.field));
+  return values;
+}
+
+std::vector<ChangedValue> ConfigSchema::changes_since(const std::vector<std::string>& before,
+                                                      std::string_view run) const {
+  const std::vector<std::string> now = values();
+  TANDEM_CHECK(before.size() == now.size());
+  std::vector<ChangedValue> changes;
+  std::string refused;
+  for (size_t i = 0; i < now.size(); ++i) {
+    if (before[i] == now[i]) continue;
+    changes.push_back({keys_[i].name, before[i], now[i]});
+    const std::string why = keys_[i].kept_because();
+    if (!why.empty())
+      refused += fmt::format("{}{}: {}", refused.empty() ? "" : "; ",
+                             describe_changes({changes.back()}), why);
+  }
+  if (refused.empty()) return changes;
+  throw ConfigError(
+      "{}: --resume cannot change {}. Leave out what differs to go on as the run began, or train "
+      "anew into another --output",
+      run, refused);
 }
 
 std::string ConfigSchema::help() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -10,6 +11,14 @@
 #include "core/file.h"
 
 namespace tandem {
+
+// A setting that has another value than before, both as YAML writes them.
+struct ChangedValue {
+  std::string key, from, to;
+};
+
+// "train.max_steps (100 -> 200), seed (42 -> 43)"
+std::string describe_changes(const std::vector<ChangedValue>& changes);
 
 // One schema of configuration keys bound to the fields of a plain struct. Sources in rising
 // priority: the field's default, a YAML file (nested maps or dotted keys), `--set key=value`.
@@ -24,8 +33,21 @@ class ConfigSchema {
  public:
   using Field = std::variant<std::string*, int64_t*, double*, bool*>;
 
-  // choices, when given, are the only values a text key may take.
-  void add(std::string key, Field field, std::string help, std::vector<std::string> choices = {});
+  struct Key {
+    std::string name;
+    Field field;
+    std::string help;
+    std::vector<std::string> choices;
+    // Why a run that has begun keeps the value it began with; "": it may go on with another.
+    std::function<std::string()> kept_because;
+
+    // The work done so far does not depend on this key. With why_not, only when that gives "".
+    void may_change(std::function<std::string()> why_not = [] { return std::string(); });
+  };
+
+  // choices, when given, are the only values a text key may take. A run keeps a key's value unless
+  // may_change() is called on the result, which is valid until the next call.
+  Key& add(std::string key, Field field, std::string help, std::vector<std::string> choices = {});
 
   // Throws ConfigError naming the file, the key, what was found and what was expected.
   void load_yaml(const fs::path& path);
@@ -36,13 +58,15 @@ class ConfigSchema {
   // One line a key: name, value, help.
   std::string help() const;
 
+  // The present values, for changes_since().
+  std::vector<std::string> values() const;
+  // What has another value now than when values() was called, in the keys' order. Throws
+  // ConfigError naming every key that differs and a run must keep, with both values; `run` is the
+  // run's name.
+  std::vector<ChangedValue> changes_since(const std::vector<std::string>& before,
+                                          std::string_view run) const;
+
  private:
-  struct Key {
-    std::string name;
-    Field field;
-    std::string help;
-    std::vector<std::string> choices;
-  };
   void assign(std::string_view key, const std::string& value, std::string_view where);
 
   std::vector<Key> keys_;

@@ -5,7 +5,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
+#include <optional>
+#include <sstream>
+#include <string_view>
 
 #include "core/thread_pool.h"
 
@@ -31,6 +36,18 @@ std::string cpu_name() {
   return "unknown";
 }
 
+// The number after `key` in a file of lines "KEY NUMBER ..."; nothing when it is not there.
+std::optional<int64_t> number_in(const std::string& path, std::string_view key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(key)) continue;
+    std::istringstream words(line.substr(key.size()));
+    int64_t number = 0;
+    if (words >> number) return number;
+  }
+  return {};
+}
+
 }  // namespace
 
 Machine describe_machine() {
@@ -38,6 +55,26 @@ Machine describe_machine() {
           .instruction_set = widest_instruction_set(),
           .processors = available_processors(),
           .memory_bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE)};
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+int64_t available_memory_bytes() {
+  const int64_t free = number_in("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
+  const std::string group = "/sys/fs/cgroup/";             // as a container sees its own
+  const auto limit = number_in(group + "memory.max", "");  // "max": none
+  const auto used = number_in(group + "memory.stat", "anon ");
+  if (!limit || !used) return free;
+  return std::min(free, std::max<int64_t>(0, *limit - *used));
+}
+
+int64_t resident_memory_bytes() {
+  int64_t total = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * sysconf(_SC_PAGE_SIZE);
 }
 
 int64_t peak_memory_bytes() {

@@ -16,6 +16,14 @@ struct Machine {
 
 Machine describe_machine();
 
+// This machine's name in its network.
+std::string host_name();
+
+// What this process may still take without the system running short: free and reclaimable memory,
+// and what its control group leaves of its limit. Swap does not count. 0: not known.
+int64_t available_memory_bytes();
+// Resident set of this process now.
+int64_t resident_memory_bytes();
 // Largest resident set of this process so far.
 int64_t peak_memory_bytes();
 

@@ -37,6 +37,11 @@ void Progress::update(int64_t done, const std::string& note) {
   draw(false);
 }
 
+void Progress::expect(double seconds_left, bool at_most) {
+  seconds_left_ = seconds_left;
+  at_most_ = at_most;
+}
+
 void Progress::finish() {
   if (std::exchange(finished_, true)) return;
   if (terminal_ ? drawn_ : done_ > 0) draw(true);
@@ -60,8 +65,10 @@ void Progress::draw(bool last) {
   line += fmt::format("  {:.{}f}/s", speed, speed < 10 ? 1 : 0);
   if (last) {
     line += "  in " + format_duration(seconds);
-  } else if (total_ > 0 && speed > 0) {
-    line += "  " + format_duration(static_cast<double>(total_ - done_) / speed) + " left";
+  } else if (total_ > 0 && (seconds_left_ || speed > 0)) {
+    const double left =
+        seconds_left_ ? *seconds_left_ : static_cast<double>(total_ - done_) / speed;
+    line += fmt::format("  {}{} left", at_most_ ? "at most " : "", format_duration(left));
   }
   if (!note_.empty()) line += "  " + note_;
   if (terminal_) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -61,11 +60,6 @@ void for_each_entry(const fs::path& folder, const Use& use) {
     use(entry->path());
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
-
 Json describe_host() {
   const Machine machine = describe_machine();
   return {{"name", host_name()},
@@ -73,6 +67,19 @@ Json describe_host() {
           {"instruction_set", machine.instruction_set},
           {"processors", machine.processors},
           {"memory_bytes", machine.memory_bytes}};
+}
+
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// What of `values` run.json has otherwise; what it does not have is no difference.
+std::vector<ChangedValue> differences(const Json& run, const Json& values) {
+  std::vector<ChangedValue> found;
+  for (const auto& [key, value] : values.items())
+    if (run.contains(key) && run.at(key) != value)
+      found.push_back({key, text_of(run.at(key)), text_of(value)});
+  return found;
 }
 
 // The whole lines of metrics.jsonl with their steps, up to the first that is not what log() writes.
@@ -105,6 +112,7 @@ const OutputKind kRunFolder = {
     .files = {kInfo,
               kMetrics,
               "config.yaml",
+              "lock",
               "state/*",
               "events.out.tfevents.*",
               "report.html",
@@ -132,6 +140,7 @@ RunFolder RunFolder::create(const Output& output, const RunInfo& info,
               {"seed", info.seed},          {"dataset_fingerprint", info.dataset_fingerprint},
               {"host", describe_host()},    {"started", utc_now()},
               {"resumed", Json::array()}};
+  run.update(info.inputs);
   run.update(info.extra);
 
   StagedFolder staged(output);
@@ -140,8 +149,36 @@ RunFolder RunFolder::create(const Output& output, const RunInfo& info,
   write_file(staged.path() / "config.yaml", config_yaml);
   write_file(staged.path() / kMetrics, std::string_view());
   sync_tree(staged.path());
+  RunLock lock(staged.path());
   staged.commit();
-  return RunFolder(output.path());
+  RunFolder folder(output.path());
+  folder.lock_.emplace(std::move(lock));
+  return folder;
+}
+
+RunFolder RunFolder::go_on(const fs::path& path, RunLock lock, const RunInfo& info,
+                           std::string config_yaml, std::vector<ChangedValue> changed) {
+  RunFolder folder = open(path);
+  const Json run = folder.info();
+  if (!run.is_object()) throw FormatError("{}: not a JSON object", (path / kInfo).string());
+  std::vector<ChangedValue> others = differences(run, info.extra);
+  Json kept = {
+      {"verb", info.verb}, {"seed", info.seed}, {"dataset_fingerprint", info.dataset_fingerprint}};
+  kept.update(info.inputs);
+  std::vector<ChangedValue> refused = differences(run, kept);
+  if (!refused.empty()) {
+    std::string where;  // what is new may explain it
+    if (!others.empty()) where = fmt::format("; what else differs: {}", describe_changes(others));
+    throw ConfigError(
+        "{}: --resume cannot change {}: what is done so far depends on it{}. Give what the run "
+        "began with, or train anew into another --output",
+        path.string(), describe_changes(refused), where);
+  }
+  changed.insert(changed.end(), others.begin(), others.end());
+  folder.lock_.emplace(std::move(lock));
+  folder.config_yaml_ = std::move(config_yaml);
+  folder.changed_ = std::move(changed);
+  return folder;
 }
 
 RunFolder RunFolder::open(const fs::path& path) {
@@ -163,9 +200,13 @@ void RunFolder::resume_at(int64_t step) {
 
   Json run = info();
   if (!run.is_object()) throw FormatError("{}: not a JSON object", (path_ / kInfo).string());
-  run["resumed"].push_back(
-      {{"step", step}, {"time", utc_now()}, {"commit", program_commit()}, {"host", host_name()}});
+  Json entry = {
+      {"step", step}, {"time", utc_now()}, {"commit", program_commit()}, {"host", host_name()}};
+  for (const ChangedValue& change : changed_)
+    entry["changed"][change.key] = {{"from", change.from}, {"to", change.to}};
+  run["resumed"].push_back(std::move(entry));
   write_json(path_ / kInfo, run);
+  if (!config_yaml_.empty()) write_file(config_path(), config_yaml_);
 }
 
 void RunFolder::log(int64_t step, const Json& values) {

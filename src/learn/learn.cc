@@ -2,9 +2,14 @@
 #include "learn/learn.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 #include <torch/headeronly/version.h>
 
+#include <cerrno>
+#include <cstring>
 #include <exception>
+#include <new>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
@@ -20,12 +25,50 @@
 namespace tandem {
 namespace {
 
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+// What libtorch and the system throw, as one line for people.
+template <typename Work>
+void with_plain_errors(const char* saves_memory, const Work& work) {
+  const auto out_of_memory = [&](std::string_view found) {
+    return Error(ExitCode::kFailure, fmt::format("out of memory{}{}; what lowers it: {}",
+                                                 found.empty() ? "" : ": ", found, saves_memory));
+  };
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory("");
+  } catch (const IoError& error) {  // a file that cannot be mapped
+    if (std::string_view(error.what()).find(std::strerror(ENOMEM)) == std::string_view::npos) throw;
+    throw out_of_memory(error.what());
+  } catch (const c10::Error& error) {
+    const std::string text = first_line(error.what_without_backtrace());
+    const bool memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+                        text.find("can't allocate memory") != std::string::npos;
+    if (memory) throw out_of_memory(text);
+    throw Error(ExitCode::kFailure, "libtorch: " + text);
+  }
+}
+
+constexpr const char* kRetrieverSaves =
+    "a smaller train.batch (with train.accumulate raised the result is the same), "
+    "model.max_length or model.width";
+constexpr const char* kRankerSaves =
+    "a smaller train.batch (with train.accumulate raised the result is the same), "
+    "model.checkpoint_layers=true, model.tuning=qlora or lora, model.precision=bfloat16, a smaller "
+    "prompt.max_tokens";
+constexpr const char* kPretrainSaves =
+    "a smaller train.batch (with train.accumulate raised the result is the same), "
+    "model.checkpoint_layers=true, model.precision=bfloat16, a smaller data.block";
+
 // An error on one process ends all, which else would wait for it for ever.
 template <typename Work>
-void run_on_all(const Work& work) {
+void run_on_all(const char* saves_memory, const Work& work) {
   ProcessGroup& group = world();
   try {
-    work(group);
+    with_plain_errors(saves_memory, [&] { work(group); });
   } catch (const Interrupted&) {
     throw;  // on every process at the same step
   } catch (const std::exception& error) {
@@ -59,16 +102,24 @@ class LearnOnLibtorch : public Learn {
   }
 
   void train_retriever(const TrainRetrieverRequest& request) override {
-    run_on_all([&](ProcessGroup& group) { tandem::train_retriever(request, group); });
+    run_on_all(kRetrieverSaves,
+               [&](ProcessGroup& group) { tandem::train_retriever(request, group); });
   }
   void train_ranker(const TrainRankerRequest& request) override {
-    run_on_all([&](ProcessGroup& group) { tandem::train_ranker(request, group); });
+    run_on_all(kRankerSaves, [&](ProcessGroup& group) { tandem::train_ranker(request, group); });
   }
   void pretrain(const PretrainRequest& request) override {
-    run_on_all([&](ProcessGroup& group) { tandem::pretrain(request, group); });
+    run_on_all(kPretrainSaves, [&](ProcessGroup& group) { tandem::pretrain(request, group); });
   }
 
   TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) override {
+    TrainingSpeed speed;
+    with_plain_errors(kRetrieverSaves, [&] { speed = time_retriever(request, steps); });
+    return speed;
+  }
+
+ private:
+  static TrainingSpeed time_retriever(const TrainRetrieverRequest& request, int64_t steps) {
     constexpr int64_t kWarmUpSteps = 5;  // buffers grow, kernels are chosen
     const std::string device = check_device(request.device, 0);
     const int threads = request.threads > 0 ? request.threads : available_processors();
@@ -76,7 +127,8 @@ class LearnOnLibtorch : public Learn {
     keep_freed_memory();
     ThreadPool pool(threads);
     RetrieverConfig config;
-    read_config(config.schema(), request);
+    ConfigSchema schema = config.schema();
+    read_config(schema, request);
     const Dataset dataset = Dataset::open(request.dataset);
     config.resolve(dataset);
     const auto model = make_retriever(config, dataset.num_items(), device);

@@ -19,6 +19,7 @@ struct TrainRequest {
   int threads = 0;  // 0: all processors
   bool resume = false;
   bool overwrite = false;
+  bool dry_run = false;  // print what the training would do and need, and write nothing
 };
 
 struct TrainRetrieverRequest : TrainRequest {

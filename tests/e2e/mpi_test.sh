@@ -22,3 +22,10 @@ for model in lrurec sasrec narm bert4rec; do
       }' || fail "the loss curve of $other-$model is another"
   done
 done
+
+# The first process takes the run's lock; all end when it cannot.
+code=0
+flock "$work/two-lrurec/lock" timeout 100 mpirun --allow-run-as-root --oversubscribe -np 2 "$tandem" --quiet train retriever \
+  --dataset "$work/data" --threads 1 --resume --output "$work/two-lrurec" 2> "$work/message" || code=$?
+[ $code = 1 ] && grep -q "another process is training in this folder" "$work/message" ||
+  fail "a locked run: exit code $code, $(cat "$work/message")"

@@ -31,7 +31,7 @@ json_number() { grep -o "\"$1\": *[-0-9.e]*" | head -1 | sed 's/.*: *//'; }
 "$tandem" --quiet tokenizer train --input data --titles-as-tokens data --vocab-size 300 --output start > tokenizer.txt
 
 pretrain=("$tandem" --quiet pretrain --model start --dataset data --threads 1 --set train.max_steps=60
-  --set train.batch=8 --set valid.every=20 --set checkpoint.every=7 --set log.every=1 --set data.valid_share=0.2)
+  --set train.warmup_steps=10 --set train.batch=8 --set valid.every=20 --set checkpoint.every=7 --set log.every=1 --set data.valid_share=0.2)
 "${pretrain[@]}" --output base
 kill_and_resume base-killed 25 "${pretrain[@]}"
 same base/model.safetensors base-killed/model.safetensors

@@ -21,7 +21,7 @@ bases:
   small:
     tokenizer: {style: llama2, vocab-size: 400, titles-as-tokens: true}
     init: {preset: tiny-llama2, hidden-size: 32, layers: 2, heads: 2}
-    pretrain: {train.max_steps: 12, train.batch: 8, valid.every: 6, data.history_item: "{title}", data.separator: " "}
+    pretrain: {train.max_steps: 12, train.warmup_steps: 3, train.batch: 8, valid.every: 6, data.history_item: "{title}", data.separator: " "}
 prompt: {history_item: "{title}", separator: " ", title_truncation: "chars:20", text: "{history}\n{candidates}\n"}
 ranker: {model.tuning: full, train.lr: 1e-3, train.warmup_steps: 2, train.max_steps: 12, train.batch: 8,
          valid.every: 6, checkpoint.every: 3, log.every: 1}

@@ -24,3 +24,11 @@ fail() {
   echo "FAIL: $*" >&2
   exit 1
 }
+
+# refused CODE PATTERN COMMAND...: it ends with this code and says this.
+refused() {
+  local want=$1 pattern=$2 code=0
+  shift 2
+  "$@" 2> "$work/message" || code=$?
+  [ $code = "$want" ] && grep -q "$pattern" "$work/message" || fail "$*: exit code $code, $(cat "$work/message")"
+}

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/llama_files.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstring>
 #include <map>
 
 #include "core/check.h"
+#include "core/sha256.h"
 #include "formats/peft_folder.h"
 #include "tokenizer/files.h"
 
@@ -55,6 +59,17 @@ void write_tuned_model(const fs::path& folder, const HfFolder& base, const Llama
   copy_tokenizer(base.path(), folder);
   if (fs::exists(base.path() / kGeneration))
     write_file(folder / kGeneration, read_file(base.path() / kGeneration));
+}
+
+std::string weights_fingerprint(const HfFolder& folder) {
+  constexpr size_t kSample = 4096;
+  Sha256 sha;
+  for (const auto& [name, tensor] : folder.tensors()) {
+    sha.add(fmt::format("{} {} {}\n", name, dtype_name(tensor.dtype), format_shape(tensor.shape)));
+    const size_t size = std::min(kSample, tensor.bytes.size());
+    sha.add(tensor.bytes.first(size)).add(tensor.bytes.last(size));
+  }
+  return sha.hex();
 }
 
 }  // namespace tandem

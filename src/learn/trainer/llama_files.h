@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "core/file.h"
 #include "formats/hf_folder.h"
@@ -20,5 +21,9 @@ void write_adapter(const fs::path& folder, const HfFolder& base, const LoraConfi
 // by the folder's keys and complete.
 void write_tuned_model(const fs::path& folder, const HfFolder& base, const LlamaConfig& config,
                        std::span<const NamedParameter> parameters);
+
+// Tells two folders' weights apart at once, however large they are: SHA-256 of every tensor's name,
+// type, shape, and first and last 4 KiB.
+std::string weights_fingerprint(const HfFolder& folder);
 
 }  // namespace tandem

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -38,8 +40,14 @@ class PretrainTask : public LlamaTask {
 
   std::string fingerprint() const override { return texts_.fingerprint; }
   int64_t num_samples() const override { return std::ssize(texts_.train); }
+  int64_t length(int64_t sample) const override {
+    return std::ssize(texts_.train[static_cast<size_t>(sample)]);
+  }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   bool lower_is_better() const override { return true; }
+  std::string validated_on() const override {
+    return fmt::format("{} held-out texts", texts_.valid.size());
+  }
   ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const override;
   // With the tokenizer's BOS and EOS in config.json, as the texts had them.
   void write_model(const fs::path& folder,

@@ -29,8 +29,10 @@ ConfigSchema RankerConfig::schema() {
              {"lora", "qlora", "full"});
   schema.add("model.precision", &precision, "of products: float32 or bfloat16",
              {"float32", "bfloat16"});
-  schema.add("model.checkpoint_layers", &checkpoint_layers,
-             "keep only layers' inputs and compute each layer again in the backward pass");
+  schema
+      .add("model.checkpoint_layers", &checkpoint_layers,
+           "keep only layers' inputs and compute each layer again in the backward pass")
+      .may_change();  // the same bits
   schema.add("lora.rank", &lora_rank, "rank of the adapters");
   schema.add("lora.alpha", &lora_alpha, "adapters are scaled by alpha / rank");
   schema.add("lora.dropout", &lora_dropout, "dropout of the adapters' input");

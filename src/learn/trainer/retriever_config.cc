@@ -41,8 +41,12 @@ ConfigSchema RetrieverConfig::schema() {
            "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50");
   schema.add("valid.exclude_history", &exclude_history,
              "validation never recommends padding or an item of the input window");
-  schema.add("data.folds", &folds.count,
-             "cut the users into so many folds, user number modulo folds; 0: no folds");
+  schema
+      .add("data.folds", &folds.count,
+           "cut the users into so many folds, user number modulo folds; 0: no folds")
+      .may_change([this] {
+        return std::string(folds.left_out < 0 ? "" : "it decides whom this fold leaves out");
+      });
   schema.add("data.fold", &folds.left_out,
              "neither train nor validate on the users of this fold; -1: all users");
   return schema;

@@ -96,10 +96,14 @@ double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
   return loss.item<double>();
 }
 
+std::string RetrieverTask::validated_on() const {
+  return fmt::format("{} users", validation_users(dataset_, config_.folds).size());
+}
+
 ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
-  const ValidationMetrics metrics = tandem::validate(
+  const ValidationMetrics metrics = metrics_of_ranks(validation_ranks(
       model_, objective_, dataset_,
-      {.exclude_history = config_.exclude_history, .folds = config_.folds}, group, pool);
+      {.exclude_history = config_.exclude_history, .folds = config_.folds}, group, pool));
   ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
   for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
     result.scalars.emplace_back(name, metrics.value(name));

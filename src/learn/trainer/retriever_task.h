@@ -23,15 +23,20 @@ class RetrieverTask : public TrainingTask {
   std::string label() const override;
   std::string fingerprint() const override;
   int64_t num_samples() const override { return std::ssize(rows_); }
+  int64_t length(int64_t sample) const override {
+    return objective_.positions(rows_[static_cast<size_t>(sample)]);
+  }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   double add_gradients(const StepPart& part, double weight) const override;
+  std::string validated_on() const override;
   ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const override;
   void write_model(const fs::path& folder,
                    std::span<const NamedParameter> parameters) const override;
 
- private:
+ protected:
   std::vector<TrainingExample> examples(std::span<const int64_t> samples, int64_t epoch) const;
 
+ private:
   RetrieverModel& model_;
   const TrainingObjective& objective_;
   const Dataset& dataset_;

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/progress.h"
+#include "learn/trainer/memory_forecast.h"
 
 namespace tandem {
 namespace {
@@ -41,10 +42,20 @@ int environment_number(const char* name, int fallback) {
   return text != nullptr ? std::atoi(text) : fallback;
 }
 
+// Of the group, those on this machine.
+int local_processes() { return std::max(1, environment_number("OMPI_COMM_WORLD_LOCAL_SIZE", 1)); }
+
 int own_threads(const TrainRequest& request) {
   if (request.threads > 0) return request.threads;
-  const int local_processes = environment_number("OMPI_COMM_WORLD_LOCAL_SIZE", 1);
-  return std::max(1, available_processors() / std::max(1, local_processes));
+  return std::max(1, available_processors() / local_processes());
+}
+
+void check_verb(const fs::path& run, const std::string& verb) {
+  const fs::path path = run / "run.json";
+  const auto found = json_get<std::string>(read_json(path), "verb", path.string());
+  if (found != verb)
+    throw UsageError("{}: is a run of `tandem {}`; `tandem {} --resume` cannot go on with it",
+                     run.string(), found, verb);
 }
 
 }  // namespace
@@ -80,21 +91,17 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-bool resumes(const TrainRequest& request) {
-  return request.resume && fs::exists(request.output / "run.json");
-}
-
-void read_config(ConfigSchema schema, const TrainRequest& request) {
-  if (resumes(request)) schema.load_yaml(request.output / "config.yaml");
+void read_config(ConfigSchema& schema, const TrainRequest& request) {
   if (!request.config.empty()) schema.load_yaml(request.config);
   for (const std::string& assignment : request.assignments) schema.set(assignment);
 }
 
-Session::Session(const TrainRequest& request, const std::vector<fs::path>& inputs,
+Session::Session(const TrainRequest& request, std::string verb, const std::vector<fs::path>& inputs,
                  ProcessGroup& group)
     : request_(request),
+      verb_(std::move(verb)),
       group_(group),
-      resuming_(resumes(request)),
+      resuming_(request.resume && fs::exists(request.output / "run.json")),
       device_(check_device(request.device, environment_number("OMPI_COMM_WORLD_LOCAL_RANK", 0))),
       threads_(own_threads(request)),
       pool_(threads_) {
@@ -106,23 +113,64 @@ Session::Session(const TrainRequest& request, const std::vector<fs::path>& input
     set_progress_enabled(false);
     spdlog::set_level(spdlog::level::warn);
   }
+  if (resuming_) check_verb(request.output, verb_);
+  const bool replacing = request.overwrite && fs::exists(request.output / "run.json");
+  if (first() && (resuming_ || replacing) && !request.dry_run) old_lock_.emplace(request.output);
   at::set_num_threads(threads_);
   keep_freed_memory();
+}
+
+void Session::read_config(ConfigSchema schema) {
+  if (resuming_) {
+    schema.load_yaml(request_.output / "config.yaml");
+    began_with_ = schema.values();
+  }
+  tandem::read_config(schema, request_);
+}
+
+void Session::check_config(const ConfigSchema& schema) {
+  if (resuming_) changed_ = schema.changes_since(began_with_, request_.output.string());
+}
+
+bool Session::announce(const TrainingTask& task, const TrainOptions& options) {
+  const TrainingLength length = options.length(task.num_samples());
+  const TrainingMemory memory = forecast_memory(task, options, group_.size());
+  const int64_t available = available_memory_bytes();
+  if (request_.dry_run && first()) {
+    const int64_t validations = length.total_steps / options.valid_every + 1 +
+                                (length.total_steps % options.valid_every == 0 ? 0 : 1);
+    fmt::print("samples     {}\n", task.num_samples());
+    fmt::print("steps       {}{}, {} an epoch\n", options.patience > 0 ? "at most " : "",
+               length.total_steps, length.steps_per_epoch);
+    fmt::print("validation  {}, {}{} times\n", task.validated_on(),
+               options.patience > 0 ? "at most " : "", validations);
+    fmt::print("memory      {}\n", memory.describe());
+    if (available > 0) fmt::print("available   {}\n", format_bytes(available));
+  } else {
+    spdlog::info("memory: {}", memory.describe());
+  }
+  if (available > 0 && device_ == "cpu" && memory.still_needed() * local_processes() > available)
+    spdlog::warn("{} are available, {} more are needed: the system may end this training",
+                 format_bytes(available), format_bytes(memory.still_needed() * local_processes()));
+  return !request_.dry_run;
 }
 
 RunFolder* Session::open_folder(RunInfo info, const std::string& config_yaml) {
   group_.barrier();  // all have read the old configuration
   if (!first()) return nullptr;
-  if (resuming_) {
-    folder_ = RunFolder::open(request_.output);
-    write_file(folder_->config_path(), config_yaml);
-    return &*folder_;
-  }
+  info.verb = verb_;
   info.extra["device"] = device_;
   info.extra["threads"] = threads_;
   info.extra["processes"] = group_.size();
   info.extra["libtorch"] = TORCH_VERSION;
-  folder_ = RunFolder::create(*output_, info, config_yaml);
+  if (!resuming_) {
+    folder_ = RunFolder::create(*output_, info, config_yaml);
+    return &*folder_;
+  }
+  folder_ = RunFolder::go_on(request_.output, std::move(*old_lock_), info, config_yaml, changed_);
+  if (!folder_->changed().empty())
+    spdlog::info("{}: goes on with other settings: {}", request_.output.string(),
+                 describe_changes(folder_->changed()));
   return &*folder_;
 }
 
@@ -136,12 +184,18 @@ void Session::train(Trainer& trainer, const TrainOptions& options) {
                    {"best_step", state.best_step},
                    {"metric", options.metric},
                    {"best", state.best},
+                   {"untrained", state.best_step == 0},
                    {"early_stopped", state.stopped},
                    {"seconds", watch_.seconds()},
                    {"samples_per_second", trainer.samples_per_second()},
                    {"peak_memory_bytes", peak_memory_bytes()},
                    {"finished", utc_now()}};
   write_json(folder_->path() / "run.json", run);
+  if (state.best_step == 0)
+    spdlog::warn(
+        "{}: no validation after a step was better than the one before the first ({} {:.4f}): what "
+        "this run delivers is untrained. Try another train.lr, more steps, or other data",
+        folder_->path().string(), options.metric, state.best);
   spdlog::info("{}: {} {:.4f} of step {}, {:.1f} samples/s, {}", folder_->path().string(),
                options.metric, state.best, state.best_step, trainer.samples_per_second(),
                format_duration(watch_.seconds()));

@@ -26,18 +26,17 @@ std::string check_device(const std::string& device, int local_rank);
 // the system and faulting it in again.
 void keep_freed_memory();
 
-// Defaults, then the run's own configuration when it is resumed, then the file, then --set.
-void read_config(ConfigSchema schema, const TrainRequest& request);
-
-// Whether --resume finds a run.
-bool resumes(const TrainRequest& request);
+// The configuration file, then --set.
+void read_config(ConfigSchema& schema, const TrainRequest& request);
 
 // One process's share of a training verb: device, threads, the run folder on the first process.
 class Session {
  public:
-  // `inputs` are what the run reads: its folder may be none of them. Throws UsageError, IoError and
-  // DeviceError. Quiet on all processes but the first.
-  Session(const TrainRequest& request, const std::vector<fs::path>& inputs, ProcessGroup& group);
+  // verb: "train retriever". `inputs` are what the run reads: its folder may be none of them.
+  // Throws UsageError, DeviceError, and IoError, also when another process trains in the run
+  // folder. Quiet on all processes but the first.
+  Session(const TrainRequest& request, std::string verb, const std::vector<fs::path>& inputs,
+          ProcessGroup& group);
 
   ProcessGroup& group() { return group_; }
   ThreadPool& pool() { return pool_; }
@@ -46,21 +45,34 @@ class Session {
   bool first() const { return group_.rank() == 0; }
   bool resuming() const { return resuming_; }
 
-  // Makes or reopens the run folder, collectively; null on all processes but the first. The stored
-  // configuration follows what was asked for on resuming (a higher train.max_steps, say).
+  // Defaults, then the run's own configuration when it is resumed, then the file, then --set.
+  void read_config(ConfigSchema schema);
+  // Once no value of the configuration changes any more. A resumed run takes other limits (a higher
+  // train.max_steps, say), which run.json then tells; ConfigError for what it must keep.
+  void check_config(const ConfigSchema& schema);
+  // Says what the training will need; with --dry-run also what it would do, on standard output.
+  // False then: nothing more is to be done. ConfigError when the steps do not suffice for the
+  // warm-up.
+  bool announce(const TrainingTask& task, const TrainOptions& options);
+  // Makes or reopens the run folder, collectively; null on all processes but the first. The verb
+  // and what the session itself knows are added to `info`.
   RunFolder* open_folder(RunInfo info, const std::string& config_yaml);
   // Resumes where asked, trains, and notes the result in run.json.
   void train(Trainer& trainer, const TrainOptions& options);
 
  private:
   const TrainRequest& request_;
+  std::string verb_;
   ProcessGroup& group_;
   Stopwatch watch_;
   bool resuming_;
   std::string device_;
   int threads_;
   ThreadPool pool_;
-  std::optional<Output> output_;  // of a new run, on the first process
+  std::optional<Output> output_;         // of a new run, on the first process
+  std::optional<RunLock> old_lock_;      // of the run that is resumed or replaced
+  std::vector<std::string> began_with_;  // its configuration
+  std::vector<ChangedValue> changed_;    // and what differs from it
   std::optional<RunFolder> folder_;
 };
 

@@ -55,6 +55,8 @@ class TrainingTask {
   virtual std::string fingerprint() const = 0;
 
   virtual int64_t num_samples() const = 0;
+  // How long a sample is (inputs, or items of its history), to find the one that takes most memory.
+  virtual int64_t length(int64_t sample) const = 0;
   // Labels of some samples of an epoch; a step's loss is the mean over all its labels.
   virtual int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const = 0;
   // Adds weight x the gradient of the mean loss over the part's labels to the parameters' grad();
@@ -62,6 +64,8 @@ class TrainingTask {
   virtual double add_gradients(const StepPart& part, double weight) const = 0;
 
   virtual bool lower_is_better() const { return false; }
+  // What a validation looks at, for people: "943 users".
+  virtual std::string validated_on() const = 0;
   // Collective; every process gets the same result, which does not depend on how many there are.
   virtual ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const = 0;
 

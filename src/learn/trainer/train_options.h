@@ -8,6 +8,11 @@
 
 namespace tandem {
 
+// Optimiser steps of a training, if nothing stops it early.
+struct TrainingLength {
+  int64_t steps_per_epoch = 0, total_steps = 0;
+};
+
 // What every training has: optimiser, schedule, validation, checkpoints.
 struct TrainOptions {
   double lr = 1e-3, weight_decay = 0.01, eps = 1e-8, clip = 1.0;
@@ -26,6 +31,8 @@ struct TrainOptions {
                 const std::string& metric_help);
   // ConfigError naming the key.
   void check() const;
+  // ConfigError when the warm-up would last to the end, so that no step had the learning rate.
+  TrainingLength length(int64_t num_samples) const;
 };
 
 // ConfigError when value is below the limit.

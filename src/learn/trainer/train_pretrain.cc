@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "learn/llama/weights.h"
+#include "learn/trainer/llama_files.h"
 #include "learn/trainer/pretrain_config.h"
 #include "learn/trainer/pretrain_task.h"
 #include "learn/trainer/session.h"
@@ -11,12 +12,14 @@
 namespace tandem {
 
 void pretrain(const PretrainRequest& request, ProcessGroup& group) {
-  Session session(request, {request.model, request.text, request.dataset, request.config}, group);
+  Session session(request, "pretrain",
+                  {request.model, request.text, request.dataset, request.config}, group);
   if (request.text.empty() == request.dataset.empty())
     throw UsageError("pretrain needs either --text PATH or --dataset DATASET");
   PretrainConfig config;
-  read_config(config.schema(), request);
+  session.read_config(config.schema());
   config.validate();
+  session.check_config(config.schema());
   const auto tokenizer = load_tokenizer(request.model);
   const auto base = std::make_shared<HfFolder>(request.model);
   const auto wanted = LlamaConfig::from_json(base->config(), base->config_path().string());
@@ -38,14 +41,15 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   PretrainTask task(model, *base, *tokenizer, config, std::move(texts));
   const int64_t reals = count_reals(model.parameters());
   const fs::path& source = request.dataset.empty() ? request.text : request.dataset;
+  if (!session.announce(task, config)) return;
   RunFolder* folder =
-      session.open_folder({.verb = "pretrain",
-                           .seed = static_cast<uint64_t>(config.seed),
+      session.open_folder({.seed = static_cast<uint64_t>(config.seed),
                            .dataset_fingerprint = dataset_fingerprint,
+                           .inputs = {{"base_weights", weights_fingerprint(*base)},
+                                      {"inputs", task.fingerprint()},
+                                      {"parameters", reals}},
                            .extra = {{"model", fs::absolute(request.model).string()},
-                                     {"text", fs::absolute(source).string()},
-                                     {"inputs", task.fingerprint()},
-                                     {"parameters", reals}}},
+                                     {"text", fs::absolute(source).string()}}},
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info("{} parameters ({} processes, {} threads each), {} texts, at most {} steps", reals,

@@ -62,6 +62,10 @@ const OutputKind kResult = {
     .recognises = [](const fs::path& folder) { return fs::is_directory(folder); },
     .files = {"*"}};
 
+std::string absolute_path(const fs::path& path) {
+  return path.empty() ? "" : fs::absolute(path).string();
+}
+
 // Best adapter or model, and what `rerank` needs to know besides.
 void write_result(const fs::path& run, const RankerTask& task, const RankerConfig& config,
                   const HfFolder& base, const Dataset& dataset) {
@@ -83,14 +87,15 @@ void write_result(const fs::path& run, const RankerTask& task, const RankerConfi
 
 void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   Session session(
-      request,
+      request, "train ranker",
       {request.dataset, request.base, request.retriever, request.candidates_valid, request.config},
       group);
   RankerConfig config;
   const Start start = find_start(request.base);
   if (start.run) config.prompt = start.run->prompt;  // the same unless told otherwise
-  read_config(config.schema(), request);
+  session.read_config(config.schema());
   config.validate();
+  session.check_config(config.schema());
   const Dataset dataset = Dataset::open(request.dataset);
   const auto tokenizer = load_tokenizer(start.base);
   const auto base = std::make_shared<HfFolder>(start.base);
@@ -107,15 +112,18 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
                      : nullptr};
   RankerTask task(model, *base, *tokenizer, dataset, config, inputs, session.pool());
   const int64_t reals = count_reals(model.parameters());
+  if (!session.announce(task, config)) return;
   RunFolder* folder =
-      session.open_folder({.verb = "train ranker",
-                           .seed = static_cast<uint64_t>(config.seed),
+      session.open_folder({.seed = static_cast<uint64_t>(config.seed),
                            .dataset_fingerprint = dataset.fingerprint(),
-                           .extra = {{"dataset", fs::absolute(request.dataset).string()},
-                                     {"base", fs::absolute(start.base).string()},
-                                     {"inputs", task.fingerprint()},
-                                     {"parameters", reals},
-                                     {"valid_users", task.num_valid_users()}}},
+                           .inputs = {{"base_weights", weights_fingerprint(*base)},
+                                      {"inputs", task.fingerprint()},
+                                      {"parameters", reals},
+                                      {"valid_users", task.num_valid_users()}},
+                           .extra = {{"dataset", absolute_path(request.dataset)},
+                                     {"base", absolute_path(start.base)},
+                                     {"candidates_valid", absolute_path(request.candidates_valid)},
+                                     {"retriever", absolute_path(request.retriever)}}},
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info(

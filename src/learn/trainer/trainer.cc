@@ -48,10 +48,9 @@ Trainer::Trainer(TrainingTask& task, const TrainOptions& options, RunFolder* fol
       pool_(pool),
       optimizer_(task.parameters(), {.eps = options.eps, .weight_decay = options.weight_decay},
                  [&](std::string_view name) { return task.decayed(name); }) {
-  const int64_t samples_a_step = options.batch * options.accumulate;
-  steps_per_epoch_ = (task.num_samples() + samples_a_step - 1) / samples_a_step;
-  total_steps_ = steps_per_epoch_ * options.epochs;
-  if (options.max_steps > 0) total_steps_ = std::min(total_steps_, options.max_steps);
+  const TrainingLength length = options.length(task.num_samples());
+  steps_per_epoch_ = length.steps_per_epoch;
+  total_steps_ = length.total_steps;
   schedule_ = {.kind = parse_schedule(options.schedule),
                .warmup_steps = options.warmup_steps,
                .total_steps = total_steps_};
@@ -118,8 +117,14 @@ Trainer::StepResult Trainer::train_step() {
   return result;
 }
 
+bool Trainer::out_of_patience() const {
+  return options_.patience > 0 && state_.without_gain >= options_.patience;
+}
+
 void Trainer::validate_now() {
+  const Stopwatch watch;
   const ValidationResult valid = task_.validate(group_, pool_);
+  pace_.validated(watch.seconds());
   const bool gain =
       state_.validated_step < 0 ||
       (task_.lower_is_better() ? valid.value < state_.best : valid.value > state_.best);
@@ -130,7 +135,7 @@ void Trainer::validate_now() {
     keep_best();
   } else {
     state_.without_gain += 1;
-    state_.stopped = options_.patience > 0 && state_.without_gain >= options_.patience;
+    state_.stopped = out_of_patience();
   }
   state_.validated_step = state_.step;
   const double loss =
@@ -186,15 +191,18 @@ void Trainer::run() {
     const Stopwatch watch;
     const double lr = options_.lr * schedule_.factor(state_.step);
     const StepResult result = train_step();
+    pace_.stepped(watch.seconds());
     seconds += watch.seconds();
     samples += result.samples;
     log_losses(result, lr);
-    if (group_.rank() == 0) {
+    const bool last = state_.step == total_steps_;
+    if (state_.step % options_.valid_every == 0 || last) validate_now();
+    if (group_.rank() == 0) {  // after the validation, which may have found a new best
+      progress.expect(pace_.seconds_left(state_.step, total_steps_, options_.valid_every),
+                      options_.patience > 0);
       progress.update(state_.step, fmt::format("loss {:.4f}, best {} {:.4f}", result.loss,
                                                options_.metric, state_.best));
     }
-    const bool last = state_.step == total_steps_;
-    if (state_.step % options_.valid_every == 0 || last) validate_now();
     if (state_.step % options_.checkpoint_every == 0 || last || state_.stopped ||
         result.interrupted) {
       save_checkpoint();
@@ -276,6 +284,7 @@ void Trainer::resume(const fs::path& run) {
   }
   load_tensors(*folder / "trainer.safetensors", checkpoint_tensors());
   state_ = TrainerState::from_json(json, where);
+  state_.stopped = out_of_patience();
   optimizer_.set_steps_done(state_.step);
   if (folder_ != nullptr) {
     folder_->resume_at(state_.step);

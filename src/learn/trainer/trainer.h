@@ -12,6 +12,7 @@
 #include "learn/distributed/process_group.h"
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
+#include "learn/trainer/pace.h"
 #include "learn/trainer/task.h"
 #include "learn/trainer/train_options.h"
 
@@ -79,6 +80,7 @@ class Trainer {
   StepResult train_step();
   std::vector<int64_t> samples_of_step(int64_t step);
   void validate_now();
+  bool out_of_patience() const;
   void log_losses(const StepResult& result, double lr);
   void save_checkpoint();
   void keep_best();
@@ -96,6 +98,7 @@ class Trainer {
   Schedule schedule_;
   std::vector<NamedParameter> best_;  // copies
   TrainerState state_;
+  TrainingPace pace_;
   std::optional<EventWriter> events_;
   double samples_per_second_ = 0;
 };

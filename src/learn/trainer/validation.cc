@@ -123,17 +123,23 @@ ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
   return metrics;
 }
 
-ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective& objective,
-                           const Dataset& dataset, const ValidationOptions& options,
-                           ProcessGroup& group, ThreadPool& pool) {
+std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds) {
+  std::vector<int64_t> users;
+  for (int64_t user = 0; user < dataset.num_users(); ++user)
+    if (target_item(dataset, user, Split::kValid) && folds.trains(user)) users.push_back(user);
+  return users;
+}
+
+std::vector<int64_t> validation_ranks(const RetrieverModel& model,
+                                      const TrainingObjective& objective, const Dataset& dataset,
+                                      const ValidationOptions& options, ProcessGroup& group,
+                                      ThreadPool& pool) {
   at::NoGradGuard no_grad;
   std::vector<History> histories;
   std::vector<int32_t> targets;
-  for (int64_t user = 0; user < dataset.num_users(); ++user) {
-    const auto target = target_item(dataset, user, Split::kValid);
-    if (!target || !options.folds.trains(user)) continue;
+  for (const int64_t user : validation_users(dataset, options.folds)) {
     histories.push_back(input_items(dataset, user, Split::kValid));
-    targets.push_back(*target);
+    targets.push_back(*target_item(dataset, user, Split::kValid));
   }
   std::vector<int64_t> ranks(targets.size(), 0);  // 0 where another process ranks
   for (size_t at = 0, turn = 0; at < targets.size(); at += options.batch, ++turn) {
@@ -145,7 +151,7 @@ ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective&
     std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(at));
   }
   group.sum(ranks);
-  return metrics_of_ranks(ranks);
+  return ranks;
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json.h"
 #include "core/thread_pool.h"
@@ -38,12 +39,16 @@ struct ValidationOptions {
   UserFolds folds = {};  // users of the fold that is left out are not validated on
 };
 
-// Validates on every user (but those left out) with a held-out validation item: input is what the
-// objective shows of the training items, rank is 1 + number of items with a greater score (ties
-// never hurt). Users are shared among the processes; every process gets the same result, which does
-// not depend on how many there are.
-ValidationMetrics validate(const RetrieverModel& model, const TrainingObjective& objective,
-                           const Dataset& dataset, const ValidationOptions& options,
-                           ProcessGroup& group, ThreadPool& pool);
+// Users with a held-out validation item, but for those of the fold that is left out.
+std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds);
+
+// Where each validation user's held-out item stands: input is what the objective shows of the
+// training items, rank is 1 + number of items with a greater score (ties never hurt). Users are
+// shared among the processes; every process gets the same result, which does not depend on how many
+// there are.
+std::vector<int64_t> validation_ranks(const RetrieverModel& model,
+                                      const TrainingObjective& objective, const Dataset& dataset,
+                                      const ValidationOptions& options, ProcessGroup& group,
+                                      ThreadPool& pool);
 
 }  // namespace tandem

@@ -138,5 +138,45 @@ TEST(NearestWord, FindsTyposOnly) {
   EXPECT_EQ(nearest_word("zzzzzzzz", words), "");
 }
 
+// A run that goes on: limits may change, what the steps so far depend on may not.
+TEST(ConfigChanges, NamesWhatARunMustKeepAndGivesTheRest) {
+  struct Run {
+    int64_t seed = 42, patience = 5, max_steps = 100;
+    double lr = 1e-3;
+    std::string schedule = "constant";
+    ConfigSchema schema() {
+      ConfigSchema schema;
+      schema.add("seed", &seed, "");
+      schema.add("lr", &lr, "");
+      schema.add("patience", &patience, "").may_change();
+      schema.add("max_steps", &max_steps, "").may_change([this] {
+        return std::string(schedule == "constant" ? "" : "the schedule ends there");
+      });
+      return schema;
+    }
+  } run;
+  ConfigSchema schema = run.schema();
+  const auto before = schema.values();
+  EXPECT_TRUE(schema.changes_since(before, "out").empty());
+  schema.set("patience=9");
+  schema.set("max_steps=200");
+  EXPECT_EQ(describe_changes(schema.changes_since(before, "out")),
+            "patience (5 -> 9), max_steps (100 -> 200)");
+
+  schema.set("seed=43");
+  schema.set("lr=0.01");
+  run.schedule = "linear";
+  try {
+    schema.changes_since(before, "out");
+    FAIL() << "a run went on with another seed";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "out: --resume cannot change seed (42 -> 43): what is done so far depends on it; "
+                 "lr (0.001 -> 0.01): what is done so far depends on it; max_steps (100 -> 200): "
+                 "the schedule ends there. Leave out what differs to go on as the run began, or "
+                 "train anew into another --output");
+  }
+}
+
 }  // namespace
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
 #include <limits>
 
 #include "core/error.h"
@@ -28,6 +29,7 @@ class RunFolderTest : public ::testing::Test {
                              {.verb = "train retriever",
                               .seed = 42,
                               .dataset_fingerprint = "abc",
+                              .inputs = {{"fold", 2}},
                               .extra = {{"dataset", "ml"}}},
                              "train.lr: 0.1\n");
   }
@@ -51,6 +53,7 @@ TEST_F(RunFolderTest, CreateWritesConfigAndInfo) {
   EXPECT_EQ(info["verb"], "train retriever");
   EXPECT_EQ(info["dataset_fingerprint"], "abc");
   EXPECT_EQ(info["dataset"], "ml");
+  EXPECT_EQ(info["fold"], 2);
   EXPECT_FALSE(info["version"].get<std::string>().empty());
   EXPECT_FALSE(info["commit"].get<std::string>().empty());
   EXPECT_GT(info["host"]["processors"], 0);
@@ -87,6 +90,57 @@ TEST_F(RunFolderTest, MetricsAreCutToTheResumedStep) {
   EXPECT_EQ(run.info()["resumed"][0]["step"], 30);
   run.log(31, {{"loss", 0.5}});
   EXPECT_EQ(run.metrics().back().dump(), R"({"step":31,"loss":0.5})");
+}
+
+TEST_F(RunFolderTest, GoesOnWithOtherSettingsAndTellsThem) {
+  create().log(1, {{"loss", 1.0}});
+  const RunInfo info{.verb = "train retriever",
+                     .seed = 42,
+                     .dataset_fingerprint = "abc",
+                     .inputs = {{"fold", 2}},
+                     .extra = {{"dataset", "moved"}, {"threads", 3}}};
+  RunFolder run = RunFolder::go_on(root_ / "run", RunLock(root_ / "run"), info,
+                                   "train.lr: 0.1\nx: 2\n", {{"x", "1", "2"}});
+  EXPECT_EQ(describe_changes(run.changed()), "x (1 -> 2), dataset (ml -> moved)");
+  EXPECT_EQ(read_file(run.config_path()), "train.lr: 0.1\n") << "nothing has happened yet";
+  run.resume_at(1);
+  EXPECT_EQ(read_file(run.config_path()), "train.lr: 0.1\nx: 2\n");
+  const Json entry = run.info()["resumed"].at(0);
+  EXPECT_EQ(entry["changed"].dump(),
+            R"({"x":{"from":"1","to":"2"},"dataset":{"from":"ml","to":"moved"}})");
+  EXPECT_EQ(run.info()["dataset"], "ml") << "run.json says how the run began";
+}
+
+TEST_F(RunFolderTest, GoesOnWithNoOtherInputs) {
+  create();
+  const RunInfo same{.verb = "train retriever",
+                     .seed = 42,
+                     .dataset_fingerprint = "abc",
+                     .inputs = {{"fold", 2}},
+                     .extra = {{"dataset", "other"}}};
+  const auto refusal = [&](const std::function<void(RunInfo&)>& change) -> std::string {
+    RunInfo info = same;
+    change(info);
+    try {
+      RunFolder::go_on(root_ / "run", RunLock(root_ / "run"), info, "", {});
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal([](RunInfo&) {}), "");
+  EXPECT_EQ(refusal([](RunInfo& info) { info.seed = 43; }),
+            (root_ / "run").string() +
+                ": --resume cannot change seed (42 -> 43): what is done so far depends on it; what "
+                "else differs: dataset (ml -> other). Give what the run began with, or train anew "
+                "into another --output");
+  EXPECT_NE(refusal([](RunInfo& info) { info.verb = "pretrain"; }).find("verb (train retriever ->"),
+            std::string::npos);
+  EXPECT_NE(refusal([](RunInfo& info) { info.dataset_fingerprint = "abd"; }).find("(abc -> abd)"),
+            std::string::npos);
+  EXPECT_NE(refusal([](RunInfo& info) { info.inputs["fold"] = 1; }).find("fold (2 -> 1)"),
+            std::string::npos);
+  EXPECT_EQ(refusal([](RunInfo& info) { info.inputs["later"] = 1; }), "") << "not known then";
 }
 
 TEST_F(RunFolderTest, StatesReplaceEachOtherByKind) {

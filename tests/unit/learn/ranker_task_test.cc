@@ -10,10 +10,12 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 
 #include "core/error.h"
+#include "learn/trainer/validation.h"
 #include "unit/learn/op_gradient.h"
 #include "unit/rank/ranker_world.h"
 
@@ -178,6 +180,37 @@ TEST_F(RankerLoss, WithSoftTargetsAndLanguage) {
   expect_the_twins_loss_and_gradients();
   config_.train_eos = false;
   expect_the_twins_loss_and_gradients();
+}
+
+// A validation ranks the letters' logits behind each user's prompt.
+TEST_F(RankerLoss, ValidationRanksTheLettersOfEachUser) {
+  const PromptEncoder encoder(*tokenizer_, config_.prompt);
+  const TitleCutter cutter(config_.prompt, *tokenizer_);
+  const ItemTitles titles(dataset_, cutter, pool_);
+  const Verbalizer verbalizer = make_verbalizer(encoder, config_.prompt);
+  std::vector<int64_t> ranks;
+  for (const RankingSample& sample : subset_samples(dataset_, inputs_.valid, 5)) {
+    ASSERT_EQ(sample.candidates[static_cast<size_t>(sample.answer)],
+              *target_item(dataset_, sample.user, Split::kValid));
+    const auto ids = encoder.encode(render_sample(config_.prompt, titles, sample));
+    const at::Tensor last = logits(ids)[std::ssize(ids) - 1];
+    const auto of = [&](int64_t letter) {
+      return last[verbalizer.ids[static_cast<size_t>(letter)]].item<float>();
+    };
+    int64_t rank = 1;
+    for (int64_t letter = 0; letter < 5; ++letter)
+      rank += letter != sample.answer && of(letter) >= of(sample.answer);
+    ranks.push_back(rank);
+  }
+  ASSERT_EQ(ranks.size(), 12u);
+  EXPECT_GT(std::ranges::max(ranks), std::ranges::min(ranks)) << "the ranks must differ";
+  config_.metric = "MRR@5";
+  const ValidationResult result = task().validate(world(), pool_);
+  EXPECT_EQ(result.metrics, metrics_of_ranks(ranks).to_json());
+  EXPECT_EQ(result.value, metrics_of_ranks(ranks).value("MRR@5"));
+  config_.valid_users = 4;
+  ranks.resize(4);
+  EXPECT_EQ(task().validate(world(), pool_).metrics, metrics_of_ranks(ranks).to_json());
 }
 
 TEST_F(RankerLoss, LanguageLabelsAreTheHistorysTokens) {

@@ -7,7 +7,11 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "core/error.h"
@@ -18,46 +22,62 @@
 namespace tandem {
 namespace {
 
-// Samples 0..9; the loss of a part is the mean of (w - sample)^2, so w goes to 4.5. Validation
-// gives the next of some values.
+// Samples 0..9, of 1, 2 or 3 labels each; a label's loss is (w - sample)^2, so w goes to the mean
+// over all labels, 87 / 19. Validation gives the next of some values, or how near w is to a target.
 class MeanTask : public TrainingTask {
  public:
-  explicit MeanTask(std::vector<double> values = {}, bool lower = false)
-      : weight_(at::full({1}, 10.0f)), values_(std::move(values)), lower_(lower) {
+  explicit MeanTask(std::vector<double> values = {}, bool lower = false, double target = 0)
+      : weight_(at::full({1}, 10.0f)), values_(std::move(values)), lower_(lower), target_(target) {
     weight_.set_requires_grad(true);
   }
 
+  static int64_t labels_of(int64_t sample) { return 1 + sample % 3; }
+
   std::vector<NamedParameter> parameters() const override { return {{"w", weight_}}; }
-  bool decayed(std::string_view) const override { return false; }
+  bool decayed(std::string_view) const override { return decayed_; }
   std::string fingerprint() const override { return "ten numbers"; }
   int64_t num_samples() const override { return 10; }
+  int64_t length(int64_t sample) const override { return labels_of(sample); }
   int64_t num_labels(std::span<const int64_t> samples, int64_t) const override {
-    return std::ssize(samples);
+    int64_t labels = 0;
+    for (const int64_t sample : samples) labels += labels_of(sample);
+    return labels;
   }
   double add_gradients(const StepPart& part, double weight) const override {
+    if (part.step == interrupt_in_) ::raise(SIGINT);
+    taken_.insert(taken_.end(), part.own().begin(), part.own().end());
     at::Tensor loss = at::full({1}, 0.0f);
     for (const int64_t sample : part.own())
-      loss = loss + (weight_ - static_cast<double>(sample)).pow(2);
-    loss = loss.sum() * (weight / static_cast<double>(part.own().size()));
+      loss = loss + (weight_ - static_cast<double>(sample)).pow(2) *
+                        static_cast<double>(labels_of(sample));
+    loss = loss.sum() * (weight / static_cast<double>(num_labels(part.own(), part.epoch)));
     loss.backward();
     return loss.item<double>();
   }
   bool lower_is_better() const override { return lower_; }
+  std::string validated_on() const override { return "a number"; }
   ValidationResult validate(ProcessGroup&, ThreadPool&) const override {
-    seen_.push_back(weight_.item<double>());
-    const double value = values_.empty() ? 0 : values_[std::min(seen_.size(), values_.size()) - 1];
+    seen_.push_back(weight());
+    const double value = values_.empty() ? -std::abs(weight() - target_)
+                                         : values_[std::min(seen_.size(), values_.size()) - 1];
     return {.value = value, .metrics = {{"value", value}}};
   }
   void write_model(const fs::path&, std::span<const NamedParameter>) const override {}
 
+  void interrupt_in(int64_t step) { interrupt_in_ = step; }
+  void decay() { decayed_ = true; }
   double weight() const { return weight_.item<double>(); }
   const std::vector<double>& seen() const { return seen_; }
+  const std::vector<int64_t>& taken() const { return taken_; }
 
  private:
   at::Tensor weight_;
   std::vector<double> values_;
-  bool lower_;
-  mutable std::vector<double> seen_;  // the weight at each validation
+  bool lower_, decayed_ = false;
+  double target_;
+  int64_t interrupt_in_ = -1;
+  mutable std::vector<double> seen_;    // the weight at each validation
+  mutable std::vector<int64_t> taken_;  // samples in the order of training
 };
 
 TrainOptions options() {
@@ -73,16 +93,100 @@ TrainOptions options() {
   return options;
 }
 
-TEST(Trainer, GoesToTheMinimum) {
+RunFolder new_run(const fs::path& path) { return RunFolder::create(path, {.verb = "test"}, ""); }
+
+TEST(Trainer, GoesToTheMeanOverAllLabels) {
   MeanTask task;
   ThreadPool pool(1);
   TrainOptions all = options();
   all.batch = 10;
+  all.epochs = 400;
   all.schedule = "linear";
   Trainer trainer(task, all, nullptr, world(), pool);
-  EXPECT_EQ(trainer.total_steps(), 100);
-  trainer.time_steps(100);
-  EXPECT_NEAR(task.weight(), 4.5, 0.1);
+  EXPECT_EQ(trainer.total_steps(), 400);
+  trainer.time_steps(400);
+  EXPECT_NEAR(task.weight(), 87.0 / 19, 0.02);
+}
+
+TEST(Trainer, AnEpochTakesEverySampleOnceInAnOrderOfItsOwn) {
+  ThreadPool pool(1);
+  TrainOptions seeded = options();
+  seeded.batch = 4;  // the last step of an epoch has 2
+  std::vector<std::vector<int64_t>> orders;
+  for (const int64_t seed : {1, 2}) {
+    MeanTask task;
+    seeded.seed = seed;
+    Trainer(task, seeded, nullptr, world(), pool).time_steps(6);
+    ASSERT_EQ(task.taken().size(), 20u);
+    orders.emplace_back(task.taken().begin(), task.taken().begin() + 10);
+    orders.emplace_back(task.taken().begin() + 10, task.taken().end());
+  }
+  std::vector<int64_t> all(10);
+  std::iota(all.begin(), all.end(), int64_t{0});
+  for (size_t i = 0; i < orders.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) EXPECT_NE(orders[i], orders[j]);
+    EXPECT_NE(orders[i], all);
+    std::vector<int64_t> sorted = orders[i];
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, all);
+  }
+}
+
+// One step of AdamW from its options: the sign of the gradient times the rate, and the decay.
+TEST(Trainer, GivesTheOptimiserItsOptions) {
+  ThreadPool pool(1);
+  TrainOptions one = options();
+  one.batch = 10;
+  one.weight_decay = 0.1;
+  for (const bool decayed : {false, true}) {
+    MeanTask task;
+    if (decayed) task.decay();
+    Trainer(task, one, nullptr, world(), pool).time_steps(1);
+    EXPECT_NEAR(task.weight(), 10 * (decayed ? 1 - 0.5 * 0.1 : 1) - 0.5, 1e-5);
+  }
+  // Gradient 2 (10 - 87 / 19) = 10.84; with eps of its size the step is half as long.
+  const double gradient = 2 * (10 - 87.0 / 19);
+  one.weight_decay = 0;
+  one.eps = gradient;
+  MeanTask slow;
+  Trainer(slow, one, nullptr, world(), pool).time_steps(1);
+  EXPECT_NEAR(slow.weight(), 10 - 0.25, 1e-5);
+  one.clip = gradient / 3;  // of which the optimiser sees a third
+  MeanTask clipped;
+  Trainer(clipped, one, nullptr, world(), pool).time_steps(1);
+  EXPECT_NEAR(clipped.weight(), 10 - 0.5 / (1 + 3), 1e-5);
+}
+
+TEST(Trainer, WritesLossNormAndRateOfEachStep) {
+  const test::TemporaryFolder folder;
+  ThreadPool pool(1);
+  TrainOptions logged = options();
+  logged.batch = 10;
+  logged.epochs = 4;
+  logged.warmup_steps = 2;
+  logged.schedule = "linear";
+  logged.log_every = 1;
+  RunFolder run = new_run(folder / "run");
+  MeanTask task;
+  Trainer(task, logged, &run, world(), pool).run();
+  std::vector<double> rates, norms;
+  double first_loss = 0;
+  std::vector<int64_t> validated;
+  for (const Json& line : run.metrics()) {
+    if (line.contains("valid")) validated.push_back(line["step"].get<int64_t>());
+    if (!line.contains("lr")) continue;
+    rates.push_back(line["lr"].get<double>());
+    norms.push_back(line["gradient_norm"].get<double>());
+    if (rates.size() == 1) first_loss = line["loss"].get<double>();
+  }
+  EXPECT_EQ(rates, (std::vector<double>{0, 0.25, 0.5, 0.25}));
+  EXPECT_EQ(validated, (std::vector<int64_t>{0, 2, 4}));
+  double want = 0;  // the mean over labels at w = 10
+  for (int64_t sample = 0; sample < 10; ++sample)
+    want += static_cast<double>(MeanTask::labels_of(sample)) * std::pow(10.0 - sample, 2) / 19;
+  EXPECT_NEAR(first_loss, want, 1e-4);
+  ASSERT_EQ(norms.size(), 4u);
+  EXPECT_NEAR(norms[0], 2 * (10 - 87.0 / 19), 1e-4);
 }
 
 TEST(Trainer, StopsEarlyWithTheBestParameters) {
@@ -107,17 +211,26 @@ TEST(Trainer, StopsEarlyWithTheBestParameters) {
   }
 }
 
+// Parts of unequal numbers of labels: each counts by its share of the step's.
 TEST(Trainer, AccumulationChangesRoundingAlone) {
-  MeanTask whole, parts;
   ThreadPool pool(1);
-  TrainOptions small = options();
-  small.batch = 1;
-  small.accumulate = 5;
   const TrainOptions large = options();
+  MeanTask whole;
   Trainer(whole, large, nullptr, world(), pool).time_steps(20);
-  Trainer(parts, small, nullptr, world(), pool).time_steps(20);
-  EXPECT_NEAR(whole.weight(), parts.weight(), 1e-4);
   EXPECT_GT(std::abs(whole.weight() - 10), 1);
+  for (const auto& [batch, accumulate] : {std::pair{1, 5}, std::pair{2, 3}, std::pair{3, 2}}) {
+    SCOPED_TRACE(batch);
+    TrainOptions small = options(), same = options();
+    small.batch = batch;
+    small.accumulate = accumulate;
+    same.batch = batch * accumulate;
+    MeanTask parts, together;
+    Trainer(parts, small, nullptr, world(), pool).time_steps(20);
+    Trainer(together, same, nullptr, world(), pool).time_steps(20);
+    EXPECT_NEAR(together.weight(), parts.weight(), 1e-4);
+    EXPECT_EQ(together.taken(), parts.taken());
+    if (batch * accumulate == 5) EXPECT_EQ(together.weight(), whole.weight());
+  }
 }
 
 // A cloze may hide nothing in any row of a step.
@@ -135,28 +248,82 @@ TEST(Trainer, AStepWithoutLabelsChangesNothing) {
   EXPECT_EQ(task.weight(), 10);
 }
 
+// Interrupted between two validations, and resumed. The best parameters are once those of a step
+// before, once of one behind.
 TEST(Trainer, AResumedRunEndsWithTheSameBits) {
   const test::TemporaryFolder folder;
   ThreadPool pool(1);
-  const RunInfo info{.verb = "test", .dataset_fingerprint = "", .extra = Json::object()};
   TrainOptions steps = options();
   steps.max_steps = 20;
-  MeanTask whole;
-  Trainer(whole, steps, nullptr, world(), pool).run();
+  steps.valid_every = 4;
+  steps.log_every = 1;
+  for (const double target : {8.5, 4.0}) {
+    SCOPED_TRACE(target);
+    const std::string name = fmt::format("{}", target);
+    RunFolder whole_run = new_run(folder / ("whole" + name).c_str());
+    MeanTask whole({}, false, target);
+    Trainer undisturbed(whole, steps, &whole_run, world(), pool);
+    undisturbed.run();
+    const int64_t best_step = undisturbed.state().best_step;
+    EXPECT_TRUE(target == 8.5 ? best_step == 4 : best_step > 7) << best_step;
+    EXPECT_NE(whole.weight(), whole.seen().back()) << "the last parameters are not the best";
 
-  steps.max_steps = 7;
-  RunFolder run = RunFolder::create(folder / "run", info, "");
-  MeanTask first, second;
-  Trainer(first, steps, &run, world(), pool).run();
-  steps.max_steps = 20;
-  Trainer resumed(second, steps, &run, world(), pool);
-  resumed.resume(folder / "run");
-  EXPECT_EQ(resumed.state().step, 7);
-  resumed.run();
-  // Validation says 0 at all steps, so the best parameters are the first: compare the last
-  // validation's.
-  EXPECT_EQ(whole.seen().back(), second.seen().back());
-  EXPECT_NE(whole.seen().back(), whole.seen().front());
+    const fs::path path = folder / ("run" + name).c_str();
+    {
+      RunFolder run = new_run(path);
+      MeanTask first({}, false, target);
+      first.interrupt_in(5);  // noticed in the next step
+      EXPECT_THROW(Trainer(first, steps, &run, world(), pool).run(), Interrupted);
+    }
+    RunFolder run = RunFolder::open(path);
+    MeanTask second({}, false, target);
+    Trainer resumed(second, steps, &run, world(), pool);
+    resumed.resume(path);
+    EXPECT_EQ(resumed.state().step, 7);
+    resumed.run();
+    EXPECT_EQ(second.weight(), whole.weight());
+    EXPECT_EQ(second.seen().back(), whole.seen().back());
+    EXPECT_EQ(resumed.state().to_json(), undisturbed.state().to_json());
+    EXPECT_EQ(run.metrics(), whole_run.metrics());
+  }
+}
+
+TEST(Trainer, AResumedRunHasTheNewPatience) {
+  const test::TemporaryFolder folder;
+  ThreadPool pool(1);
+  TrainOptions stopping = options();
+  stopping.patience = 2;
+  stopping.max_steps = 20;
+  const std::vector<double> falling{9, 8, 7, 6, 5};
+  RunFolder run = new_run(folder / "run");
+  MeanTask first(falling);
+  Trainer stopped(first, stopping, &run, world(), pool);
+  stopped.run();
+  EXPECT_EQ(stopped.state().step, 4);
+  for (const int64_t patience : {2, 3, 0}) {
+    SCOPED_TRACE(patience);
+    stopping.patience = patience;
+    MeanTask next(falling);
+    Trainer trainer(next, stopping, &run, world(), pool);
+    trainer.resume(folder / "run");
+    trainer.run();
+    EXPECT_EQ(trainer.state().step, patience == 2 ? 4 : patience == 3 ? 6 : 20);
+  }
+}
+
+TEST(Trainer, RefusesOtherDataOnResuming) {
+  struct OtherData : MeanTask {
+    std::string fingerprint() const override { return "eleven numbers"; }
+  } other;
+  const test::TemporaryFolder folder;
+  ThreadPool pool(1);
+  TrainOptions steps = options();
+  steps.max_steps = 3;
+  RunFolder run = new_run(folder / "run");
+  MeanTask task;
+  Trainer(task, steps, &run, world(), pool).run();
+  Trainer resumed(other, steps, &run, world(), pool);
+  EXPECT_THROW(resumed.resume(folder / "run"), DataError);
 }
 
 SupervisedText text_of(int64_t tokens, std::vector<int64_t> positions) {

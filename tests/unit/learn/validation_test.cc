@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ranks that training validates by are those of the engine on the same weights, user by user.
+#include "learn/trainer/validation.h"
+
+#include <ATen/core/grad_mode.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/rng.h"
+#include "engine/retriever.h"
+#include "learn/checkpoint/checkpoint.h"
+#include "learn/trainer/model_factory.h"
+#include "learn/trainer/retriever_task.h"
+#include "models/retriever_weights.h"
+#include "rank/full_ranking.h"
+#include "unit/rank/ranker_world.h"
+
+namespace tandem {
+namespace {
+
+class ValidationRanks : public testing::TestWithParam<const char*> {
+ protected:
+  ValidationRanks() {
+    config_.model_type = GetParam();
+    config_.width = 8;
+    config_.blocks = 1;
+    config_.max_length = 3;  // shorter than most histories
+    config_.resolve(dataset_);
+    model_ = make_retriever(config_, dataset_.num_items(), "cpu");
+    objective_ = make_objective(config_, dataset_.num_items());
+    const at::NoGradGuard no_grad;
+    Rng rng(4);
+    for (const NamedParameter& parameter : model_->parameters()) {
+      if (parameter.name.ends_with("params_log")) continue;
+      float* values = parameter.value.data_ptr<float>();
+      for (int64_t i = 0; i < parameter.value.numel(); ++i)
+        values[i] += static_cast<float>(0.5 * rng.normal());
+    }
+    fs::create_directories(folder_ / "run");
+    save_tensors(folder_ / "run" / kRetrieverWeightsFile, model_->parameters());
+    write_json(folder_ / "run" / kRetrieverConfigFile,
+               retriever_model_config(config_, dataset_).to_json());
+    engine_ = load_retriever(folder_ / "run");
+  }
+
+  std::vector<int64_t> ranks(bool exclude_history, UserFolds folds = {}) {
+    return validation_ranks(*model_, *objective_, dataset_,
+                            {.exclude_history = exclude_history, .batch = 5, .folds = folds},
+                            world(), pool_);
+  }
+
+  // 1 + items (and the padding, unless something is excluded) with a greater score, counted.
+  int64_t counted_rank(int64_t user, SeenItems seen, bool padding_counts) {
+    const History history = input_items(dataset_, user, Split::kValid);
+    std::vector<float> scores = engine_->score({&history, 1}, seen, pool_);
+    if (padding_counts) {
+      const std::vector<float> hidden = engine_->hidden({&history, 1}, pool_);
+      ScoreProblem problem = engine_->score_problem(hidden.data(), 1, {});
+      problem.exclude_padding = false;
+      scores[0] = score_all(problem, pool_)[0];
+    }
+    const float target = scores[static_cast<size_t>(*target_item(dataset_, user, Split::kValid))];
+    int64_t rank = 1;
+    for (const float score : scores) rank += score > target;
+    return rank;
+  }
+
+  test::TemporaryFolder folder_;
+  ThreadPool pool_{2};
+  Dataset dataset_ = test::tiny_dataset(folder_);
+  RetrieverConfig config_;
+  std::unique_ptr<RetrieverModel> model_;
+  std::unique_ptr<TrainingObjective> objective_;
+  std::unique_ptr<Retriever> engine_;
+};
+
+TEST_P(ValidationRanks, WithoutTheInputWindowEqualTheEngines) {
+  const std::vector<int64_t> found = ranks(true);
+  const RankList engine =
+      rank_users(*engine_, dataset_, Split::kValid, 0, SeenItems::kWindow, pool_).ranks;
+  ASSERT_EQ(std::ssize(found), engine.size());
+  for (int64_t i = 0; i < engine.size(); ++i) {
+    SCOPED_TRACE(i);
+    const auto at = static_cast<size_t>(i);
+    EXPECT_EQ(engine.users[at], validation_users(dataset_, {})[at]);
+    EXPECT_EQ(found[at], engine.ranks[at]);
+    EXPECT_EQ(found[at], counted_rank(engine.users[at], SeenItems::kWindow, false));
+  }
+  EXPECT_NE(found, ranks(false)) << "the exclusion must show on these data";
+}
+
+// The authors' way in training: the padding item takes part, too.
+TEST_P(ValidationRanks, WithNothingExcludedCountThePadding) {
+  const std::vector<int64_t> found = ranks(false);
+  const std::vector<int64_t> users = validation_users(dataset_, {});
+  ASSERT_EQ(found.size(), users.size());
+  int64_t behind_padding = 0;
+  for (size_t i = 0; i < users.size(); ++i) {
+    SCOPED_TRACE(users[i]);
+    EXPECT_EQ(found[i], counted_rank(users[i], SeenItems::kNone, true));
+    behind_padding += found[i] - counted_rank(users[i], SeenItems::kNone, false);
+  }
+  EXPECT_GT(behind_padding, 0) << "the padding must show on these data";
+}
+
+TEST_P(ValidationRanks, OfAFoldAreThoseOfTheOtherUsers) {
+  const std::vector<int64_t> all = ranks(true), users = validation_users(dataset_, {});
+  for (int64_t left_out = 0; left_out < 3; ++left_out) {
+    const UserFolds folds{.count = 3, .left_out = left_out};
+    std::vector<int64_t> want, want_users;
+    for (size_t i = 0; i < users.size(); ++i) {
+      if (users[i] % 3 == left_out) continue;
+      want.push_back(all[i]);
+      want_users.push_back(users[i]);
+    }
+    EXPECT_EQ(validation_users(dataset_, folds), want_users);
+    EXPECT_EQ(ranks(true, folds), want);
+  }
+}
+
+TEST_P(ValidationRanks, AreWhatTheTaskReports) {
+  for (const bool exclude : {false, true}) {
+    config_.exclude_history = exclude;
+    config_.metric = "MRR@5";
+    const RetrieverTask task(*model_, *objective_, dataset_, config_);
+    const ValidationResult result = task.validate(world(), pool_);
+    const ValidationMetrics want = metrics_of_ranks(ranks(exclude));
+    EXPECT_EQ(result.value, want.value("MRR@5"));
+    EXPECT_EQ(result.metrics, want.to_json());
+    EXPECT_EQ(result.metrics["users"], 12);
+    EXPECT_EQ(task.validated_on(), "12 users");
+    for (const auto& [name, value] : result.scalars) EXPECT_EQ(value, want.value(name)) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ValidationRanks,
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace tandem
