@@ -6,13 +6,17 @@
 
 #include "cli/verbs.h"
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/progress.h"
 
 namespace tandem {
 namespace {
 
-int exit_code(ExitCode code) { return static_cast<int>(code); }
+int exit_code(ExitCode code) {
+  const int signal = code == ExitCode::kStopped ? interrupt_signal() : 0;
+  return signal > 0 ? 128 + signal : static_cast<int>(code);
+}
 
 int complain(const std::string& text, ExitCode code) {
   fmt::print(stderr, "tandem: {}\n", text);
@@ -55,7 +59,8 @@ void build(CLI::App& app) {
       "  tandem recommend --run run --dataset dataset --user 1\n"
       "\n`tandem VERB --help` explains a verb. Exit codes: 0 ok, 1 failure, 2 usage or "
       "configuration,\n"
-      "3 bad data, 4 interrupted with a checkpoint saved.");
+      "3 bad data, 4 interrupted with a checkpoint saved, 130 or 143 interrupted with nothing "
+      "kept.");
   add_data_verb(app);
   add_model_verb(app);
   add_tokenizer_verb(app);

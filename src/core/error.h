@@ -9,8 +9,16 @@
 
 namespace tandem {
 
-// What went wrong, as the process's exit code (docs/errors.md).
-enum class ExitCode { kOk = 0, kFailure = 1, kUsage = 2, kBadData = 3, kInterrupted = 4 };
+// What went wrong, as the process's exit code (docs/errors.md). kStopped stands for 128 + the
+// signal's number: 130 after SIGINT, 143 after SIGTERM.
+enum class ExitCode {
+  kOk = 0,
+  kFailure = 1,
+  kUsage = 2,
+  kBadData = 3,
+  kInterrupted = 4,
+  kStopped = 130
+};
 
 // Base of all errors that a caller, a file or the machine can cause. The text names the thing
 // (file, line, field), what was found and what was expected; it is shown to people as it stands.
@@ -41,7 +49,8 @@ TANDEM_ERROR_KIND(IoError, ExitCode::kFailure);      // the operating system ref
 TANDEM_ERROR_KIND(ShapeError, ExitCode::kFailure);   // tensors that do not fit together
 TANDEM_ERROR_KIND(DeviceError, ExitCode::kFailure);  // a device or library that is not there
 TANDEM_ERROR_KIND(Interrupted,
-                  ExitCode::kInterrupted);  // stopped by a signal, with a checkpoint saved
+                  ExitCode::kInterrupted);       // stopped by a signal, with a checkpoint saved
+TANDEM_ERROR_KIND(Stopped, ExitCode::kStopped);  // stopped by a signal, with nothing kept
 
 #undef TANDEM_ERROR_KIND
 

@@ -8,11 +8,11 @@
 namespace tandem {
 namespace {
 
-std::atomic<bool> flag{false};
+std::atomic<int> received{0};  // 0: none
 std::atomic<int> guards{0};
 
 void on_signal(int number) {
-  if (flag.exchange(true)) {
+  if (received.exchange(number) != 0) {
     signal(number, SIG_DFL);
     raise(number);
   }
@@ -37,7 +37,7 @@ void use_own_stack() {
 
 InterruptGuard::InterruptGuard() {
   if (guards.fetch_add(1) > 0) return;
-  flag = false;
+  received = 0;
   use_own_stack();
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -52,6 +52,8 @@ InterruptGuard::~InterruptGuard() {
   signal(SIGTERM, SIG_DFL);
 }
 
-bool interrupted() { return flag; }
+bool interrupted() { return received != 0; }
+
+int interrupt_signal() { return received; }
 
 }  // namespace tandem

@@ -4,8 +4,9 @@
 namespace tandem {
 
 // While one lives, SIGINT and SIGTERM set a flag instead of ending the process; a second signal
-// ends it. Long work asks interrupted() between steps, saves its state and throws Interrupted. One
-// may live within another: the flag and the handlers end with the outermost.
+// ends it. Long work asks interrupted() between steps, saves its state and throws Interrupted, or
+// throws Stopped where there is nothing to save. One may live within another: the flag and the
+// handlers end with the outermost.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -15,5 +16,7 @@ class InterruptGuard {
 };
 
 bool interrupted();
+// The signal that came, SIGINT or SIGTERM; 0 before one.
+int interrupt_signal();
 
 }  // namespace tandem

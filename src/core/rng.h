@@ -19,6 +19,7 @@ enum class RngPurpose : uint32_t {
   kSampling = 7,
   kFolds = 8,
   kTest = 9,
+  kUsers = 10,
 };
 
 // Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): 128 random

@@ -209,7 +209,7 @@ BeyondUtility retriever_beyond(const Retriever& retriever, const Dataset& datase
   for (const int64_t length : options.history_lengths) {
     std::vector<int32_t> found;
     for (int64_t begin = 0; begin < ranks.size(); begin += kUsersAtOnce) {
-      if (interrupted()) throw Interrupted("stopped before all users were ranked");
+      if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
       const int64_t end = std::min(begin + kUsersAtOnce, ranks.size());
       std::vector<History> histories;
       for (int64_t i = begin; i < end; ++i) {

@@ -27,7 +27,7 @@ int64_t written_tokens(const Figure3Options& options, int64_t title) {
 double median_seconds(int64_t times, const std::function<void()>& work) {
   std::vector<double> seconds;
   for (int64_t i = 0; i < times; ++i) {
-    if (interrupted()) throw Interrupted("stopped before everything was measured");
+    if (interrupted()) throw Stopped("stopped before everything was measured");
     const Stopwatch watch;
     work();
     seconds.push_back(watch.seconds());

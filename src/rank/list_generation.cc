@@ -102,7 +102,7 @@ std::string write_answer(const TitledRanker& model, const std::string& prompt, i
     const std::string so_far = text();
     return std::ranges::count(so_far, '\n') < list_size && so_far.find("###") == std::string::npos;
   });
-  if (interrupted()) throw Interrupted("stopped before all lists were written");
+  if (interrupted()) throw Stopped("stopped before all lists were written; nothing was written");
   return text();
 }
 

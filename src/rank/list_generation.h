@@ -55,7 +55,7 @@ struct ListGenerationOptions {
 // Lets the model write a list of titles for some of the users, likeliest token by likeliest token,
 // and looks its titles up in the catalogue. A written title counts where the item's own title, or
 // the title as cut for the prompt, is it. One that is repeated counts once for rank and hit. At
-// most list_size (max_title_tokens + 8) tokens an answer. Shows progress, throws Interrupted.
+// most list_size (max_title_tokens + 8) tokens an answer. Shows progress, throws Stopped.
 GenerationQuality generate_lists(const TitledRanker& model, const Dataset& dataset,
                                  std::span<const RankingSample> samples,
                                  const ListGenerationOptions& options, ThreadPool& pool);

@@ -98,7 +98,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
   result.answer_rank.resize(prefixes.size());
   Progress progress("retrieving for training", std::ssize(prefixes), "samples");
   for (int64_t begin = 0; begin < std::ssize(prefixes); begin += kAtOnce) {
-    if (interrupted()) throw Interrupted("stopped while retrieving for training");
+    if (interrupted()) throw Stopped("stopped while retrieving for training");
     const int64_t end = std::min(begin + kAtOnce, static_cast<int64_t>(std::ssize(prefixes)));
     std::vector<History> histories;
     for (int64_t i = begin; i < end; ++i)

@@ -33,7 +33,7 @@ template <typename Score>
 Matrix watched(const char* label, size_t users, const Score& score) {
   Progress progress(label, static_cast<int64_t>(users), "users");
   Matrix scores = score([&](int64_t done) {
-    if (interrupted()) throw Interrupted("stopped before all users were ranked");
+    if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
     progress.update(done);
   });
   progress.finish();

@@ -43,7 +43,7 @@ struct TitledRanker {
 };
 
 // The letters' logits for the samples, [samples, letters]; their scores by them, and by the titles'
-// likelihood. All show progress and throw Interrupted. The samples' data set must outlive them.
+// likelihood. All show progress and throw Stopped. The samples' data set must outlive them.
 Matrix letter_logits(const TitledRanker& model, std::span<const RankingSample> samples,
                      ThreadPool& pool);
 // Each candidate's probability is the mean over as many orders of the candidates, which are turns

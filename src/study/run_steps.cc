@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <map>
 
 #include "core/clock.h"
@@ -165,7 +166,10 @@ double run_step(const StudyPlan& plan, const Step& step, const StepOptions& opti
     throw IoError("{}: the step ended well, but {} is not there", step.name,
                   step.output_path().string());
   if (good) return spent.seconds;
-  if (interrupted() || result.exit_code == static_cast<int>(ExitCode::kInterrupted))
+  // A step that ends with 128 + SIGINT or SIGTERM was stopped, too, and had nothing to keep.
+  const bool stopped = result.exit_code == static_cast<int>(ExitCode::kInterrupted) ||
+                       result.exit_code == 128 + SIGINT || result.exit_code == 128 + SIGTERM;
+  if (interrupted() || stopped)
     throw Interrupted("interrupted in the step '{}'; --resume goes on from there", step.name);
   report_failure(step, command, result);
 }

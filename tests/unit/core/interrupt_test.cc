@@ -13,9 +13,11 @@ TEST(InterruptGuard, ASignalSetsTheFlagAndTheNextGuardClearsIt) {
     EXPECT_FALSE(interrupted());
     raise(SIGTERM);
     EXPECT_TRUE(interrupted());
+    EXPECT_EQ(interrupt_signal(), SIGTERM);
   }
   const InterruptGuard guard;
   EXPECT_FALSE(interrupted());
+  EXPECT_EQ(interrupt_signal(), 0);
 }
 
 // oneDNN's kernels use memory below the stack pointer, which a handler on the same stack destroys.
