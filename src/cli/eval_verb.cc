@@ -49,11 +49,9 @@ void write_folder(const Output& output, const Dataset& dataset, std::span<const 
 }
 
 Json to_json(const Evaluation& evaluation) {
-  return {{"system", evaluation.system},
-          {"users", evaluation.num_users()},
-          {"tied_targets", evaluation.num_tied()},
-          {"protocol", evaluation.protocol.describe(evaluation.num_users(), evaluation.num_tied())},
-          {"metrics", metrics_json(evaluation)}};
+  return {{"system", evaluation.system},           {"users", evaluation.num_users()},
+          {"tied_targets", evaluation.num_tied()}, {"excluded_targets", evaluation.num_excluded()},
+          {"protocol", evaluation.describe()},     {"metrics", metrics_json(evaluation)}};
 }
 
 void run_eval(const EvalOptions& options) {
@@ -132,9 +130,7 @@ void run_eval(const EvalOptions& options) {
     return;
   }
   fmt::print("{}\n{}\n", metric_table(systems), beyond_text(beyond));
-  for (const Evaluation& system : systems)
-    fmt::print("{}: {}\n", system.system,
-               system.protocol.describe(system.num_users(), system.num_tied()));
+  for (const Evaluation& system : systems) fmt::print("{}: {}\n", system.system, system.describe());
   fmt::print("{:g} % bootstrap intervals over users ({} resamples, seed {}); data set {}\n",
              100 * options.resampling.level, options.resampling.resamples, options.resampling.seed,
              dataset.fingerprint().substr(0, 16));

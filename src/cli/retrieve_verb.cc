@@ -32,13 +32,15 @@ void run_retrieve(const RetrieveOptions& options) {
   write_candidates(output.path(), ranking.candidates);
 
   int64_t held = 0;
-  for (const int32_t rank : ranking.ranks.ranks) held += rank <= options.k;
+  for (const int64_t user : ranking.ranks.users) held += ranking.candidates.holds_target(user);
+  const int64_t excluded = ranking.ranks.num_excluded();
   if (options.json) {
     fmt::print("{}\n", Json{{"output", options.output},
                             {"split", options.split},
                             {"users", ranking.ranks.size()},
                             {"candidates", options.k},
-                            {"users_with_target_among_candidates", held}}
+                            {"users_with_target_among_candidates", held},
+                            {"excluded_targets", excluded}}
                            .dump(2));
     return;
   }
@@ -49,6 +51,11 @@ void run_retrieve(const RetrieveOptions& options) {
       ranking.ranks.size() == 0
           ? 0.0
           : 100.0 * static_cast<double>(held) / static_cast<double>(ranking.ranks.size()));
+  if (excluded > 0)
+    fmt::print(
+        "for {} of the others it cannot be: they had it before, and what they had is not offered "
+        "again (--exclude none would offer it)\n",
+        excluded);
 }
 
 }  // namespace

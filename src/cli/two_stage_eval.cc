@@ -54,7 +54,10 @@ void print_table(const Table& table) {
 Json table_json(const Table& table) {
   Json systems = Json::array();
   for (const Evaluation& system : table.systems)
-    systems.push_back({{"system", system.system}, {"metrics", metrics_json(system)}});
+    systems.push_back({{"system", system.system},
+                       {"tied_targets", system.num_tied()},
+                       {"excluded_targets", system.num_excluded()},
+                       {"metrics", metrics_json(system)}});
   Json differences = Json::array();
   for (const Comparison& comparison : table.comparisons) {
     for (const MetricComparison& metric : comparison.metrics)
@@ -224,8 +227,7 @@ void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
     fmt::print("fusion weights, found on validation ({} {:.4f} there): {}\n", kMetric, fusion.value,
                weights_json(stage, fusion).dump());
   fmt::print("\nThe same {} users of the subset\n{}\n", beyond.num_users, beyond_text(beyond));
-  const Evaluation& last = tables.back().systems.back();
-  fmt::print("{}\n", last.protocol.describe(last.num_users(), last.num_tied()));
+  fmt::print("{}\n", tables.back().systems.back().describe());
   if (!task.output.empty())
     fmt::print("written below {0}/subset and {0}/all; to look at: {0}/report.html\n", task.output);
 }

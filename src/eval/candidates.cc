@@ -96,11 +96,24 @@ void CandidateSet::validate(std::string_view where) const {
       throw DataError("{}: user {}: target {} is outside 0..{}", where, user, target[user],
                       num_items);
     }
-    const bool ranked = rank[user] >= 1 && rank[user] <= num_items + 1;
-    if (target[user] == 0 ? rank[user] != 0 : !ranked) {
+    if (rank[user] < 0 || rank[user] > (target[user] == 0 ? 0 : num_items + 1)) {
       throw DataError("{}: user {}: rank {} does not go with target {}", where, user, rank[user],
                       target[user]);
     }
+    if (target[user] != 0 && rank[user] == 0 && (seen_items == "none" || holds_target(user))) {
+      throw DataError("{}: user {}: rank 0 says that target {} is excluded, {} says it is not",
+                      where, user, target[user],
+                      seen_items == "none" ? "seen_items 'none'" : "its place in the list");
+    }
+  }
+}
+
+// Candidate files of version 1 once gave excluded targets the rank behind all that may be offered.
+void unrank_excluded(CandidateSet& set) {
+  for (int64_t user = 0; user < set.num_users; ++user) {
+    const auto items = set.items_of(user);
+    const bool lists_all = !items.empty() && items.back() == 0;
+    if (lists_all && !set.holds_target(user)) set.rank[user] = 0;
   }
 }
 
@@ -165,6 +178,7 @@ CandidateSet read_candidates(const fs::path& path) {
   set.target = load<int32_t>(file, "target", {set.num_users});
   set.rank = load<int32_t>(file, "rank", {set.num_users});
   set.validate(where);
+  unrank_excluded(set);
   return set;
 }
 

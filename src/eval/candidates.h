@@ -20,7 +20,7 @@ struct CandidateSet {
   std::vector<int32_t> items;   // [U, K]; 0 fills the end of a row with fewer than K candidates
   std::vector<float> scores;    // [U, K]; not increasing along a row
   std::vector<int32_t> target;  // [U]; 0: the user has no held-out item
-  std::vector<int32_t> rank;    // [U]; 0 where there is no target
+  std::vector<int32_t> rank;    // [U]; 0 where there is no target, or one that is excluded itself
 
   int64_t num_items = 0;
   std::string split;       // "valid" or "test"
@@ -44,7 +44,8 @@ struct CandidateSet {
 
 extern const OutputKind kCandidateFile;
 void write_candidates(const fs::path& path, const CandidateSet& candidates);
-// Throws FormatError or DataError naming the file.
+// Throws FormatError or DataError naming the file. A row that is not full lists all that may be
+// offered: a target that is not there gets rank 0 whatever the file says.
 CandidateSet read_candidates(const fs::path& path);
 
 }  // namespace tandem

@@ -81,10 +81,9 @@ Json comparison_json(const ComparisonContext& context, const Comparison& compari
 
 std::string comparison_text(const ComparisonContext& context, const Comparison& comparison) {
   const Evaluation &a = context.a, &b = context.b;
-  std::string text = fmt::format("A  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n", comparison.system_a,
-                                 context.folder_a, comparison.system_b, context.folder_b,
-                                 a.protocol.describe(a.num_users(), a.num_tied()),
-                                 b.protocol.describe(b.num_users(), b.num_tied()));
+  std::string text =
+      fmt::format("A  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n", comparison.system_a, context.folder_a,
+                  comparison.system_b, context.folder_b, a.describe(), b.describe());
   text += fmt::format("{} users, {} of them with another rank; {} resamples, seed {}\n\n",
                       comparison.num_users, comparison.num_differing, context.options.resamples,
                       context.options.seed);
@@ -125,10 +124,9 @@ std::string comparison_page(const ComparisonContext& context, const Comparison& 
         metric.interval.high, metric.p_value, verdict(metric));
   html += "</table>\n";
   const auto side = [&](const char* name, const std::string& folder, const Evaluation& evaluation) {
-    html += fmt::format(
-        "<p class=\"note\"><b>{}</b> {} ({}): {}.</p>\n", name, html_escape(evaluation.system),
-        html_escape(folder),
-        html_escape(evaluation.protocol.describe(evaluation.num_users(), evaluation.num_tied())));
+    html += fmt::format("<p class=\"note\"><b>{}</b> {} ({}): {}.</p>\n", name,
+                        html_escape(evaluation.system), html_escape(folder),
+                        html_escape(evaluation.describe()));
   };
   side("A", context.folder_a, context.a);
   side("B", context.folder_b, context.b);

@@ -16,8 +16,11 @@
 namespace tandem {
 namespace {
 
-constexpr std::string_view kFormat = "tandem-evaluation-1";
-constexpr std::string_view kHeader = "user\ttarget\trank\ttied";
+constexpr std::string_view kFormat = "tandem-evaluation-2";
+constexpr std::string_view kHeader = "user\ttarget\trank\ttied\texcluded";
+// The first version had no column and no count of excluded targets.
+constexpr std::string_view kFirstFormat = "tandem-evaluation-1";
+constexpr std::string_view kFirstHeader = "user\ttarget\trank\ttied";
 constexpr const char* kMetricsFile = "metrics.json";
 constexpr const char* kRanksFile = "ranks.tsv";
 
@@ -87,10 +90,20 @@ MetricResult read_metric(const Json& json, const std::string& where) {
           {interval[0], interval[1]}};
 }
 
-void read_ranks(const fs::path& path, Evaluation& evaluation) {
+// One of the line's two flags.
+uint8_t read_flag(std::string_view field, const char* column, const std::string& file,
+                  int64_t line) {
+  if (field != "0" && field != "1")
+    throw FormatError("{}:{}: {} is '{}', expected 0 or 1", file, line, column, field);
+  return field == "1" ? 1 : 0;
+}
+
+void read_ranks(const fs::path& path, bool first_format, Evaluation& evaluation) {
   const MappedFile file(path);
   const std::string name = path.string();
   std::string_view rest = file.text();
+  const std::string_view header = first_format ? kFirstHeader : kHeader;
+  const size_t num_fields = first_format ? 4 : 5;
   std::unordered_set<std::string> seen;
   for (int64_t line = 1; !rest.empty(); ++line) {
     const size_t end = rest.find('\n');
@@ -98,17 +111,17 @@ void read_ranks(const fs::path& path, Evaluation& evaluation) {
     const std::string_view text = rest.substr(0, end);
     rest.remove_prefix(end + 1);
     if (line == 1) {
-      if (text != kHeader)
+      if (text != header)
         throw FormatError("{}:1: found '{}', expected the header", name, text.substr(0, 80));
       continue;
     }
-    std::array<std::string_view, 4> fields;
+    std::array<std::string_view, 5> fields;
     std::string_view tail = text;
-    for (size_t i = 0; i < fields.size(); ++i) {
+    for (size_t i = 0; i < num_fields; ++i) {
       const size_t tab = tail.find('\t');
-      if ((tab == std::string_view::npos) != (i + 1 == fields.size())) {
-        throw FormatError("{}:{}: found '{}', expected 4 fields: user, target, rank, tied", name,
-                          line, text.substr(0, 80));
+      if ((tab == std::string_view::npos) != (i + 1 == num_fields)) {
+        throw FormatError("{}:{}: found '{}', expected {} fields, as in the header", name, line,
+                          text.substr(0, 80), num_fields);
       }
       fields[i] = tail.substr(0, tab);
       tail.remove_prefix(tab == std::string_view::npos ? tail.size() : tab + 1);
@@ -118,13 +131,15 @@ void read_ranks(const fs::path& path, Evaluation& evaluation) {
     if (error != std::errc() || stop != fields[2].end() || rank < 0) {
       throw FormatError("{}:{}: rank is '{}', expected 0 or more", name, line, fields[2]);
     }
-    if (fields[3] != "0" && fields[3] != "1") {
-      throw FormatError("{}:{}: tied is '{}', expected 0 or 1", name, line, fields[3]);
-    }
     evaluation.user_ids.push_back(unescape(fields[0], name, line));
     evaluation.target_ids.push_back(unescape(fields[1], name, line));
     evaluation.ranks.push_back(rank);
-    evaluation.tied.push_back(fields[3] == "1" ? 1 : 0);
+    evaluation.tied.push_back(read_flag(fields[3], "tied", name, line));
+    if (!first_format) {
+      evaluation.excluded.push_back(read_flag(fields[4], "excluded", name, line));
+      if (evaluation.excluded.back() != 0 && rank != 0)
+        throw FormatError("{}:{}: an excluded target has rank {}, expected 0", name, line, rank);
+    }
     if (!seen.insert(evaluation.user_ids.back()).second) {
       throw FormatError("{}:{}: user '{}' stands twice", name, line, fields[0]);
     }
@@ -155,14 +170,13 @@ void check_metrics(const Evaluation& evaluation, const std::string& where) {
 
 }  // namespace
 
-std::string Protocol::describe(int64_t num_users, int64_t num_tied) const {
+std::string Protocol::describe() const {
   const std::string seen = seen_items == "none"     ? "no item excluded"
                            : seen_items == "window" ? "items of the input window excluded"
                                                     : "items of the whole history excluded";
   return fmt::format(
-      "{} split, {} users, {}, {}, ties {} ({} of {} targets tied), {}{:g} % bootstrap intervals",
-      split, users, candidate_set == "full" ? "full ranking" : candidate_set, seen,
-      tie_rule_name(tie_rule), num_tied, num_users,
+      "{} split, {} users, {}, {}, ties {}, {}{:g} % bootstrap intervals", split, users,
+      candidate_set == "full" ? "full ranking" : candidate_set, seen, tie_rule_name(tie_rule),
       precision == "float32" ? "" : precision + " products, ", 100 * resampling.level);
 }
 
@@ -207,6 +221,31 @@ int64_t Evaluation::num_tied() const {
   return std::accumulate(tied.begin(), tied.end(), int64_t{0});
 }
 
+int64_t Evaluation::num_excluded() const {
+  return std::accumulate(excluded.begin(), excluded.end(), int64_t{0});
+}
+
+std::string Evaluation::excluded_sentence() const {
+  if (num_excluded() == 0) return "";
+  return fmt::format(
+      "{} of {} held-out items had been in the {}: what is there is not offered again, so they "
+      "count "
+      "as misses; --exclude none would offer it and rank them",
+      num_excluded(), num_users(),
+      protocol.seen_items == "window" ? "user's input window" : "user's history");
+}
+
+std::string Evaluation::describe() const {
+  if (excluded.empty())
+    return fmt::format(
+        "{}; {} of {} held-out items tied or excluded (stored without telling which)",
+        protocol.describe(), num_tied(), num_users());
+  std::string text =
+      fmt::format("{}; {} of {} held-out items tied", protocol.describe(), num_tied(), num_users());
+  if (num_excluded() > 0) text += ". " + excluded_sentence();
+  return text;
+}
+
 Evaluation evaluate_ranks(std::string system, const Protocol& protocol, const RankList& ranks,
                           const NameOf& user_name, const NameOf& item_name, ThreadPool& pool) {
   if (ranks.size() == 0)
@@ -217,7 +256,8 @@ Evaluation evaluate_ranks(std::string system, const Protocol& protocol, const Ra
                         .user_ids = {},
                         .target_ids = {},
                         .ranks = ranks.ranks,
-                        .tied = ranks.tied};
+                        .tied = ranks.tied,
+                        .excluded = ranks.excluded};
   std::sort(evaluation.protocol.cutoffs.begin(), evaluation.protocol.cutoffs.end());
   for (int64_t i = 0; i < ranks.size(); ++i) {
     evaluation.user_ids.push_back(user_name(ranks.users[i]));
@@ -239,6 +279,9 @@ Json metrics_json(const Evaluation& evaluation) {
 }
 
 void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation) {
+  if (std::ssize(evaluation.excluded) != evaluation.num_users())
+    throw ShapeError("{}: {} users, {} of them said to be excluded or not", folder.string(),
+                     evaluation.num_users(), evaluation.excluded.size());
   Json metrics = Json::array();
   for (const MetricResult& metric : evaluation.metrics) {
     metrics.push_back(Json{{"name", metric.name},
@@ -250,12 +293,14 @@ void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation
                                          {"protocol", protocol_json(evaluation.protocol)},
                                          {"num_users", evaluation.num_users()},
                                          {"num_tied", evaluation.num_tied()},
+                                         {"num_excluded", evaluation.num_excluded()},
                                          {"metrics", metrics}});
   std::string ranks(kHeader);
   ranks += '\n';
   for (int64_t i = 0; i < evaluation.num_users(); ++i) {
-    fmt::format_to(std::back_inserter(ranks), "{}\t{}\t{}\t{}\n", escape(evaluation.user_ids[i]),
-                   escape(evaluation.target_ids[i]), evaluation.ranks[i], evaluation.tied[i]);
+    fmt::format_to(std::back_inserter(ranks), "{}\t{}\t{}\t{}\t{}\n",
+                   escape(evaluation.user_ids[i]), escape(evaluation.target_ids[i]),
+                   evaluation.ranks[i], evaluation.tied[i], evaluation.excluded[i]);
   }
   write_file(folder / kRanksFile, ranks);
 }
@@ -265,6 +310,7 @@ const OutputKind kEvaluationFolder = {
     .recognises =
         [](const fs::path& folder) {
           return json_file_has(folder / kMetricsFile, "format", kFormat) ||
+                 json_file_has(folder / kMetricsFile, "format", kFirstFormat) ||
                  (json_file_has(folder / kBeyondFile, "protocol") &&
                   fs::is_directory(folder / "all"));
         },
@@ -283,7 +329,8 @@ Evaluation read_evaluation(const fs::path& folder) {
   const std::string where = path.string();
   const Json json = read_json(path);
   const auto format = json_get<std::string>(json, "format", where);
-  if (format != kFormat)
+  const bool first_format = format == kFirstFormat;
+  if (format != kFormat && !first_format)
     throw FormatError("{}: format is '{}', expected '{}'", where, format, kFormat);
 
   Evaluation evaluation;
@@ -293,9 +340,10 @@ Evaluation read_evaluation(const fs::path& folder) {
   if (!metrics.is_array()) throw FormatError("{}: 'metrics' is not a list", where);
   for (const Json& metric : metrics) evaluation.metrics.push_back(read_metric(metric, where));
 
-  read_ranks(folder / kRanksFile, evaluation);
-  const std::pair<const char*, int64_t> counts[] = {{"num_users", evaluation.num_users()},
-                                                    {"num_tied", evaluation.num_tied()}};
+  read_ranks(folder / kRanksFile, first_format, evaluation);
+  std::vector<std::pair<const char*, int64_t>> counts = {{"num_users", evaluation.num_users()},
+                                                         {"num_tied", evaluation.num_tied()}};
+  if (!first_format) counts.emplace_back("num_excluded", evaluation.num_excluded());
   for (const auto& [key, counted] : counts) {
     const auto stated = json_get<int64_t>(json, key, where);
     if (stated != counted) {

@@ -32,9 +32,9 @@ struct Protocol {
   std::string fingerprint;  // of the data set
   std::string version;      // of the program
 
-  // One line: "test split, full ranking, items of the window excluded, ties strict (0 of 610
-  // targets tied)".
-  std::string describe(int64_t num_users, int64_t num_tied) const;
+  // One line: "test split, all users, full ranking, items of the input window excluded, ties
+  // strict, 95 % bootstrap intervals".
+  std::string describe() const;
 };
 
 Json protocol_json(const Protocol& protocol);
@@ -48,8 +48,8 @@ struct MetricResult {
 };
 
 // One system's evaluation. On disk a folder:
-//   metrics.json  system, protocol, users, tied, metrics with intervals
-//   ranks.tsv     user, target, rank, tied; outside ids, one user a line, header line first
+//   metrics.json  system, protocol, users, tied, excluded, metrics with intervals
+//   ranks.tsv     user, target, rank, tied, excluded; outside ids, one user a line, header first
 struct Evaluation {
   std::string system;  // "lrurec", "popularity": the column's head in tables
   Protocol protocol;
@@ -58,9 +58,19 @@ struct Evaluation {
   std::vector<std::string> user_ids, target_ids;
   std::vector<int32_t> ranks;
   std::vector<uint8_t> tied;
+  // Held-out items that the seen-item rule forbids: rank 0. Empty in an evaluation that was stored
+  // before they had a count of their own; there they are among the tied ones.
+  std::vector<uint8_t> excluded;
 
   int64_t num_users() const { return static_cast<int64_t>(ranks.size()); }
   int64_t num_tied() const;
+  int64_t num_excluded() const;
+
+  // "1580 of 4126 held-out items had been in the input window: they ... count as misses ...", or ""
+  // when none was excluded.
+  std::string excluded_sentence() const;
+  // The protocol, how many held-out items were tied, and excluded_sentence().
+  std::string describe() const;
 };
 
 // Outside names of a dense user and item.

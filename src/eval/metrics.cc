@@ -54,6 +54,7 @@ void RankList::reserve(int64_t num_users) {
   targets.reserve(num_users);
   ranks.reserve(num_users);
   tied.reserve(num_users);
+  excluded.reserve(num_users);
 }
 
 void RankList::add(int64_t user, int32_t target, Rank rank) {
@@ -61,9 +62,14 @@ void RankList::add(int64_t user, int32_t target, Rank rank) {
   targets.push_back(target);
   ranks.push_back(rank.rank);
   tied.push_back(rank.tied ? 1 : 0);
+  excluded.push_back(rank.excluded ? 1 : 0);
 }
 
 int64_t RankList::num_tied() const { return std::accumulate(tied.begin(), tied.end(), int64_t{0}); }
+
+int64_t RankList::num_excluded() const {
+  return std::accumulate(excluded.begin(), excluded.end(), int64_t{0});
+}
 
 std::string Metric::name() const {
   return fmt::format("{}@{}", kMetricNames[static_cast<size_t>(kind)], cutoff);

@@ -21,7 +21,8 @@ TieRule parse_tie_rule(std::string_view name);  // ConfigError lists the names
 
 struct Rank {
   int32_t rank = 0;  // 1-based; 0 means that the item was not ranked at all (no hit at any cut-off)
-  bool tied = false;  // another class has the same score
+  bool tied = false;      // another class has the same score
+  bool excluded = false;  // not ranked because the user may not be offered it again
 };
 
 // The rank of class `target` among all scores. A NaN elsewhere counts as greater, so that it never
@@ -34,12 +35,13 @@ struct RankList {
   std::vector<int64_t> users;    // dense user
   std::vector<int32_t> targets;  // dense item
   std::vector<int32_t> ranks;    // 0: not ranked
-  std::vector<uint8_t> tied;
+  std::vector<uint8_t> tied, excluded;
 
   int64_t size() const { return static_cast<int64_t>(ranks.size()); }
   void reserve(int64_t num_users);
   void add(int64_t user, int32_t target, Rank rank);
   int64_t num_tied() const;
+  int64_t num_excluded() const;
 };
 
 enum class MetricKind { kRecall, kMrr, kNdcg };

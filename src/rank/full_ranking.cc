@@ -53,8 +53,7 @@ FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split
   result.ranks.reserve(std::ssize(users));
   Progress progress("ranking", std::ssize(users), "users");
   for (int64_t begin = 0; begin < std::ssize(users); begin += kUsersAtOnce) {
-    if (interrupted())
-      throw Interrupted("stopped before all users were ranked; nothing was written");
+    if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
     const int64_t end = std::min(begin + kUsersAtOnce, static_cast<int64_t>(std::ssize(users)));
     std::vector<History> histories;
     std::vector<int32_t> targets;
@@ -69,7 +68,8 @@ FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split
       if (std::isnan(rank.score))
         throw DataError("user '{}': the model scores '{}' with NaN; its weights are broken",
                         dataset.user_id(user), dataset.title(targets[i - begin]));
-      result.ranks.add(user, targets[i - begin], {static_cast<int32_t>(rank.rank), rank.equal > 0});
+      result.ranks.add(user, targets[i - begin],
+                       {static_cast<int32_t>(rank.rank), rank.equal > 0, rank.excluded});
       set.target[user] = targets[i - begin];
       set.rank[user] = retriever.knows(targets[i - begin])
                            ? static_cast<int32_t>(rank.rank)
@@ -102,9 +102,14 @@ RankList rank_by_popularity(const Dataset& dataset, Split split, SeenItems seen,
     if (seen == SeenItems::kNone) excluded = {};
     if (seen == SeenItems::kWindow)
       excluded = excluded.last(std::min(excluded.size(), static_cast<size_t>(window)));
+    const int32_t target = *target_item(dataset, users[i], split);
+    if (std::ranges::find(excluded, target) != excluded.end()) {
+      ranks[i] = {.excluded = true};
+      return;
+    }
     std::vector<float>& mine = own[worker];
     for (const int32_t item : excluded) mine[item] = kExcludedScore;
-    ranks[i] = rank_of(mine, *target_item(dataset, users[i], split));
+    ranks[i] = rank_of(mine, target);
     for (const int32_t item : excluded) mine[item] = scores[item];
   });
   RankList list;

@@ -12,6 +12,11 @@ int32_t target_of(const RankingSample& sample) {
   return sample.candidates[static_cast<size_t>(sample.answer)];
 }
 
+Rank retriever_rank(const CandidateSet& candidates, int64_t user) {
+  const int32_t rank = candidates.rank[static_cast<size_t>(user)];
+  return {.rank = rank, .excluded = rank == 0};
+}
+
 }  // namespace
 
 RankList rank_samples(std::span<const RankingSample> samples, std::span<const float> scores,
@@ -35,8 +40,7 @@ RankList rank_samples(std::span<const RankingSample> samples, std::span<const fl
 RankList retriever_ranks(std::span<const RankingSample> samples, const CandidateSet& candidates) {
   RankList list;
   for (const RankingSample& sample : samples)
-    list.add(sample.user, target_of(sample),
-             {candidates.rank[static_cast<size_t>(sample.user)], false});
+    list.add(sample.user, target_of(sample), retriever_rank(candidates, sample.user));
   return list;
 }
 
@@ -53,9 +57,10 @@ RankList combine_ranks(const RankList& subset, const CandidateSet& candidates) {
     if (target == 0) continue;
     const auto found = seen.find(user);
     if (found == seen.end()) {
-      list.add(user, target, {candidates.rank[static_cast<size_t>(user)], false});
+      list.add(user, target, retriever_rank(candidates, user));
     } else {
-      list.add(user, target, {subset.ranks[found->second], subset.tied[found->second] != 0});
+      list.add(user, target,
+               {.rank = subset.ranks[found->second], .tied = subset.tied[found->second] != 0});
     }
   }
   return list;

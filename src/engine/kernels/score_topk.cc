@@ -140,11 +140,13 @@ void visit_strip(const ScoreProblem& problem, const Shape& shape, int64_t group,
   }
 }
 
+bool is_excluded(const ScoreProblem& problem, int64_t row, int32_t target) {
+  if (target == 0) return problem.exclude_padding;
+  return !problem.excluded.empty() &&
+         std::ranges::find(problem.excluded[row], target) != problem.excluded[row].end();
+}
+
 float target_score(const ScoreProblem& problem, int64_t row, int32_t target) {
-  if (problem.exclude_padding && target == 0) return kExcludedScore;
-  if (!problem.excluded.empty() &&
-      std::ranges::find(problem.excluded[row], target) != problem.excluded[row].end())
-    return kExcludedScore;
   const float* item = !problem.packed ? problem.table + target * problem.width : nullptr;
   std::vector<float> unpacked;
   if (problem.packed) {
@@ -172,7 +174,9 @@ TopKAndRank score_topk_and_rank(const ScoreProblem& problem, int64_t k,
     if (targets[b] < 0 || targets[b] > problem.num_items)
       throw ShapeError("score_rank: target {} of row {} is not in 0..{}", targets[b], b,
                        problem.num_items);
-    result.ranks[b].score = target_score(problem, b, targets[b]);
+    result.ranks[b].excluded = is_excluded(problem, b, targets[b]);
+    result.ranks[b].score =
+        result.ranks[b].excluded ? kExcludedScore : target_score(problem, b, targets[b]);
   }
 
   const Shape shape(problem);
@@ -212,13 +216,13 @@ TopKAndRank score_topk_and_rank(const ScoreProblem& problem, int64_t k,
     for (int64_t strip = 0; strip < shape.strips; ++strip) {
       const Partial& partial = partials[group * shape.strips + strip];
       top.insert(top.end(), partial.top[local].begin(), partial.top[local].end());
-      if (!ranking) continue;
+      if (!ranking || result.ranks[row].excluded) continue;
       result.ranks[row].rank += partial.counts[local].first;
       result.ranks[row].equal += partial.counts[local].second;
     }
     std::ranges::sort(top, better);
     if (std::ssize(top) > k) top.resize(k);
-    if (!ranking) continue;
+    if (!ranking || result.ranks[row].excluded) continue;
     result.ranks[row].rank = std::min(result.ranks[row].rank + 1, shape.items);
     result.ranks[row].equal =
         std::max<int64_t>(0, result.ranks[row].equal - 1);  // not the target itself

@@ -38,11 +38,12 @@ struct ScoredItem {
   bool operator==(const ScoredItem&) const = default;
 };
 
-// Where a row's held-out item stands among all N + 1 scores.
+// Where a row's held-out item stands among the items that may be recommended.
 struct TargetRank {
   float score = 0;
-  int64_t rank = 0;   // 1 + number of items with a greater score
-  int64_t equal = 0;  // other items with the same score
+  int64_t rank = 0;       // 1 + number of items with a greater score; 0 when it is excluded itself
+  int64_t equal = 0;      // other items with the same score
+  bool excluded = false;  // the row excludes it: score is kExcludedScore, rank and equal are 0
   bool operator==(const TargetRank&) const = default;
 };
 
@@ -54,8 +55,7 @@ struct TargetRank {
 std::vector<std::vector<ScoredItem>> score_topk(const ScoreProblem& problem, int64_t k,
                                                 ThreadPool& pool);
 
-// Strict rank of targets[b] in row b. A target that is excluded itself has kExcludedScore, like all
-// excluded items.
+// Strict rank of targets[b] in row b.
 std::vector<TargetRank> score_rank(const ScoreProblem& problem, std::span<const int32_t> targets,
                                    ThreadPool& pool);
 

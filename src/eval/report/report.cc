@@ -39,8 +39,7 @@ std::string protocol_section(std::span<const Evaluation> evaluations) {
     const Protocol& protocol = evaluation.protocol;
     html += fmt::format(
         "<p class=\"note\"><b>{}</b>: {}. {} resamples, seed {}; data {}, program {}.</p>\n",
-        html_escape(evaluation.system),
-        html_escape(protocol.describe(evaluation.num_users(), evaluation.num_tied())),
+        html_escape(evaluation.system), html_escape(evaluation.describe()),
         protocol.resampling.resamples, protocol.resampling.seed,
         html_escape(protocol.fingerprint.substr(0, 12)), html_escape(protocol.version));
   }

@@ -75,8 +75,10 @@ TEST(ScoreTopK, EqualsSortingAllScoresForOddSizes) {
         greater += -negative > target;
         equal += -negative == target;
       }
-      EXPECT_EQ(found.ranks[row].rank, greater + 1);
-      EXPECT_EQ(found.ranks[row].equal, equal);
+      const bool excluded = target == -1e9;
+      EXPECT_EQ(found.ranks[row].excluded, excluded);
+      EXPECT_EQ(found.ranks[row].rank, excluded ? 0 : greater + 1);
+      EXPECT_EQ(found.ranks[row].equal, excluded ? 0 : equal);
       EXPECT_EQ(found.ranks[row].score, static_cast<float>(target));
       std::ranges::sort(all);
       std::erase_if(all, [](const auto& entry) { return entry.first == 1e9; });
@@ -138,7 +140,7 @@ TEST(ScoreTopK, ThePaddingItemMayCompeteWhereAsked) {
   EXPECT_EQ(score_rank(problem, std::vector<int32_t>{2}, pool)[0], (TargetRank{2, 2, 0}));
 }
 
-TEST(ScoreTopK, AnExcludedTargetRanksBehindAllOthers) {
+TEST(ScoreTopK, AnExcludedTargetHasNoRankAndNoEquals) {
   const float hidden = 1, table[4] = {0, 3, 1, 2};
   const std::vector<int32_t> seen = {1};
   const std::span<const int32_t> excluded[1] = {seen};
@@ -149,8 +151,9 @@ TEST(ScoreTopK, AnExcludedTargetRanksBehindAllOthers) {
                              .num_items = 3,
                              .excluded = excluded};
   ThreadPool pool(1);
-  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{1}, pool)[0],
-            (TargetRank{-1e9f, 3, 1}));  // item 0 is its equal
+  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{1}, pool)[0], (TargetRank{-1e9f, 0, 0, true}));
+  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{2}, pool)[0], (TargetRank{1, 2, 0, false}));
+  EXPECT_EQ(score_rank(problem, std::vector<int32_t>{0}, pool)[0], (TargetRank{-1e9f, 0, 0, true}));
 }
 
 TEST(ScoreTopK, WrongShapesAreErrors) {

@@ -21,7 +21,7 @@ CandidateSet sample_set() {
           .items = {4, 1, 9, 2, 7, 0, 5, 6, 8},
           .scores = {3, 2, 2, 1, 0.5F, 0, -1, -2, -3},
           .target = {1, 3, 0},
-          .rank = {2, 8, 0},
+          .rank = {2, 0, 0},
           .num_items = 9,
           .split = "test",
           .seen_items = "window",
@@ -46,6 +46,15 @@ TEST(CandidateSet, WritesAndReadsBack) {
   EXPECT_EQ(read.seen_items, "window");
   EXPECT_EQ(read.fingerprint, "f00d");
   EXPECT_EQ(read.retriever, "lrurec");
+}
+
+// User 1 is offered two items, all there are for it: its target, which is neither, is excluded.
+TEST(CandidateSet, ATargetThatAShortRowLacksHasNoRank) {
+  const test::TemporaryFolder folder;
+  CandidateSet set = sample_set();
+  set.rank[1] = 3;  // behind the two, as it was once written
+  write_candidates(folder / "c.safetensors", set);
+  EXPECT_EQ(read_candidates(folder / "c.safetensors").rank, (std::vector<int32_t>{2, 0, 0}));
 }
 
 TEST(CandidateSet, KnowsWhoseTargetWasRetrieved) {
@@ -76,6 +85,12 @@ TEST(CandidateSet, RefusesContradictions) {
   EXPECT_THAT(reason([](CandidateSet& s) { s.scores[1] = NAN; }), HasSubstr("NaN"));
   EXPECT_THAT(reason([](CandidateSet& s) { s.rank[2] = 1; }), HasSubstr("rank 1"));
   EXPECT_THAT(reason([](CandidateSet& s) { s.rank[0] = 0; }), HasSubstr("rank 0"));
+  EXPECT_THAT(reason([](CandidateSet& s) { s.rank[1] = -1; }), HasSubstr("rank -1"));
+  EXPECT_THAT(reason([](CandidateSet& s) {
+                s.rank[1] = 0;
+                s.seen_items = "none";
+              }),
+              HasSubstr("rank 0"));
   EXPECT_THAT(reason([](CandidateSet& s) { s.target[0] = 12; }), HasSubstr("target 12"));
   EXPECT_THAT(reason([](CandidateSet& s) { s.split = "train"; }), HasSubstr("train"));
   CandidateSet set = sample_set();

@@ -22,7 +22,7 @@ Evaluation sample_evaluation() {
   ranks.add(0, 3, {.rank = 1, .tied = false});
   ranks.add(2, 9, {.rank = 4, .tied = true});
   ranks.add(5, 1, {.rank = 70, .tied = false});
-  ranks.add(6, 4, {.rank = 0, .tied = false});
+  ranks.add(6, 4, {.excluded = true});
   Protocol protocol;
   protocol.cutoffs = {10, 1};
   protocol.resampling = {.resamples = 200, .seed = 5};
@@ -77,6 +77,8 @@ TEST(Evaluation, WritesAndReadsBack) {
   EXPECT_EQ(read.ranks, written.ranks);
   EXPECT_EQ(read.tied, written.tied);
   EXPECT_EQ(read.num_tied(), 1);
+  EXPECT_EQ(read.excluded, (std::vector<uint8_t>{0, 0, 0, 1}));
+  EXPECT_EQ(read.describe(), written.describe());
   EXPECT_EQ(read.protocol.cutoffs, (std::vector<int32_t>{1, 10}));
   EXPECT_EQ(read.protocol.tie_rule, TieRule::kStrict);
   EXPECT_EQ(read.protocol.precision, "bfloat16");
@@ -86,6 +88,33 @@ TEST(Evaluation, WritesAndReadsBack) {
     EXPECT_DOUBLE_EQ(read.metrics[m].value, written.metrics[m].value);
     EXPECT_DOUBLE_EQ(read.metrics[m].interval.low, written.metrics[m].interval.low);
   }
+}
+
+TEST(Evaluation, SaysHowManyTargetsWereTiedAndHowManyExcluded) {
+  Evaluation evaluation = sample_evaluation();
+  EXPECT_EQ(evaluation.num_excluded(), 1);
+  EXPECT_THAT(evaluation.describe(),
+              HasSubstr("; 1 of 4 held-out items tied. 1 of 4 held-out items "
+                        "had been in the user's input window"));
+  EXPECT_THAT(evaluation.describe(), HasSubstr("--exclude none"));
+  evaluation.excluded.back() = 0;
+  EXPECT_THAT(evaluation.describe(), testing::EndsWith("1 of 4 held-out items tied"));
+}
+
+// The first version of the folder had four columns, and excluded targets were among the tied ones.
+TEST(Evaluation, ReadsAFolderThatDoesNotTellExcludedTargets) {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "eval";
+  write_evaluation(path, sample_evaluation());
+  replace_in(path / "metrics.json", "tandem-evaluation-2", "tandem-evaluation-1");
+  replace_in(path / "metrics.json", "\"num_tied\": 1", "\"num_tied\": 2");
+  write_file(path / "ranks.tsv",
+             "user\ttarget\trank\ttied\nu0\ti3\t1\t0\nu2\ti9\t4\t1\nu5\ti1\t70\t0\n"
+             "u6\ti4\t90\t1\n");
+  const Evaluation read = read_evaluation(path);
+  EXPECT_EQ(read.num_users(), 4);
+  EXPECT_EQ(read.num_excluded(), 0);
+  EXPECT_THAT(read.describe(), HasSubstr("2 of 4 held-out items tied or excluded"));
 }
 
 TEST(Evaluation, KeepsAnExistingFolderUnlessToldOtherwise) {
@@ -113,7 +142,11 @@ TEST(ReadEvaluation, NamesFileLineAndWhatIsWrong) {
   EXPECT_THAT(broken("ranks.tsv", "\t70\t", "\tx70\t"), HasSubstr("ranks.tsv:4: rank is 'x70'"));
   EXPECT_THAT(broken("ranks.tsv", "\t70\t0", "\t70\t2"), HasSubstr("ranks.tsv:4: tied is '2'"));
   EXPECT_THAT(broken("ranks.tsv", "\t70\t0", "\t70"), HasSubstr("ranks.tsv:4"));
-  EXPECT_THAT(broken("ranks.tsv", "\t70\t0", "\t70\t0\t1"), HasSubstr("expected 4 fields"));
+  EXPECT_THAT(broken("ranks.tsv", "\t70\t0", "\t70\t0\t1"), HasSubstr("expected 5 fields"));
+  EXPECT_THAT(broken("ranks.tsv", "\t70\t0\t0", "\t70\t0\t2"), HasSubstr("excluded is '2'"));
+  EXPECT_THAT(broken("ranks.tsv", "\t70\t0\t0", "\t70\t0\t1"), HasSubstr("has rank 70"));
+  EXPECT_THAT(broken("metrics.json", "\"num_excluded\": 1", "\"num_excluded\": 2"),
+              HasSubstr("num_excluded is 2"));
   EXPECT_THAT(broken("ranks.tsv", "u\\t5", "u\\t2"), HasSubstr("stands twice"));
   EXPECT_THAT(broken("ranks.tsv", "u\\t5", "u\\x5"), HasSubstr("backslash"));
   EXPECT_THAT(broken("ranks.tsv", "user\t", "users\t"), HasSubstr("ranks.tsv:1"));
@@ -123,7 +156,7 @@ TEST(ReadEvaluation, NamesFileLineAndWhatIsWrong) {
               HasSubstr("num_users is 5"));
   EXPECT_THAT(broken("metrics.json", "strict", "lax"), HasSubstr("lax"));
   EXPECT_THAT(broken("metrics.json", "\"split\"", "\"spilt\""), HasSubstr("split"));
-  EXPECT_THAT(broken("metrics.json", "tandem-evaluation-1", "tandem-evaluation-9"),
+  EXPECT_THAT(broken("metrics.json", "tandem-evaluation-2", "tandem-evaluation-9"),
               HasSubstr("-9"));
   EXPECT_THROW(read_evaluation(folder / "absent"), IoError);
 }

@@ -140,7 +140,10 @@ TEST(RankList, CountsTies) {
   list.add(0, 7, {.rank = 3, .tied = false});
   list.add(4, 2, {.rank = 1, .tied = true});
   EXPECT_EQ(list.size(), 2);
+  list.add(5, 3, {.excluded = true});
   EXPECT_EQ(list.num_tied(), 1);
+  EXPECT_EQ(list.num_excluded(), 1);
+  EXPECT_EQ(list.ranks.back(), 0);
   EXPECT_EQ(list.users[1], 4);
 }
 
