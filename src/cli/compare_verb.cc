@@ -7,6 +7,7 @@
 
 #include "cli/verbs.h"
 #include "eval/comparison_report.h"
+#include "eval/find_evaluations.h"
 
 namespace tandem {
 namespace {
@@ -20,6 +21,10 @@ struct CompareOptions {
 
 void run_compare(const CompareOptions& options) {
   options.resampling.validate();
+  expect_evaluation(options.a);
+  if (options.b.empty())
+    throw UsageError("compare: the second evaluation is missing: tandem compare {} B", options.a);
+  expect_evaluation(options.b);
   std::optional<Output> output;
   if (!options.output.empty())
     output.emplace(options.output, kComparisonFolder, options.overwrite,
@@ -48,7 +53,7 @@ void add_compare_verb(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("compare", "Is B better than A? A paired test per metric");
   verb->add_option("A", options->a, "evaluation folder, as `tandem eval --output` writes it")
       ->required();
-  verb->add_option("B", options->b, "the other evaluation folder")->required();
+  verb->add_option("B", options->b, "the other evaluation folder");
   verb->add_option("--output", options->output,
                    "folder for comparison.json, comparison.svg and comparison.html");
   verb->add_flag("--overwrite", options->overwrite, "replace the output folder");
@@ -66,7 +71,10 @@ void add_compare_verb(CLI::App& app) {
       "exit\n"
       "code is 3. A winner is named only where the paired bootstrap interval of the difference "
       "does not\n"
-      "hold 0. Several arms and seeds at once: `tandem study`.");
+      "hold 0. A folder that holds several evaluations (of two stages, or a study) is answered "
+      "with "
+      "their\n"
+      "names. Several arms and seeds at once: `tandem study`.");
   verb->callback([options] { run_compare(*options); });
 }
 

@@ -27,6 +27,12 @@ size_t order_of(const BeyondUtility& beyond, const fs::path& system) {
   return at;
 }
 
+// "runs/a/" is a.
+std::string name_of(const fs::path& folder) {
+  const fs::path path = fs::absolute(folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
 // An evaluation, the output of an evaluation of two stages, or a training run.
 void add_folder(const fs::path& folder, Report& report) {
   const bool beyond = fs::exists(folder / kBeyondFile);
@@ -46,8 +52,29 @@ void add_folder(const fs::path& folder, Report& report) {
       for (const fs::path& system : systems) report.evaluations.push_back(read_evaluation(system));
     }
   } else {
-    report.runs.push_back({folder.filename().string(), RunFolder::open(folder).metrics()});
+    if (!fs::exists(folder / "run.json"))
+      throw UsageError("{}: is neither what `tandem eval --output` writes nor a training run{}",
+                       folder.string(),
+                       fs::exists(folder / "results.json") ? "; a study's page is its report.html"
+                                                           : "");
+    const RunFolder run = RunFolder::open(folder);
+    report.runs.push_back({.name = name_of(folder), .info = run.info(), .lines = run.metrics()});
   }
+}
+
+// Two evaluations of one name are told apart by the folders they were given as.
+void tell_apart(std::vector<Evaluation>& evaluations, const std::vector<std::string>& origins) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < evaluations.size(); ++i) {
+    const auto twin = [&](size_t j) {
+      return j != i && evaluations[j].system == evaluations[i].system && origins[j] != origins[i];
+    };
+    bool twins = false;
+    for (size_t j = 0; j < evaluations.size(); ++j) twins = twins || twin(j);
+    names.push_back(twins ? fmt::format("{} ({})", evaluations[i].system, origins[i])
+                          : evaluations[i].system);
+  }
+  for (size_t i = 0; i < evaluations.size(); ++i) evaluations[i].system = names[i];
 }
 
 void write_report(const ReportOptions& options) {
@@ -55,10 +82,12 @@ void write_report(const ReportOptions& options) {
   inputs.emplace_back(options.dataset);
   const Output output(options.output, kReportPage, options.overwrite, inputs);
   Report report{.title = options.title};
-  for (const fs::path folder : options.folders) add_folder(folder, report);
-  std::ranges::stable_sort(report.evaluations, {}, [](const Evaluation& evaluation) {
-    return evaluation.protocol.users != "all";
-  });
+  std::vector<std::string> origins;  // of the evaluations
+  for (const fs::path folder : options.folders) {
+    add_folder(folder, report);
+    origins.resize(report.evaluations.size(), name_of(folder));
+  }
+  tell_apart(report.evaluations, origins);
   if (!options.dataset.empty()) {
     const Dataset dataset = Dataset::open(options.dataset);
     for (const Evaluation& evaluation : report.evaluations) {

@@ -65,20 +65,33 @@ std::vector<std::string> reasons_not_comparable(const Evaluation& a, const Evalu
   return reasons;
 }
 
-Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOptions& options,
-                   ThreadPool& pool) {
+namespace {
+
+void expect_comparable(const Evaluation& a, const Evaluation& b) {
   const std::vector<std::string> reasons = reasons_not_comparable(a, b);
   if (!reasons.empty()) {
     throw DataError("the two evaluations cannot be compared user by user; they differ in\n  {}",
                     fmt::join(reasons, "\n  "));
   }
+}
+
+}  // namespace
+
+Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOptions& options,
+                   ThreadPool& pool) {
+  expect_comparable(a, b);
   std::vector<int32_t> cutoffs;
   for (const int32_t cutoff : a.protocol.cutoffs) {
     const std::vector<int32_t>& others = b.protocol.cutoffs;
     if (std::find(others.begin(), others.end(), cutoff) != others.end()) cutoffs.push_back(cutoff);
   }
   if (cutoffs.empty()) throw DataError("the two evaluations have no cut-off in common");
+  return compare(a, b, ranking_metrics(cutoffs), options, pool);
+}
 
+Comparison compare(const Evaluation& a, const Evaluation& b, std::span<const Metric> metrics,
+                   const ResamplingOptions& options, ThreadPool& pool) {
+  expect_comparable(a, b);
   const std::vector<int64_t> matched = match_users(a, b);
   Comparison result{.system_a = a.system,
                     .system_b = b.system,
@@ -90,7 +103,6 @@ Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOpt
     ranks_b.push_back(b.ranks[matched[i]]);
     result.num_differing += ranks_b.back() != a.ranks[i];
   }
-  const std::vector<Metric> metrics = ranking_metrics(cutoffs);
   const UserValues values_a = user_values(a.ranks, metrics),
                    values_b = user_values(ranks_b, metrics);
   const UserValues differences = difference(values_b, values_a);
@@ -106,6 +118,22 @@ Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOpt
                               .p_value = p_values[m]});
   }
   return result;
+}
+
+std::span<const Metric> headline_metrics() {
+  static constexpr Metric kHeadline[] = {{MetricKind::kNdcg, 10}, {MetricKind::kRecall, 10}};
+  return kHeadline;
+}
+
+std::string verdict(const std::string& a, const std::string& b, const MetricComparison& metric) {
+  const std::string interval =
+      fmt::format("[{:+.4f}, {:+.4f}]", metric.interval.low, metric.interval.high);
+  if (metric.winner() == 0)
+    return fmt::format("No difference between {} and {} is shown: {} {:+.4f} {}, p = {:.4f}", b, a,
+                       metric.name, metric.difference, interval, metric.p_value);
+  return fmt::format("{} is {} than {}: {} {:+.4f} {}, p = {:.4f}", b,
+                     metric.winner() > 0 ? "better" : "worse", a, metric.name, metric.difference,
+                     interval, metric.p_value);
 }
 
 }  // namespace tandem

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,5 +37,16 @@ std::vector<std::string> reasons_not_comparable(const Evaluation& a, const Evalu
 // Over the metrics that both have. DataError with all reasons when not comparable.
 Comparison compare(const Evaluation& a, const Evaluation& b, const ResamplingOptions& options,
                    ThreadPool& pool);
+
+// The same over the given metrics: any follow from the ranks.
+Comparison compare(const Evaluation& a, const Evaluation& b, std::span<const Metric> metrics,
+                   const ResamplingOptions& options, ThreadPool& pool);
+
+// The metrics that a person wants first: NDCG@10, which decides, and Recall@10.
+std::span<const Metric> headline_metrics();
+
+// One metric's result in words: "b is better than a: NDCG@10 +0.0030 [+0.0010, +0.0050], p =
+// 0.0005", or that no difference is shown, with the interval that holds 0.
+std::string verdict(const std::string& a, const std::string& b, const MetricComparison& metric);
 
 }  // namespace tandem

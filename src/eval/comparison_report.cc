@@ -3,53 +3,49 @@
 
 #include <fmt/format.h>
 
-#include "eval/report/chart.h"
+#include <algorithm>
+
+#include "eval/report/dot_plot.h"
+#include "eval/report/page.h"
 
 namespace tandem {
 namespace {
 
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 900px; margin: 2em auto; padding: 0 1em; }
-table { border-collapse: collapse; } th, td { text-align: right; padding: .2em .8em; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; } td small, .note { color: #555; } h1 { font-size: 1.4em; }
-)";
-constexpr const char* kPictureStyle = R"(
-svg { max-width: 100%; height: auto; } svg text, text { font: 12px system-ui, sans-serif; fill: #333; }
-.title { font-weight: 600; font-size: 13px; } .grid { stroke: #e4e4e4; } .axis { stroke: #666; fill: none; }
-.line { fill: none; stroke-width: 1.8; }
-)";
-
-std::string verdict(const MetricComparison& metric) {
+std::string better_side(const MetricComparison& metric) {
   if (metric.winner() == 0) return "no clear difference";
   return metric.winner() > 0 ? "B is better" : "A is better";
 }
 
-// One series a kind of metric, the cut-offs as categories.
+// Colours as the page gives them: A has the first, B the second. Two runs of one model may have one
+// name.
+constexpr size_t kColourB = 1;
+
 std::string chart_of(const Comparison& comparison) {
-  Chart chart{fmt::format("{} - {}, with intervals", comparison.system_b, comparison.system_a),
-              "cut-off K",
-              "difference",
-              {},
-              false,
-              true,
-              {}};
-  chart.connected = false;
-  for (const MetricComparison& metric : comparison.metrics) {
-    const size_t at = metric.name.find('@');
-    const std::string kind = metric.name.substr(0, at), cutoff = metric.name.substr(at + 1);
-    if (chart.series.empty() || chart.series.back().name != kind)
-      chart.series.push_back({kind, {}, {}, {}, {}});
-    Series& series = chart.series.back();
-    const size_t place = series.x.size();
-    if (place == chart.x_names.size()) chart.x_names.push_back(cutoff);
-    // Beside each other, not upon each other.
-    series.x.push_back(static_cast<double>(place) +
-                       0.12 * (static_cast<double>(chart.series.size()) - 2));
-    series.y.push_back(metric.difference);
-    series.low.push_back(metric.interval.low);
-    series.high.push_back(metric.interval.high);
-  }
-  return draw(chart);
+  DotPlot plot{.title = fmt::format("{} minus {}", comparison.system_b, comparison.system_a),
+               .x_label = fmt::format("difference, {} users", comparison.num_users),
+               .rows = {},
+               .differences = true};
+  for (const MetricComparison& metric : comparison.metrics)
+    plot.rows.push_back({.label = metric.name,
+                         .colour = kColourB,
+                         .value = metric.difference,
+                         .interval = metric.interval});
+  return draw(plot);
+}
+
+// The metric that the verdict speaks of: NDCG@10, or else the last one, NDCG at the largest
+// cut-off.
+const MetricComparison& headline(const Comparison& comparison) {
+  const auto found = std::ranges::find(comparison.metrics, headline_metrics().front().name(),
+                                       &MetricComparison::name);
+  return found == comparison.metrics.end() ? comparison.metrics.back() : *found;
+}
+
+std::string verdict_of(const Comparison& comparison) {
+  const bool same = comparison.system_a == comparison.system_b;
+  const std::string b = same ? comparison.system_b + " (B)" : comparison.system_b;
+  const std::string a = same ? comparison.system_a + " (A)" : comparison.system_a;
+  return verdict(a, b, headline(comparison));
 }
 
 }  // namespace
@@ -82,8 +78,10 @@ Json comparison_json(const ComparisonContext& context, const Comparison& compari
 std::string comparison_text(const ComparisonContext& context, const Comparison& comparison) {
   const Evaluation &a = context.a, &b = context.b;
   std::string text =
-      fmt::format("A  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n", comparison.system_a, context.folder_a,
-                  comparison.system_b, context.folder_b, a.describe(), b.describe());
+      fmt::format("{}\n\nA  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n", verdict_of(comparison),
+                  comparison.system_a, context.folder_a, comparison.system_b, context.folder_b,
+                  a.describe(),
+                  b.describe());
   text += fmt::format("{} users, {} of them with another rank; {} resamples, seed {}\n\n",
                       comparison.num_users, comparison.num_differing, context.options.resamples,
                       context.options.seed);
@@ -94,7 +92,7 @@ std::string comparison_text(const ComparisonContext& context, const Comparison& 
         fmt::format("[{:+.4f}, {:+.4f}]", metric.interval.low, metric.interval.high);
     text += fmt::format("{:<12} {:>8.4f} {:>8.4f} {:>+9.4f}  {:<20} {:>8.4f}  {}\n", metric.name,
                         metric.a, metric.b, metric.difference, interval, metric.p_value,
-                        verdict(metric));
+                        better_side(metric));
   }
   return text;
 }
@@ -104,38 +102,33 @@ std::string comparison_picture(const Comparison& comparison) {
   const size_t open = svg.find('>');
   return "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n" +
          fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\"{}><style>{}</style>{}",
-                     svg.substr(4, open - 4), kPictureStyle, svg.substr(open + 1));
+                     svg.substr(4, open - 4), picture_style(), svg.substr(open + 1));
 }
 
 std::string comparison_page(const ComparisonContext& context, const Comparison& comparison) {
-  const std::string title = fmt::format("{} against {}", html_escape(comparison.system_b),
-                                        html_escape(comparison.system_a));
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
-      "<style>{1}{2}</style></head><body>\n<h1>{0}</h1>\n{3}"
-      "<table><tr><th>metric</th><th>A</th><th>B</th><th>B - A</th><th>p</th><th></th></tr>\n",
-      title, kStyle, kPictureStyle, chart_of(comparison));
-  for (const MetricComparison& metric : comparison.metrics)
-    html += fmt::format(
-        "<tr><td>{}</td><td>{:.4f}</td><td>{:.4f}</td><td>{:+.4f} <small>[{:+.4f}, "
-        "{:+.4f}]</small></td>"
-        "<td>{:.4f}</td><td>{}</td></tr>\n",
-        metric.name, metric.a, metric.b, metric.difference, metric.interval.low,
-        metric.interval.high, metric.p_value, verdict(metric));
-  html += "</table>\n";
-  const auto side = [&](const char* name, const std::string& folder, const Evaluation& evaluation) {
-    html += fmt::format("<p class=\"note\"><b>{}</b> {} ({}): {}.</p>\n", name,
-                        html_escape(evaluation.system), html_escape(folder),
-                        html_escape(evaluation.describe()));
+  const Evaluation &a = context.a, &b = context.b;
+  const auto name = [](const char* side, const std::string& system, size_t colour) {
+    return fmt::format("<span class=\"key {}\"></span>{}: {}", colour_class(colour), side,
+                       html_escape(system));
   };
-  side("A", context.folder_a, context.a);
-  side("B", context.folder_b, context.b);
-  return html + fmt::format(
-                    "<p class=\"note\">{} users, {} of them with another rank. Paired bootstrap "
-                    "({:g} % intervals) and "
-                    "sign flips, {} resamples, seed {}.</p>\n</body></html>\n",
-                    comparison.num_users, comparison.num_differing, 100 * context.options.level,
-                    context.options.resamples, context.options.seed);
+  std::vector<std::vector<std::string>> rows(
+      1, {"metric", name("A", a.system, 0), name("B", b.system, kColourB), "B - A", "p", ""});
+  for (const MetricComparison& metric : comparison.metrics)
+    rows.push_back({metric.name, fmt::format("{:.4f}", metric.a), fmt::format("{:.4f}", metric.b),
+                    fmt::format("{:+.4f} <small>[{:+.4f}, {:+.4f}]</small>", metric.difference,
+                                metric.interval.low, metric.interval.high),
+                    fmt::format("{:.4f}", metric.p_value), better_side(metric)});
+  const Evaluation& tied = a.num_tied() >= b.num_tied() ? a : b;
+  const std::string body = fmt::format(
+      "<p class=\"verdict\">{}.</p>\n<div class=\"charts\">{}</div>\n{}"
+      "<p class=\"note\">A is {}, B is {}. {}. {} users, {} of them with another rank. Paired "
+      "bootstrap ({:g} % intervals) and sign flips, {} resamples, seed {}.</p>\n",
+      html_escape(verdict_of(comparison)), chart_of(comparison), html_table(rows),
+      html_escape(context.folder_a), html_escape(context.folder_b),
+      html_escape(tied.describe()), comparison.num_users,
+      comparison.num_differing, 100 * context.options.level, context.options.resamples,
+      context.options.seed);
+  return html_page(fmt::format("{} against {}", comparison.system_b, comparison.system_a), body);
 }
 
 const OutputKind kComparisonFolder = {

@@ -11,44 +11,38 @@
 namespace tandem {
 namespace {
 
-std::string list_table(const std::vector<ListProfile>& profiles) {
-  std::string html = "<table><tr><th>of the lists</th>";
-  for (const ListProfile& profile : profiles)
-    html += fmt::format("<th>{}</th>", html_escape(profile.system));
-  html += "</tr>\n";
-  for (const ListMetric& row : profiles.front().metrics) {
-    html += fmt::format("<tr><td>{}</td>", html_escape(row.name));
+std::string list_table(const std::vector<ListProfile>& profiles, SystemColours& colours) {
+  std::vector<std::vector<std::string>> rows(1, {"of the lists"});
+  for (const ListProfile& profile : profiles) rows[0].push_back(colours.label(profile.system));
+  for (const ListMetric& metric : profiles.front().metrics) {
+    std::vector<std::string>& row = rows.emplace_back(1, html_escape(metric.name));
     for (const ListProfile& profile : profiles) {
-      const auto found = std::ranges::find(profile.metrics, row.name, &ListMetric::name);
-      if (found == profile.metrics.end()) {
-        html += "<td></td>";
-        continue;
-      }
-      html += fmt::format("<td>{:.4f}", found->value);
+      const auto found = std::ranges::find(profile.metrics, metric.name, &ListMetric::name);
+      std::string& cell = row.emplace_back();
+      if (found == profile.metrics.end()) continue;
+      cell = fmt::format("{:.4f}", found->value);
       if (found->interval)
-        html += fmt::format(" <small>[{:.4f}, {:.4f}]</small>", found->interval->low,
+        cell += fmt::format(" <small>[{:.4f}, {:.4f}]</small>", found->interval->low,
                             found->interval->high);
-      html += "</td>";
     }
-    html += "</tr>\n";
   }
-  return html +
-         "</table>\n<p class=\"note\">coverage: share of the catalogue that anybody is shown; "
-         "Gini: "
-         "0 when all items are shown equally often, 1 when one alone is; entropy of what is shown, "
-         "bits; ARP: mean training interactions of a shown item; APLT, ACLT: share and number of a "
+  return html_table(rows) +
+         "<p class=\"note\">Coverage: share of the catalogue that anybody is shown; Gini: 0 when "
+         "all items are shown equally often, 1 when one alone is; entropy of what is shown, bits; "
+         "ARP: mean training interactions of a shown item; APLT, ACLT: share and number of a "
          "list's items from the long tail (outside the items with 80 % of the interactions); "
          "novelty: mean self-information of a shown item, bits; PopREO: 0 when popular and rare "
          "held-out items are found equally often.</p>\n";
 }
 
 std::string length_chart(const std::vector<LengthCurve>& curves, std::string title,
-                         std::string x_label) {
-  Chart chart{std::move(title), std::move(x_label), curves.front().metric, {}, false, true, {}};
+                         std::string x_label, SystemColours& colours) {
+  Chart chart{
+      .title = std::move(title), .x_label = std::move(x_label), .y_label = curves.front().metric};
   for (const LengthGroup& group : curves.front().groups)
     chart.x_names.push_back(length_name(group));
   for (const LengthCurve& curve : curves) {
-    Series series{curve.system, {}, {}, {}, {}};
+    Series series{.name = curve.system, .colour = colours.of(curve.system)};
     for (size_t g = 0; g < curve.groups.size(); ++g) {
       series.x.push_back(static_cast<double>(g));
       series.y.push_back(curve.groups[g].value);
@@ -60,21 +54,18 @@ std::string length_chart(const std::vector<LengthCurve>& curves, std::string tit
   return draw(chart);
 }
 
-std::string position_charts(const PositionBias& bias) {
-  Chart accuracy{"Accuracy by the place of the truth (" + bias.system + ")",
-                 "place of the held-out item among the candidates",
-                 "metric",
-                 {{"Recall@1", {}, {}, {}, {}}, {"NDCG@10", {}, {}, {}, {}}},
-                 false,
-                 true,
-                 {}};
-  Chart choices{"First choices by place (" + bias.system + ")",
-                "place among the candidates",
-                "share of users",
-                {{"first choice", {}, {}, {}, {}}, {"held-out item", {}, {}, {}, {}}},
-                false,
-                true,
-                {}};
+std::string position_charts(const PositionBias& bias, SystemColours& colours) {
+  const size_t colour = colours.of(bias.system);
+  Chart accuracy{.title = "Accuracy by the place of the truth",
+                 .x_label = "place of the held-out item among the candidates",
+                 .y_label = bias.system,
+                 .series = {{.name = "NDCG@10", .colour = colour},
+                            {.name = "Recall@1", .colour = colour, .dashed = true}}};
+  Chart choices{.title = "First choices by place",
+                .x_label = "place among the candidates",
+                .y_label = bias.system + ", share of users",
+                .series = {{.name = "first choice", .colour = colour},
+                           {.name = "held-out item", .colour = kNeutralColour, .dashed = true}}};
   int64_t users = 0;
   for (const PositionRow& row : bias.rows) users += row.num_users;
   const auto add = [](Series& series, double x, double y, const Interval* interval) {
@@ -92,8 +83,8 @@ std::string position_charts(const PositionBias& bias) {
         static_cast<double>(row.num_users) / static_cast<double>(std::max<int64_t>(1, users)),
         nullptr);
     if (row.num_users == 0) continue;
-    add(accuracy.series[0], x, row.recall1, &row.recall1_interval);
-    add(accuracy.series[1], x, row.ndcg10, &row.ndcg10_interval);
+    add(accuracy.series[0], x, row.ndcg10, &row.ndcg10_interval);
+    add(accuracy.series[1], x, row.recall1, &row.recall1_interval);
   }
   return draw(accuracy) + draw(choices);
 }
@@ -115,50 +106,52 @@ std::string generation_block(const GenerationQuality& quality) {
 }
 
 // The prompt folded away; the candidates as bars, the truth marked.
-std::string example_block(const RankingExample& example, bool open) {
+std::string example_block(const RankingExample& example, bool open, SystemColours& colours) {
   double top = 0;
   for (const RankingExample::Candidate& candidate : example.candidates)
     top = std::max(top, candidate.probability);
+  const bool letters = example.system == "letters";
   std::string html = fmt::format(
       "<details{}><summary>user "
       "{}</summary>\n<details><summary>{}</summary><pre>{}</pre></details>\n"
-      "<table "
-      "class=\"example\"><tr><th>{}</th><th>candidate</th><th>probability</th><th></th></tr>\n",
+      "<div class=\"scroll\"><table class=\"example\"><tr><th>{}</th><th>candidate</th>"
+      "<th>probability</th><th></th></tr>\n",
       open ? " open" : "", html_escape(example.user),
-      example.system == "letters" ? "the prompt" : "the history as the model reads it",
-      html_escape(example.prompt), example.system == "letters" ? "letter" : "place");
+      letters ? "the prompt" : "the history as the model reads it", html_escape(example.prompt),
+      letters ? "letter" : "place");
   for (size_t c = 0; c < example.candidates.size(); ++c) {
     const RankingExample::Candidate& candidate = example.candidates[c];
     const bool truth = static_cast<int64_t>(c) == example.answer;
     html += fmt::format(
-        "<tr{}><td>{}</td><td>{}{}</td><td>{:.1f} %</td><td><span class=\"bar\" "
+        "<tr{}><td>{}</td><td>{}{}</td><td>{:.1f} %</td><td><span class=\"bar {}\" "
         "style=\"width:{:.0f}px\"></span></td></tr>\n",
         truth ? " class=\"truth\"" : "",
         candidate.letter.empty() ? fmt::format("{}", c + 1) : html_escape(candidate.letter),
         html_escape(candidate.title), truth ? " &#8592; held out" : "", 100 * candidate.probability,
-        top > 0 ? 160 * candidate.probability / top : 0);
+        colour_class(colours.of(example.system)), top > 0 ? 100 * candidate.probability / top : 0);
   }
-  return html + "</table></details>\n";
+  return html + "</table></div></details>\n";
 }
 
 }  // namespace
 
-std::string beyond_section(const BeyondUtility& beyond) {
-  std::string html = fmt::format("<p class=\"note\">{} users ({}).</p>\n", beyond.num_users,
-                                 html_escape(beyond.protocol.users));
-  if (!beyond.lists.empty()) html += list_table(beyond.lists);
+std::string beyond_section(const BeyondUtility& beyond, SystemColours& colours) {
+  const std::string& users = beyond.protocol.users;
+  std::string html = fmt::format(
+      "<h2>Beyond accuracy</h2>\n<p class=\"note\">{} users ({}).</p>\n", beyond.num_users,
+      users == "valid retrieval" ? "those whose held-out item was retrieved" : html_escape(users));
+  if (!beyond.lists.empty()) html += list_table(beyond.lists, colours);
   html += "<div class=\"charts\">\n";
   if (!beyond.shortened.empty())
     html += length_chart(beyond.shortened, "NDCG@10 with shortened histories",
-                         "newest items that are shown to the model");
-  for (const PositionBias& bias : beyond.positions) html += position_charts(bias);
+                         "newest items that are shown to the model", colours);
+  for (const PositionBias& bias : beyond.positions) html += position_charts(bias, colours);
   html += "</div>\n";
   for (const PositionBias& bias : beyond.positions)
     html += fmt::format(
         "<p class=\"note\">Place: each user's candidates once in random order (seed {}). A ranker "
         "without position bias chooses every place as often as the held-out item stands there; "
-        "half "
-        "the sum of the absolute differences is {:.4f}.</p>\n",
+        "half the sum of the absolute differences is {:.4f}.</p>\n",
         bias.seed, bias.choice_distance);
   if (beyond.generation) html += generation_block(*beyond.generation);
   if (!beyond.examples.empty()) {
@@ -167,7 +160,7 @@ std::string beyond_section(const BeyondUtility& beyond) {
         "whatever came out for them.</p>\n",
         html_escape(beyond.examples.front().system));
     for (size_t e = 0; e < beyond.examples.size(); ++e)
-      html += example_block(beyond.examples[e], e == 0);
+      html += example_block(beyond.examples[e], e == 0, colours);
   }
   return html;
 }

@@ -9,21 +9,22 @@
 #include <limits>
 #include <utility>
 
+#include "eval/report/page.h"
+
 namespace tandem {
 namespace {
 
-constexpr double kWidth = 460, kHeight = 300;
-constexpr double kLeft = 58, kRight = 434, kTop = 40, kBottom = 244;
+constexpr double kWidth = 360, kHeight = 268;  // without the legend
+constexpr double kLeft = 52, kRight = 346, kTop = 44, kBottom = 226;
+constexpr double kLegendRow = 18;
 
-struct Style {
-  const char *colour, *dash;
-};
-constexpr std::array<Style, 6> kStyles = {{{"#1f5fa8", ""},
-                                           {"#c8501e", "6 3"},
-                                           {"#2c8a4b", "2 3"},
-                                           {"#7a4bb0", "8 3 2 3"},
-                                           {"#9a7a10", "4 4"},
-                                           {"#555", "1 3"}}};
+// Beside the colours, for paper and for eyes that do not tell them apart.
+constexpr std::array<const char*, 5> kDashes = {"", "7 3", "8 3 2 3", "4 2", "10 4"};
+
+const char* dashes(const Series& series) {
+  if (series.dashed) return "2 3";
+  return series.colour == kNeutralColour ? "" : kDashes[series.colour % kDashes.size()];
+}
 
 // A linear or logarithmic axis from data to the picture.
 struct Axis {
@@ -88,17 +89,17 @@ std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
   svg +=
       fmt::format("<path class=\"axis\" d=\"M{0} {1}V{2}H{3}\"/>\n", kLeft, kTop, kBottom, kRight);
   svg += text((kLeft + kRight) / 2, kBottom + 32, "middle", chart.x_label);
-  svg += text(kLeft, kTop - 8, "start", chart.y_label);
+  svg += text(kLeft, kTop - 10, "start", chart.y_label);
   return svg;
 }
 
-std::string line(const Series& series, const Style& style, bool connected, const Axis& x,
-                 const Axis& y) {
+// shift: to the right, so that whiskers at one place stand beside each other.
+std::string line(const Series& series, double shift, const Axis& x, const Axis& y) {
   std::string path, marks;
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (!std::isfinite(series.x[i]) || !std::isfinite(series.y[i])) continue;
-    const double px = x(series.x[i]), py = y(series.y[i]);
-    if (connected) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px, py);
+    const double px = x(series.x[i]) + shift, py = y(series.y[i]);
+    path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", px, py);
     if (series.x.size() <= 40) {
       marks += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"/>", px, py);
     }
@@ -108,52 +109,33 @@ std::string line(const Series& series, const Style& style, bool connected, const
     }
   }
   return fmt::format(
-      "<g fill=\"{0}\" stroke=\"{0}\"><path class=\"line\" stroke-dasharray=\"{1}\" "
-      "d=\"{2}\"/>{3}</g>\n",
-      style.colour, style.dash, path, marks);
+      "<g class=\"{0}\" fill=\"currentColor\" stroke=\"currentColor\"><path class=\"line\" "
+      "stroke-dasharray=\"{1}\" d=\"{2}\"/>{3}</g>\n",
+      colour_class(series.colour), dashes(series), path, marks);
 }
 
-std::string legend(const std::vector<Series>& series) {
+// Names beside their lines, in as many rows as they need; height is what they take.
+std::string legend(const std::vector<Series>& series, double& height) {
   std::string svg;
-  double at = kLeft;
-  for (size_t i = 0; i < series.size(); ++i) {
-    const Style& style = kStyles[i % kStyles.size()];
+  double at = kLeft, y = kHeight + 4;
+  for (const Series& one : series) {
+    const double width = 36 + 6.6 * static_cast<double>(one.name.size());
+    if (at > kLeft && at + width > kWidth) {
+      at = kLeft;
+      y += kLegendRow;
+    }
     svg += fmt::format(
-        "<path class=\"line\" stroke=\"{}\" stroke-dasharray=\"{}\" d=\"M{:.1f} {}h22\"/>\n",
-        style.colour, style.dash, at, kHeight - 10);
-    svg += text(at + 27, kHeight - 6, "start", series[i].name);
-    at += 40 + 6.4 * static_cast<double>(series[i].name.size());
+        "<path class=\"line {}\" stroke=\"currentColor\" stroke-dasharray=\"{}\" "
+        "d=\"M{:.1f} {}h20\"/>\n",
+        colour_class(one.colour), dashes(one), at, y);
+    svg += text(at + 25, y + 4, "start", one.name);
+    at += width;
   }
+  height = y + kLegendRow - kHeight;
   return svg;
 }
 
 }  // namespace
-
-std::string html_escape(std::string_view text) {
-  std::string safe;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      case '\'':
-        safe += "&#39;";
-        break;
-      default:
-        safe += c;
-    }
-  }
-  return safe;
-}
 
 std::vector<double> axis_ticks(double low, double high, int count) {
   if (!(high > low)) high = low + (low == 0 ? 1 : std::abs(low) * 0.1);
@@ -182,11 +164,13 @@ std::string draw(const Chart& chart) {
       if (i < series.high.size()) ys.add(series.high[i]);
     }
   }
+  double legend_height = 0;
+  const std::string names = legend(chart.series, legend_height);
   std::string svg = fmt::format(
       "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" "
       "aria-label=\"{2}\">\n",
-      kWidth, kHeight, html_escape(chart.title));
-  svg += text(kLeft, 12, "start", chart.title, " class=\"title\"");
+      kWidth, kHeight + legend_height, html_escape(chart.title));
+  svg += text(0, 13, "start", chart.title, " class=\"title\"");
   if (xs.empty()) return svg + text(kWidth / 2, kHeight / 2, "middle", "no values") + "</svg>\n";
   if (chart.from_zero && ys.low > 0) ys.low = 0;
   if (!chart.x_names.empty()) {
@@ -195,14 +179,16 @@ std::string draw(const Chart& chart) {
   }
   Axis x{{xs.low, xs.high}, kLeft, kRight, chart.log_x};
   if (chart.x_names.empty()) {
-    x.ticks = chart.log_x ? log_ticks(xs.low, xs.high) : axis_ticks(xs.low, xs.high, 6);
+    x.ticks = chart.log_x ? log_ticks(xs.low, xs.high) : axis_ticks(xs.low, xs.high, 5);
   }
   const Axis y{axis_ticks(ys.low, ys.high, 5), kBottom, kTop};
   svg += axes(chart, x, y);
+  const double middle = (static_cast<double>(chart.series.size()) - 1) / 2;
   for (size_t i = 0; i < chart.series.size(); ++i) {
-    svg += line(chart.series[i], kStyles[i % kStyles.size()], chart.connected, x, y);
+    const double shift = chart.x_names.empty() ? 0 : 5 * (static_cast<double>(i) - middle);
+    svg += line(chart.series[i], shift, x, y);
   }
-  return svg + legend(chart.series) + "</svg>\n";
+  return svg + names + "</svg>\n";
 }
 
 }  // namespace tandem

@@ -13,10 +13,11 @@
 
 namespace tandem {
 
-// A training run as its metrics.jsonl tells it.
+// A training run as its run.json and metrics.jsonl tell it.
 struct ReportedRun {
   std::string name;
-  std::vector<Json> lines;
+  Json info = Json::object();
+  std::vector<Json> lines = {};
 };
 
 struct Report {
@@ -33,10 +34,12 @@ extern const OutputKind kReportPage;
 
 inline constexpr const char* kReportFile = "report.html";
 
-// Everything as one HTML page that loads nothing from anywhere: the protocol, a table of metrics
-// with intervals, Recall against the cut-off, NDCG@10 against the history's length (users in up to
-// five groups of about equal size, with bootstrap intervals), one such block for each set of users
-// ("all", "valid retrieval"); what goes beyond accuracy, with examples; the curves of training.
+// Everything as one HTML page that loads nothing from anywhere. Evaluations that may be compared
+// user by user share a block: the verdict in words and as dot plots of the differences to the first
+// one, a table of metrics with intervals, Recall against the cut-off, NDCG@10 against the history's
+// length (users in up to five groups of about equal size, with bootstrap intervals), and one
+// paragraph of the protocol. Blocks of all users come first. Then what goes beyond accuracy, with
+// examples, and the curves of training. ShapeError when history_lengths does not fit.
 std::string html_report(const Report& report, ThreadPool& pool);
 
 }  // namespace tandem

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,54 @@ TEST(Compare, RefusesOtherCandidates) {
   }
 }
 
+// By hand: place 2 to 1 is NDCG 1 - 1/log2(3) = 0.3691, place 40 to 2 is 0.6309; means over 4
+// users.
+TEST(Compare, EveryValueIsTheOneByHand) {
+  ThreadPool pool(1);
+  const Evaluation a = evaluation_of({2, 40, 1, 0}), b = evaluation_of({1, 2, 1, 0});
+  const ResamplingOptions options{.resamples = 300, .seed = 11};
+  const Comparison result = compare(a, b, headline_metrics(), options, pool);
+  ASSERT_EQ(result.metrics.size(), 2U);
+  const MetricComparison& ndcg = result.metrics[0];
+  EXPECT_EQ(ndcg.name, "NDCG@10");
+  EXPECT_NEAR(ndcg.a, (0.63093 + 1) / 4, 1e-5);
+  EXPECT_NEAR(ndcg.b, (1 + 0.63093 + 1) / 4, 1e-5);
+  EXPECT_NEAR(ndcg.difference, 0.25, 1e-5);
+  EXPECT_EQ(result.metrics[1].name, "Recall@10");
+  EXPECT_DOUBLE_EQ(result.metrics[1].difference, 0.25);
+  // Interval and p are those of the differences, user by user, with these options.
+  const UserValues values{.num_users = 4,
+                          .num_metrics = 2,
+                          .values = {1 - 1 / std::log2(3.0), 0, 1 / std::log2(3.0), 1, 0, 0, 0, 0}};
+  const auto intervals = bootstrap_intervals(values, options, pool);
+  const auto p = permutation_p_values(values, options, pool);
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_NEAR(result.metrics[m].interval.low, intervals[m].low, 1e-12);
+    EXPECT_NEAR(result.metrics[m].interval.high, intervals[m].high, 1e-12);
+    EXPECT_EQ(result.metrics[m].p_value, p[m]);
+  }
+  EXPECT_LT(ndcg.interval.low, ndcg.interval.high);
+}
+
+TEST(Compare, TheVerdictSaysWhichAndByHowMuch) {
+  MetricComparison metric{.name = "NDCG@10",
+                          .a = 0.5,
+                          .b = 0.75,
+                          .difference = 0.25,
+                          .interval = {0.125, 0.375},
+                          .p_value = 0.0005};
+  EXPECT_EQ(verdict("x", "y", metric),
+            "y is better than x: NDCG@10 +0.2500 [+0.1250, +0.3750], p = 0.0005");
+  metric.difference = -0.25;
+  metric.interval = {-0.375, -0.125};
+  EXPECT_EQ(verdict("x", "y", metric),
+            "y is worse than x: NDCG@10 -0.2500 [-0.3750, -0.1250], p = 0.0005");
+  metric.interval = {-0.375, 0};
+  EXPECT_EQ(verdict("x", "y", metric),
+            "No difference between y and x is shown: NDCG@10 -0.2500 [-0.3750, +0.0000], p = "
+            "0.0005");
+}
+
 TEST(Compare, WritesTableJsonAndPicture) {
   ThreadPool pool(1);
   const ComparisonContext context{.folder_a = "x",
@@ -157,6 +206,10 @@ TEST(Compare, WritesTableJsonAndPicture) {
   const std::string page = comparison_page(context, comparison);
   EXPECT_THAT(page, HasSubstr("&lt;y&gt;"));
   EXPECT_THAT(page, HasSubstr("+0.5000"));
+  // Opens with the verdict: half the users went from place 2 to 1.
+  EXPECT_THAT(page, HasSubstr("<p class=\"verdict\">s (B) is better than s (A): NDCG@10 +0.1845"));
+  EXPECT_LT(page.find("verdict\">"), page.find("<svg"));
+  EXPECT_THAT(comparison_text(context, comparison), HasSubstr("s (B) is better than s (A)"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "eval/bootstrap.h"
 #include "eval/history_length.h"
 
 namespace tandem {
@@ -20,7 +21,17 @@ TEST(PositionBias, EqualsHandWorkedNumbers) {
   EXPECT_EQ(bias.rows[0].num_users, 3);
   EXPECT_DOUBLE_EQ(bias.rows[0].recall1, 2.0 / 3);
   EXPECT_DOUBLE_EQ(bias.rows[0].ndcg10, (2 + 1 / std::log2(3)) / 3);
-  EXPECT_TRUE(bias.rows[0].recall1_interval.contains(bias.rows[0].recall1));
+  // Each metric with its own interval: the bootstrap of the users with the truth at this place.
+  const Metric metrics[] = {{MetricKind::kRecall, 1}, {MetricKind::kNdcg, 10}};
+  const std::vector<int32_t> first = {1, 2, 1};
+  const auto wanted = bootstrap_intervals(user_values(first, metrics), {.resamples = 50}, pool);
+  EXPECT_EQ(bias.rows[0].recall1_interval.low, wanted[0].low);
+  EXPECT_EQ(bias.rows[0].recall1_interval.high, wanted[0].high);
+  EXPECT_EQ(bias.rows[0].ndcg10_interval.low, wanted[1].low);
+  EXPECT_EQ(bias.rows[0].ndcg10_interval.high, wanted[1].high);
+  EXPECT_LT(wanted[0].low, wanted[1].low);
+  EXPECT_EQ(bias.seed, 7U);
+  EXPECT_EQ(bias.system, "letters");
   EXPECT_EQ(bias.rows[1].num_users, 0);
   EXPECT_DOUBLE_EQ(bias.rows[2].ndcg10, 1 / std::log2(4));
   EXPECT_DOUBLE_EQ(bias.rows[0].first_choices, 0.75);
@@ -44,7 +55,20 @@ TEST(HistoryLength, GroupsAreOfAboutEqualSizeAndHoldEveryUser) {
   EXPECT_DOUBLE_EQ(groups[0].value, 1.0 / 3);
   EXPECT_EQ(length_name(groups[2]), "5-12");
   EXPECT_DOUBLE_EQ(groups[2].value, 0.5);
-  EXPECT_TRUE(groups[2].interval.contains(0.5));
+  const auto wanted = bootstrap_intervals(user_values(std::vector<int32_t>{1, 0, 0}, {&recall, 1}),
+                                          {.resamples = 50}, pool);
+  EXPECT_EQ(groups[0].interval.low, wanted[0].low);
+  EXPECT_EQ(groups[0].interval.high, wanted[0].high);
+  EXPECT_LT(wanted[0].low, wanted[0].high);
+  EXPECT_EQ(groups[1].num_users, 1);
+  EXPECT_DOUBLE_EQ(groups[1].value, 1);
+  // A length above the last bound counts there, and a group without users is left out.
+  const std::vector<int32_t> longer = {3, 3, 3, 3, 9, 40};
+  const auto two = by_history_length(ranks, longer, bounds, recall, {.resamples = 50}, pool);
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[0].num_users, 4);
+  EXPECT_EQ(two[1].num_users, 2);
+  EXPECT_EQ(two[1].shortest, 5);
   EXPECT_TRUE(length_bounds({}, 3).empty());
   EXPECT_THROW(by_history_length(ranks, bounds, bounds, recall, {}, pool), ShapeError);
 }
