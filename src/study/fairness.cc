@@ -82,10 +82,12 @@ std::string uniform_draws(const Dataset& dataset, int64_t num_candidates, uint64
 
 class Prover {
  public:
-  Prover(const StudyConfig& config, const StudyPlan& plan, size_t dataset, ThreadPool& pool)
+  Prover(const StudyConfig& config, const StudyPlan& plan, size_t dataset, int64_t seed,
+         ThreadPool& pool)
       : config_(config),
         plan_(plan),
         dataset_(Dataset::open(plan.path_of(plan.dataset_paths[dataset]))),
+        seed_(seed),
         pool_(pool) {}
 
   CellProof prove(const StudyCell& cell, const CellResult& result) {
@@ -105,6 +107,7 @@ class Prover {
       equal("seed", seed_of(arm, run));
     }
     if (arm.is_retriever()) return proof;
+    if (cell.base) equal("seed of the base", seed_of(arm, plan_.steps[*cell.base].output_path()));
 
     const CandidateSet valid = read_candidates(plan_.steps[*cell.valid].output_path());
     const CandidateSet test = read_candidates(plan_.steps[*cell.test].output_path());
@@ -116,7 +119,7 @@ class Prover {
       throw DataError("{}: it was evaluated on the candidates '{}', expected '{}'", arm.name,
                       result.all.protocol.candidate_set, ranked);
     check_subset(arm, test, result);
-    prove_prompts(arm, cell, test, proof);
+    prove_prompts(arm, cell, test, protocol.precision, proof);
     return proof;
   }
 
@@ -127,13 +130,28 @@ class Prover {
                       dataset_.fingerprint());
   }
 
-  // A run's seed; its data set is checked on the way.
+  // The seed that a run had by its own words, which must be the study's; its data set is checked on
+  // the way.
   std::string seed_of(const StudyArm& arm, const fs::path& run) const {
     const fs::path path = run / "run.json";
     const Json info = read_json(path);
     check_dataset(arm, path.c_str(),
                   json_get<std::string>(info, "dataset_fingerprint", path.string()));
-    return std::to_string(json_get<uint64_t>(info, "seed", path.string()));
+    const auto found = json_get<int64_t>(info, "seed", path.string());
+    const std::string configured = setting(run, "seed");
+    for (const std::string& seed : {std::to_string(found), configured}) {
+      if (seed != std::to_string(seed_))
+        throw DataError("{}: {} was trained with seed {} ({}), this study's is {}", arm.name,
+                        run.string(), seed, seed == configured ? "config.yaml" : "run.json", seed_);
+    }
+    return std::to_string(found);
+  }
+
+  // A key of a run's resolved configuration; "" when it is not there.
+  static std::string setting(const fs::path& run, const std::string& key) {
+    const auto values = read_run_config(run);
+    const auto found = values.find(key);
+    return found == values.end() ? std::string() : found->second;
   }
 
   // The evaluation ranked the candidates of the file, and no others: the subset is exactly the
@@ -154,7 +172,7 @@ class Prover {
   }
 
   void prove_prompts(const StudyArm& arm, const StudyCell& cell, const CandidateSet& test,
-                     CellProof& proof) {
+                     const std::string& precision, CellProof& proof) {
     const fs::path base =
         cell.base ? plan_.steps[*cell.base].output_path() : config_.base(arm.base).path;
     const std::string dataset_name = config_.datasets[cell.dataset].name;
@@ -182,27 +200,23 @@ class Prover {
       proof.equal.emplace_back("prompts (test)", sha.hex());
       proof.recorded.emplace_back("verbalizer", prompt.verbalizer);
     }
+    proof.recorded.emplace_back("precision", precision);
     proof.recorded.emplace_back("title truncation", prompt.title_truncation);
     proof.recorded.emplace_back("tokenizer", tokenizer_hash);
     proof.recorded.emplace_back("base", path_fingerprint(base));
   }
 
   std::string draws(const StudyCell& cell, const fs::path& run, const PromptConfig& prompt) {
-    const auto values = read_run_config(run);
-    const auto at = [&](const char* key) {
-      const auto found = values.find(key);
-      return found == values.end() ? std::string() : found->second;
-    };
-    const uint64_t seed = std::stoull(at("seed"));
-    if (at("train.negatives") == "uniform") {
-      auto& known = draws_[{prompt.num_candidates, seed}];
+    const auto seed = static_cast<uint64_t>(seed_);
+    if (setting(run, "train.negatives") == "uniform") {
+      std::string& known = draws_[prompt.num_candidates];
       if (known.empty()) known = uniform_draws(dataset_, prompt.num_candidates, seed, pool_);
       return known;
     }
     // A retriever's candidates are a function of its weights and of these settings.
     Sha256 sha;
     for (const char* key : {"train.negatives", "train.order", "train.only_retrieved"})
-      sha.add(at(key)).add("\n");
+      sha.add(setting(run, key)).add("\n");
     add_value(sha, prompt.num_candidates);
     add_value(sha, seed);
     const fs::path retriever = plan_.steps[*cell.retriever].output_path();
@@ -217,8 +231,9 @@ class Prover {
   const StudyConfig& config_;
   const StudyPlan& plan_;
   Dataset dataset_;
+  int64_t seed_;
   ThreadPool& pool_;
-  std::map<std::pair<int64_t, uint64_t>, std::string> draws_;
+  std::map<int64_t, std::string> draws_;  // by number of candidates
 };
 
 // A column of an evaluation of two stages.
@@ -277,7 +292,7 @@ FairnessTable prove_fairness(const StudyConfig& config, const StudyPlan& plan, s
                              ThreadPool& pool) {
   FairnessTable table{
       .dataset = config.datasets[dataset].name, .seed = config.seeds[seed], .arms = {}};
-  Prover prover(config, plan, dataset, pool);
+  Prover prover(config, plan, dataset, config.seeds[seed], pool);
   for (size_t i = 0; i < plan.cells.size(); ++i) {
     const StudyCell& cell = plan.cells[i];
     if (cell.dataset == dataset && cell.seed == seed)

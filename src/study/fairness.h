@@ -40,8 +40,9 @@ CellResult read_cell(const StudyConfig& config, const StudyPlan& plan, const Stu
 //   data set, evaluated users and their held-out items, rules of ranking
 //   candidates of valid and test, users of the subset
 //   title text, prompts of the evaluation as text
-//   training samples of the first epoch (history, candidates, answer), seed
-// DataError when an arm's own results contradict each other.
+//   training samples of the first epoch (history, candidates, answer)
+// DataError when an arm's own results contradict each other or the study: a run with another seed
+// or data set, an evaluation of other candidates or users.
 FairnessTable prove_fairness(const StudyConfig& config, const StudyPlan& plan, size_t dataset,
                              size_t seed, const std::vector<CellResult>& results, ThreadPool& pool);
 

@@ -62,14 +62,13 @@ class Planner {
   const StepWord& data() const { return plan_.dataset_paths[dataset_]; }
 
   void plan_seed() {
-    const bool any_shared = std::ranges::any_of(config_.arms, [](const StudyArm& arm) {
-      return arm.retriever == StudyArm::Retriever::kShared;
-    });
+    const bool any_shared = std::ranges::any_of(config_.arms, &StudyArm::ranks_candidates);
+    const bool any_ranker = !std::ranges::all_of(config_.arms, &StudyArm::is_retriever);
     std::optional<size_t> shared;
     if (any_shared)
       shared = train_retriever("retriever", config_.retriever.for_dataset(dataset_name()));
-    plan_.subset.push_back(shared ? std::optional(retrieve("retriever", *shared, "test"))
-                                  : std::nullopt);
+    plan_.subset.push_back(any_ranker ? std::optional(retrieve("retriever", *shared, "test"))
+                                      : std::nullopt);
     for (size_t a = 0; a < config_.arms.size(); ++a) {
       const StudyArm& arm = config_.arms[a];
       StudyCell cell{.dataset = dataset_, .seed = seed_, .arm = a};
@@ -87,10 +86,8 @@ class Planner {
   }
 
   void plan_ranker(const StudyArm& arm, StudyCell& cell) {
-    const bool own = arm.retriever == StudyArm::Retriever::kOwn;
-    const std::string owner = own ? arm.name : "retriever";
-    cell.valid = retrieve(owner, *cell.retriever, "valid");
-    cell.test = retrieve(owner, *cell.retriever, "test");
+    cell.valid = retrieve("retriever", *cell.retriever, "valid");
+    cell.test = retrieve("retriever", *cell.retriever, "test");
     const StudyBase& base = config_.base(arm.base);
     if (base.path.empty()) cell.base = make_base(base);
     if (!arm.trains_ranker) return;

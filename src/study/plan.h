@@ -49,7 +49,8 @@ struct StudyCell {
 struct StudyPlan {
   std::vector<Step> steps;  // each after those it needs
   std::vector<StudyCell> cells;
-  // Per data set its folder; per data set and seed the shared retriever's test candidates.
+  // Per data set its folder; per data set and seed the shared retriever's test candidates, where an
+  // arm ranks them anew.
   std::vector<StepWord> dataset_paths;
   std::vector<std::optional<size_t>> subset;  // [data set * seeds + seed]
 

@@ -112,9 +112,11 @@ StudyArm read_arm(const YamlReader& reader, const std::string& name, const YAML:
   if (arm.base.empty() && (arm.trains_ranker || has_score || !arm.prompt.common.empty()))
     throw ConfigError("{}: arm '{}' has ranker, score or prompt, but no base", reader.where(node),
                       name);
-  if (!arm.base.empty() && arm.retriever == StudyArm::Retriever::kPopularity)
-    throw ConfigError("{}: arm '{}': popularity hands no candidates to a ranker",
-                      reader.where(node), name);
+  if (!arm.base.empty() && !arm.ranks_candidates())
+    throw ConfigError(
+        "{}: arm '{}' has a base and a retriever of its own; an arm with a base ranks the "
+        "candidates of the shared retriever, whose settings stand under retriever",
+        reader.where(node), name);
   return arm;
 }
 
@@ -164,6 +166,17 @@ void expect_name(const std::string& name, const std::vector<std::string>& names,
                     fmt::join(names, ", "));
 }
 
+// One list of seeds is used for everything, so that the spread over seeds is the spread of all of
+// it.
+void refuse_seed(const StudySettings& settings, const std::string& what, const std::string& file) {
+  bool found = find_setting(settings.common, "seed").has_value();
+  for (const auto& [dataset, changes] : settings.of_dataset)
+    found = found || find_setting(changes, "seed").has_value();
+  if (found)
+    throw ConfigError("{}: {} sets seed; the seeds at the top are used for everything random", file,
+                      what);
+}
+
 void check(const StudyConfig& config, const std::string& file) {
   if (config.datasets.empty()) throw ConfigError("{}: there are no datasets", file);
   if (config.arms.empty()) throw ConfigError("{}: there are no arms", file);
@@ -181,9 +194,12 @@ void check(const StudyConfig& config, const std::string& file) {
       expect_name(name, datasets, fmt::format("{}: data set of {}", file, what));
   };
   check_datasets(config.retriever, "retriever");
+  refuse_seed(config.retriever, "retriever", file);
   for (const StudyBase& base : config.bases) {
     for (const StudySettings* settings : {&base.tokenizer, &base.init, &base.pretrain})
       check_datasets(*settings, "base " + base.name);
+    for (const StudySettings* settings : {&base.init, &base.pretrain})
+      refuse_seed(*settings, "base " + base.name, file);
   }
   for (const StudyArm& arm : config.arms) {
     if (!arm.base.empty())
@@ -191,6 +207,8 @@ void check(const StudyConfig& config, const std::string& file) {
     for (const StudySettings* settings :
          {&arm.retriever_settings, &arm.ranker, &arm.prompt, &arm.options})
       check_datasets(*settings, "arm " + arm.name);
+    for (const StudySettings* settings : {&arm.retriever_settings, &arm.ranker})
+      refuse_seed(*settings, "arm " + arm.name, file);
   }
   for (const StudyArm& arm : config.arms) {
     for (const StudyDataset& dataset : config.datasets) {
@@ -210,8 +228,15 @@ void check(const StudyConfig& config, const std::string& file) {
   for (const auto& [dataset, users] : config.published) {
     expect_name(dataset, datasets, fmt::format("{}: data set of published", file));
     for (const auto& [which, figures] : users) {
-      for (const auto& [arm, metrics] : figures)
+      for (const auto& [arm, metrics] : figures) {
         expect_name(arm, arms, fmt::format("{}: published arm", file));
+        if (which == "subset" &&
+            !std::ranges::find(config.arms, arm, &StudyArm::name)->ranks_candidates())
+          throw ConfigError(
+              "{}: published figures of '{}' on the subset of {}: the arm does not rank the shared "
+              "retriever's candidates, so it stands among all users only",
+              file, arm, dataset);
+      }
     }
   }
 }

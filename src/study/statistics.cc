@@ -34,13 +34,13 @@ const std::array<Six, kMaxCutoff + 1>& values_of_ranks() {
   return table;
 }
 
-// Means of the six metrics over users that count `weights` times each, `total` in all.
+// Means of the six metrics over users that count `weights` times each, `total` in all; NaN for
+// none.
 Six weighted_means(const std::vector<Hit>& hits, const std::vector<uint32_t>& weights,
                    double total) {
   std::array<double, kMaxCutoff + 1> counts{};
   for (const Hit& hit : hits) counts[static_cast<size_t>(hit.rank)] += weights[hit.user];
   Six means{};
-  if (total <= 0) return means;
   for (size_t rank = 1; rank <= kMaxCutoff; ++rank) {
     for (size_t m = 0; m < kNumMetrics; ++m) means[m] += counts[rank] * values_of_ranks()[rank][m];
   }
@@ -180,7 +180,6 @@ UserValues user_differences(const StudyRanks& ranks, size_t arm, size_t baseline
     if (subset) {
       const auto members =
           std::ranges::count_if(ranks.subset[s], [](uint8_t in) { return in != 0; });
-      if (members == 0) continue;
       share = static_cast<double>(users) / static_cast<double>(members);
     }
     share /= static_cast<double>(ranks.num_seeds);
@@ -235,8 +234,15 @@ void StudyRanks::validate() const {
     check(arm.size(), num_seeds, "seeds of an arm");
     for (const auto& seed : arm) check(seed.size(), num_users, "ranks");
   }
-  if (!subset.empty()) check(subset.size(), num_seeds, "subsets");
-  for (const auto& seed : subset) check(seed.size(), num_users, "marks of the subset");
+  if (!subset.empty()) {
+    check(subset.size(), num_seeds, "subsets");
+    check(in_subset.size(), std::ssize(arms), "marks of arms in the subset");
+  }
+  for (const auto& seed : subset) {
+    check(seed.size(), num_users, "marks of the subset");
+    if (std::ranges::all_of(seed, [](uint8_t in) { return in == 0; }))
+      throw DataError("study: the subset of one seed has no user");
+  }
 }
 
 StudyStatistics study_statistics(const StudyRanks& ranks,
@@ -262,9 +268,11 @@ StudyStatistics study_statistics(const StudyRanks& ranks,
   const bool has_subset = !ranks.subset.empty();
   for (size_t a = 0; a < ranks.arms.size(); ++a) {
     result.all.push_back(estimates(means.all[a], resamples, &Resample::all, a, options.level));
-    if (has_subset)
-      result.subset.push_back(
-          estimates(means.subset[a], resamples, &Resample::subset, a, options.level));
+    if (!has_subset) continue;
+    result.subset.push_back(
+        ranks.stands_in_subset(a)
+            ? estimates(means.subset[a], resamples, &Resample::subset, a, options.level)
+            : std::vector<StudyEstimate>());
   }
   for (size_t c = 0; c < compare.size(); ++c) {
     const size_t arm = compare[c].first, baseline = compare[c].second;
@@ -281,7 +289,8 @@ StudyStatistics study_statistics(const StudyRanks& ranks,
       return differences_of(resamples, point, values, arm, baseline, p_values, options.level);
     };
     comparison.all = part(&Resample::all, false);
-    if (has_subset) comparison.subset = part(&Resample::subset, true);
+    if (ranks.stands_in_subset(arm) && ranks.stands_in_subset(baseline))
+      comparison.subset = part(&Resample::subset, true);
     if (!std::isnan(point.improvements[c])) comparison.improvement = point.improvements[c];
     std::vector<double> values;
     for (const Resample& resample : resamples) values.push_back(resample.improvements[c]);

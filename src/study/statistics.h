@@ -16,15 +16,19 @@ namespace tandem {
 // The paper's six: MRR, NDCG and Recall at 5, then at 10.
 const std::vector<Metric>& study_metrics();
 
-// Ranks of the same users by every arm with every seed, and for each seed which users are in the
-// subset (empty: there is none).
+// Ranks of the same users by every arm with every seed. With a subset, for each seed which users
+// are in it, and which arms stand there.
 struct StudyRanks {
   int64_t num_users = 0, num_seeds = 0;
   std::vector<std::string> arms;
   std::vector<std::vector<std::vector<int32_t>>> ranks;  // [arm][seed][user]; 0: no hit anywhere
   std::vector<std::vector<uint8_t>> subset;              // [seed][user], or empty
+  std::vector<uint8_t> in_subset;                        // [arm], or empty
 
-  void validate() const;  // ShapeError
+  // Whether the arm has numbers on the subset.
+  bool stands_in_subset(size_t arm) const { return !subset.empty() && in_subset[arm] != 0; }
+
+  void validate() const;  // ShapeError; DataError for a subset without users
 };
 
 // Of one metric and arm.
@@ -44,7 +48,7 @@ struct StudyDifference {
 
 struct StudyComparison {
   size_t arm = 0, baseline = 0;
-  std::vector<StudyDifference> all, subset;  // by metric; subset empty without one
+  std::vector<StudyDifference> all, subset;  // by metric; subset empty unless both stand there
   // Mean of (arm - baseline) / baseline over the six metrics of all users, in per cent, of the
   // means over seeds; nothing when a metric of the baseline is 0.
   std::optional<double> improvement;
@@ -53,13 +57,16 @@ struct StudyComparison {
 };
 
 struct StudyStatistics {
-  std::vector<std::vector<StudyEstimate>> all, subset;  // [arm][metric]
+  std::vector<std::vector<StudyEstimate>> all;     // [arm][metric]
+  std::vector<std::vector<StudyEstimate>> subset;  // the same, empty for arms that are not in it
   std::vector<StudyComparison> comparisons;
 };
 
 // Intervals are one percentile bootstrap over users for everything: a resample draws users with
 // replacement, each brings its ranks by every arm with every seed, and all means, differences and
-// improvements are taken again. On the subset a user counts for the seeds in which it is a member.
+// improvements are taken again. On the subset a user counts for the seeds in which it is a member;
+// a resample without a member of some seed's subset does not count there, nor one whose baseline
+// has no hit for the improvement.
 // The p-value is a sign-flip permutation test over users of the difference averaged over seeds, on
 // the subset with each seed's difference divided by the number of its members. Both speak about
 // other users, not about other seeds: the seeds' spread is sd. A function of its arguments alone,

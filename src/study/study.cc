@@ -97,9 +97,6 @@ StudyTable make_table(const StudyConfig& config, const StudyPlan& plan, size_t d
   ranks.ranks.resize(config.arms.size());
   for (const StudyArm& arm : config.arms) ranks.arms.push_back(arm.name);
   Rows rows;
-  std::vector<std::optional<size_t>> subset(config.seeds.size());
-  for (size_t s = 0; s < config.seeds.size(); ++s)
-    subset[s] = plan.subset[d * config.seeds.size() + s];
   for (size_t i = 0; i < plan.cells.size(); ++i) {
     const StudyCell& cell = plan.cells[i];
     if (cell.dataset != d) continue;
@@ -108,13 +105,13 @@ StudyTable make_table(const StudyConfig& config, const StudyPlan& plan, size_t d
       for (size_t u = 0; u < all.user_ids.size(); ++u) rows.emplace(all.user_ids[u], u);
     }
     ranks.ranks[cell.arm].push_back(aligned_ranks(all, rows, config.arms[cell.arm].name));
-    if (cell.test) subset[cell.seed] = cell.test;
   }
   ranks.num_users = std::ssize(rows);
-  if (std::ranges::all_of(subset, [](const auto& step) { return step.has_value(); })) {
-    for (const auto& step : subset)
+  for (size_t s = 0; s < config.seeds.size(); ++s) {
+    if (const auto step = plan.subset[d * config.seeds.size() + s])
       ranks.subset.push_back(subset_marks(plan.steps[*step].output_path(), dataset, rows));
   }
+  for (const StudyArm& arm : config.arms) ranks.in_subset.push_back(arm.ranks_candidates());
   std::vector<std::pair<size_t, size_t>> compare;
   const auto place = [&](const std::string& arm) {
     return static_cast<size_t>(std::ranges::find(ranks.arms, arm) - ranks.arms.begin());
@@ -167,6 +164,26 @@ Json fairness_json(const FairnessTable& table) {
 
 }  // namespace
 
+std::vector<size_t> StudyTable::subset_arms() const {
+  std::vector<size_t> arms;
+  for (size_t a = 0; a < ranks.arms.size(); ++a) {
+    if (ranks.stands_in_subset(a)) arms.push_back(a);
+  }
+  return arms;
+}
+
+std::string StudyTable::subset_note() const {
+  std::vector<std::string> others;
+  for (size_t a = 0; a < ranks.arms.size(); ++a) {
+    if (!ranks.subset.empty() && !ranks.stands_in_subset(a)) others.push_back(ranks.arms[a]);
+  }
+  if (others.empty()) return "";
+  return fmt::format(
+      "Among all users only: {}; they do not rank these candidates, and users who were chosen by "
+      "what another retriever found would favour that retriever.",
+      fmt::join(others, ", "));
+}
+
 StudyResult make_study_result(const StudyConfig& config, const StudyPlan& plan, ThreadPool& pool) {
   std::vector<CellResult> results;
   for (const StudyCell& cell : plan.cells) results.push_back(read_cell(config, plan, cell));
@@ -201,7 +218,7 @@ Json StudyResult::to_json() const {
     for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
       const std::string& name = table.ranks.arms[a];
       Json arm = {{"arm", name}, {"all", estimates_json(statistics.all[a], figures("all", name))}};
-      if (!statistics.subset.empty())
+      if (table.ranks.stands_in_subset(a))
         arm["subset"] = estimates_json(statistics.subset[a], figures("subset", name));
       arms.push_back(std::move(arm));
     }
@@ -227,6 +244,7 @@ Json StudyResult::to_json() const {
                         {"fingerprint", table.fingerprint},
                         {"users", table.ranks.num_users},
                         {"subset_users_per_seed", subset_users},
+                        {"subset_note", table.subset_note()},
                         {"arms", arms},
                         {"comparisons", comparisons},
                         {"differing_ranker_settings", table.differing_settings},

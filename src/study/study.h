@@ -21,6 +21,11 @@ struct StudyTable {
   // Settings of the arms' rankers that differ, as "train.lr: 0.0001 in a; 0.001 in b": they may,
   // and a reader should know them.
   std::vector<std::string> differing_settings;
+
+  std::vector<size_t> subset_arms() const;  // those that stand in the subset, in order
+  // One sentence: which arms stand among all users only, and why; empty when all are in the subset
+  // or there is none.
+  std::string subset_note() const;
 };
 
 struct StudyResult {

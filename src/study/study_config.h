@@ -47,7 +47,8 @@ struct StudyBase {
 
 enum class ArmScore { kLetters, kLikelihood, kFused };
 
-// One column of the table. Without a base it is a retriever alone.
+// One column of the table. Without a base it is a retriever alone; with one it ranks the candidates
+// of the shared retriever.
 struct StudyArm {
   std::string name;
   enum class Retriever { kShared, kPopularity, kOwn } retriever = Retriever::kShared;
@@ -60,6 +61,10 @@ struct StudyArm {
   ArmScore score = ArmScore::kLetters;
 
   bool is_retriever() const { return base.empty(); }
+  // Whether it ranks the shared retriever's candidates: with a base, or that retriever's own order.
+  // Other arms find other items, so the users whose held-out item the shared one found say nothing
+  // fair about them; they stand among all users only.
+  bool ranks_candidates() const { return retriever == Retriever::kShared; }
 };
 
 // figures[data set]["all" or "subset"][arm][metric]

@@ -3,47 +3,30 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 
-#include "eval/report/chart.h"
+#include "eval/report/dot_plot.h"
+#include "eval/report/page.h"
+#include "eval/report/verdict_section.h"
 #include "study/study.h"
 
 namespace tandem {
 namespace {
 
-constexpr const char* kStyle = R"(
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1060px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; } h3 { font-size: 1em; margin-top: 1.4em; }
-table { border-collapse: collapse; } th, td { text-align: right; padding: .2em .8em; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; } td small { color: #666; } .note { color: #555; }
-.scroll { overflow-x: auto; } code { font-size: 90%; }
-.charts { display: flex; flex-wrap: wrap; gap: 12px; } svg { max-width: 100%; height: auto; }
-svg text { font: 12px system-ui, sans-serif; fill: #333; } svg .title { font-weight: 600; font-size: 13px; }
-.grid { stroke: #e4e4e4; } .axis { stroke: #666; fill: none; } .line { fill: none; stroke-width: 1.8; }
-)";
+constexpr size_t kNdcg10 = 4, kRecall10 = 5;  // of study_metrics()
 
 using Rows = std::vector<std::vector<std::string>>;
-
-// Cells are HTML already; the first row is the head.
-std::string html_table(const Rows& rows) {
-  std::string html = "<div class=\"scroll\"><table>\n";
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const char* tag = r == 0 ? "th" : "td";
-    html += "<tr>";
-    for (const std::string& cell : rows[r]) html += fmt::format("<{0}>{1}</{0}>", tag, cell);
-    html += "</tr>\n";
-  }
-  return html + "</table></div>\n";
-}
+using Estimates = std::vector<std::vector<StudyEstimate>>;
 
 std::string estimates_html(const StudyResult& result, const StudyTable& table,
-                           const std::vector<std::vector<StudyEstimate>>& estimates,
-                           const char* users) {
+                           const Estimates& estimates, const std::vector<size_t>& arms,
+                           const char* users, SystemColours& colours) {
   Rows rows(1, {"metric"});
-  for (const std::string& arm : table.ranks.arms) rows[0].push_back(html_escape(arm));
+  for (const size_t a : arms) rows[0].push_back(colours.label(table.ranks.arms[a]));
   for (size_t m = 0; m < study_metrics().size(); ++m) {
     const std::string metric = study_metrics()[m].name();
     std::vector<std::string>& row = rows.emplace_back(1, metric);
-    for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
+    for (const size_t a : arms) {
       const StudyEstimate& one = estimates[a][m];
       std::string cell = fmt::format("{:.4f} <small>[{:.4f}, {:.4f}]", one.mean, one.interval.low,
                                      one.interval.high);
@@ -58,30 +41,48 @@ std::string estimates_html(const StudyResult& result, const StudyTable& table,
   return html_table(rows);
 }
 
-// The arms side by side by one metric, the published figure as a second series.
-std::string arms_chart(const StudyResult& result, const StudyTable& table,
-                       const std::vector<std::vector<StudyEstimate>>& estimates, const char* users,
-                       const char* title, size_t metric) {
+// The arms side by side by one metric, the published figures as hollow marks.
+std::string arms_plot(const StudyResult& result, const StudyTable& table,
+                      const Estimates& estimates, const std::vector<size_t>& arms,
+                      const char* users, size_t metric, SystemColours& colours) {
   const std::string name = study_metrics()[metric].name();
-  Chart chart{fmt::format("{}, {}", name, title), "", name, {}, false, true, table.ranks.arms};
-  chart.connected = false;
-  Series ours{"measured", {}, {}, {}, {}}, published{"published", {}, {}, {}, {}};
-  for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
+  const bool subset = std::string_view(users) == "subset";
+  DotPlot plot{.title = name, .x_label = subset ? "retrieved users" : "all users"};
+  bool published = false;
+  for (const size_t a : arms) {
     const StudyEstimate& one = estimates[a][metric];
-    const auto x = static_cast<double>(a);
-    ours.x.push_back(x);
-    ours.y.push_back(one.mean);
-    ours.low.push_back(one.interval.low);
-    ours.high.push_back(one.interval.high);
-    const auto* figures =
-        find_published(result.config.published, table.dataset, users, table.ranks.arms[a]);
+    const std::string& arm = table.ranks.arms[a];
+    DotRow& row = plot.rows.emplace_back(DotRow{
+        .label = arm, .colour = colours.of(arm), .value = one.mean, .interval = one.interval});
+    const auto* figures = find_published(result.config.published, table.dataset, users, arm);
     if (figures == nullptr || !figures->contains(name)) continue;
-    published.x.push_back(x);
-    published.y.push_back(figures->at(name));
+    row.published = figures->at(name);
+    published = true;
   }
-  chart.series.push_back(std::move(ours));
-  if (!published.x.empty()) chart.series.push_back(std::move(published));
-  return draw(chart);
+  if (published) plot.x_label += "; hollow: published";
+  return draw(plot);
+}
+
+// What the study says, as the comparison of two evaluations would.
+std::vector<Comparison> comparisons_of(const StudyTable& table,
+                                       std::vector<StudyDifference> StudyComparison::*users,
+                                       const std::vector<std::vector<StudyEstimate>>& estimates) {
+  std::vector<Comparison> list;
+  for (const StudyComparison& one : table.statistics.comparisons) {
+    const std::vector<StudyDifference>& differences = one.*users;
+    if (differences.empty()) continue;
+    Comparison& comparison = list.emplace_back();
+    comparison.system_a = table.ranks.arms[one.baseline];
+    comparison.system_b = table.ranks.arms[one.arm];
+    for (const size_t m : {kNdcg10, kRecall10})
+      comparison.metrics.push_back({.name = study_metrics()[m].name(),
+                                    .a = estimates[one.baseline][m].mean,
+                                    .b = estimates[one.arm][m].mean,
+                                    .difference = differences[m].difference,
+                                    .interval = differences[m].interval,
+                                    .p_value = differences[m].p_value});
+  }
+  return list;
 }
 
 std::string comparison_html(const StudyTable& table, const StudyComparison& one) {
@@ -110,45 +111,58 @@ std::string comparison_html(const StudyTable& table, const StudyComparison& one)
   return html;
 }
 
-std::string seeds_html(const StudyTable& table) {
+std::string seeds_html(const StudyTable& table, SystemColours& colours) {
   Rows rows(1, {"arm"});
   for (const int64_t seed : table.seeds) rows[0].push_back(fmt::format("seed {}", seed));
-  constexpr size_t kNdcg10 = 4;
   for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
-    std::vector<std::string>& row = rows.emplace_back(1, html_escape(table.ranks.arms[a]));
+    std::vector<std::string>& row = rows.emplace_back(1, colours.label(table.ranks.arms[a]));
     for (const double value : table.statistics.all[a][kNdcg10].per_seed)
       row.push_back(fmt::format("{:.4f}", value));
   }
   return "<h3>NDCG@10 of all users, seed by seed</h3>\n" + html_table(rows);
 }
 
-std::string table_html(const StudyResult& result, const StudyTable& table) {
+// Verdict, pictures and numbers of one set of users.
+std::string users_html(const StudyResult& result, const StudyTable& table, bool subset,
+                       const std::vector<size_t>& arms, SystemColours& colours) {
   const StudyStatistics& statistics = table.statistics;
-  std::string html =
-      fmt::format("<h2>{}</h2>\n<div class=\"charts\">\n", html_escape(table.dataset));
-  constexpr size_t kNdcg10 = 4, kRecall10 = 5;
-  html += arms_chart(result, table, statistics.all, "all", "all users", kNdcg10);
-  if (statistics.subset.empty()) {
-    html += arms_chart(result, table, statistics.all, "all", "all users", kRecall10);
-  } else {
-    html += arms_chart(result, table, statistics.subset, "subset", "subset", kNdcg10);
-  }
-  html += "</div>\n" + fmt::format("<h3>All {} users</h3>\n", table.ranks.num_users) +
-          estimates_html(result, table, statistics.all, "all");
+  const Estimates& estimates = subset ? statistics.subset : statistics.all;
+  const char* users = subset ? "subset" : "all";
+  const auto differences = subset ? &StudyComparison::subset : &StudyComparison::all;
+  std::string html = verdict_section(comparisons_of(table, differences, estimates),
+                                     subset ? "retrieved users" : "all users", colours);
+  html += "<div class=\"charts\">\n";
+  for (const size_t metric : {kNdcg10, kRecall10})
+    html += arms_plot(result, table, estimates, arms, users, metric, colours);
+  return html + "</div>\n" + estimates_html(result, table, estimates, arms, users, colours);
+}
+
+std::string table_html(const StudyResult& result, const StudyTable& table, SystemColours& colours) {
+  const StudyStatistics& statistics = table.statistics;
+  std::vector<size_t> arms(table.ranks.arms.size());
+  std::iota(arms.begin(), arms.end(), size_t{0});
+  for (const std::string& arm : table.ranks.arms) colours.of(arm);
+  std::string html = fmt::format("<h2>{}: all {} users</h2>\n", html_escape(table.dataset),
+                                 table.ranks.num_users) +
+                     users_html(result, table, false, arms, colours);
   if (!statistics.subset.empty()) {
     std::vector<int64_t> sizes;
     for (const auto& marks : table.ranks.subset)
       sizes.push_back(std::ranges::count(marks, uint8_t{1}));
-    html += fmt::format(
-                "<h3>Users whose held-out item is among the candidates ({}, seed by seed)</h3>\n",
-                fmt::join(sizes, ", ")) +
-            estimates_html(result, table, statistics.subset, "subset");
+    html += fmt::format("<h2>{}: users whose held-out item is among the candidates ({}{})</h2>\n",
+                        html_escape(table.dataset), fmt::join(sizes, ", "),
+                        sizes.size() > 1 ? ", seed by seed" : "");
+    if (const std::string note = table.subset_note(); !note.empty())
+      html += fmt::format("<p class=\"note\">{}</p>\n", html_escape(note));
+    html += users_html(result, table, true, table.subset_arms(), colours);
   }
-  if (table.seeds.size() > 1) html += seeds_html(table);
+  html += fmt::format("<h2>{}: comparisons</h2>\n", html_escape(table.dataset));
+  if (table.seeds.size() > 1) html += seeds_html(table, colours);
   for (const StudyComparison& one : statistics.comparisons) html += comparison_html(table, one);
   html += "<h3>What the arms read</h3>\n";
   for (const FairnessTable& seed : table.fairness)
-    html += "<pre>" + html_escape(fairness_text(seed)) + "</pre>\n";
+    html += fmt::format("<details><summary>Seed {}</summary><pre>{}</pre></details>\n", seed.seed,
+                        html_escape(fairness_text(seed)));
   if (!table.differing_settings.empty()) {
     html += "<p class=\"note\">Settings of the rankers that differ:";
     for (const std::string& line : table.differing_settings)
@@ -161,18 +175,16 @@ std::string table_html(const StudyResult& result, const StudyTable& table) {
 }  // namespace
 
 std::string StudyResult::html() const {
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
-      "<meta name=\"viewport\" content=\"width=device-width\">\n<style>{1}</style></head><body>\n"
-      "<h1>{0}</h1>\n",
-      html_escape(config.title), kStyle);
-  for (const StudyTable& table : tables) html += table_html(*this, table);
-  html += fmt::format("<p class=\"note\">{}.</p>\n", html_escape(recipe));
+  std::string body;
+  SystemColours colours;
+  for (const StudyTable& table : tables) body += table_html(*this, table, colours);
+  body += fmt::format("<p class=\"note\">{}.</p>\n", html_escape(recipe));
   if (!config.published_source.empty())
-    html +=
+    body +=
         fmt::format("<p class=\"note\">Published: {}.</p>\n", html_escape(config.published_source));
-  return html + "<details><summary>The study's file</summary><pre>" + html_escape(config.text) +
-         "</pre></details>\n</body></html>\n";
+  body += "<details><summary>The study's file</summary><pre>" + html_escape(config.text) +
+          "</pre></details>\n";
+  return html_page(config.title, body);
 }
 
 }  // namespace tandem

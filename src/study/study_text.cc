@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "study/study.h"
 
@@ -30,14 +31,14 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 std::string estimates_text(const StudyResult& result, const StudyTable& table,
                            const std::vector<std::vector<StudyEstimate>>& estimates,
-                           const char* users) {
+                           const std::vector<size_t>& arms, const char* users) {
   std::vector<std::vector<std::string>> rows(1, {"metric"});
-  for (const std::string& arm : table.ranks.arms) rows[0].push_back(arm);
+  for (const size_t a : arms) rows[0].push_back(table.ranks.arms[a]);
   for (size_t m = 0; m < study_metrics().size(); ++m) {
     const std::string metric = study_metrics()[m].name();
     std::vector<std::string> first = {metric}, second = {""};
     bool more = false;
-    for (size_t a = 0; a < table.ranks.arms.size(); ++a) {
+    for (const size_t a : arms) {
       const StudyEstimate& one = estimates[a][m];
       first.push_back(
           fmt::format("{:.4f} [{:.4f}, {:.4f}]", one.mean, one.interval.low, one.interval.high));
@@ -100,8 +101,10 @@ std::string StudyResult::text() const {
       text += fmt::format("  ranker setting that differs: {}\n", line);
   }
   for (const StudyTable& table : tables) {
+    std::vector<size_t> arms(table.ranks.arms.size());
+    std::iota(arms.begin(), arms.end(), size_t{0});
     text += fmt::format("\n== {} ==\n\nAll {} users\n{}", table.dataset, table.ranks.num_users,
-                        estimates_text(*this, table, table.statistics.all, "all"));
+                        estimates_text(*this, table, table.statistics.all, arms, "all"));
     if (!table.statistics.subset.empty()) {
       std::vector<int64_t> sizes;
       for (const auto& marks : table.ranks.subset)
@@ -109,7 +112,9 @@ std::string StudyResult::text() const {
       text += fmt::format(
           "\nSubset: users whose held-out item is among the candidates ({} users, seed by "
           "seed)\n{}",
-          fmt::join(sizes, ", "), estimates_text(*this, table, table.statistics.subset, "subset"));
+          fmt::join(sizes, ", "),
+          estimates_text(*this, table, table.statistics.subset, table.subset_arms(), "subset"));
+      if (const std::string note = table.subset_note(); !note.empty()) text += note + "\n";
     }
     for (const StudyComparison& one : table.statistics.comparisons)
       text += fmt::format("\n{}", comparison_text(table, one));

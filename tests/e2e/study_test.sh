@@ -29,6 +29,7 @@ arms:
   letters: {base: small, ranker: {}}
   likelihood: {base: small, score: likelihood}
   lrurec: {retriever: shared}
+  popular: {retriever: popularity}
 published: {source: nowhere, made: {all: {lrurec: {NDCG@10: .1234}}}}
 YAML
 "$tandem" study study.yaml --output out --steps > steps.txt
@@ -58,6 +59,13 @@ for text in "All 114 users" "Subset: users whose" "likelihood - letters" "averag
   "published 0.1234" "training candidates" "title text" "equal in"; do
   grep -q "$text" table.txt || fail "'$text' is not in the table: $(cat table.txt)"
 done
+grep -q "Among all users only: popular; they do not rank these candidates" table.txt || fail "popular stands in the subset"
+python3 - out/results.json << 'PYTHON' || fail "results.json has popular in the subset"
+import json, sys
+made = json.load(open(sys.argv[1]))["datasets"][0]
+assert [a["arm"] for a in made["arms"] if "subset" in a] == ["letters", "likelihood", "lrurec"], made["arms"]
+assert {c["arm"]: "subset" in c for c in made["comparisons"]} == {"likelihood": True, "lrurec": True, "popular": False}
+PYTHON
 grep -q '"average_relative_improvement_percent"' out/results.json || fail "results.json lacks the improvement"
 grep -q '<svg' out/report.html || fail "report.html has no picture"
 grep -q '"finished": true' out/steps/*seed-1-letters-train-ranker*/step.json || fail "no mark"
@@ -83,5 +91,19 @@ code=0
   --output comparison > /dev/null
 for file in comparison.json comparison.svg comparison.html; do
   [ -s comparison/$file ] || fail "compare wrote no $file"
+done
+
+# A folder of several evaluations is answered with what it holds and a command that works.
+code=0
+"$tandem" compare out/steps/*seed-1-letters-evaluate*/out > /dev/null 2> holds.log || code=$?
+[ $code = 2 ] && grep -q "holds 4 evaluations" holds.log || fail "compare of one folder: $code $(cat holds.log)"
+command=$(grep -o "tandem compare .*" holds.log)
+"$tandem" ${command#tandem } > verdict.txt || fail "the command that compare shows does not work: $command"
+head -1 verdict.txt | grep -Eq "^No difference| than " || fail "compare opens without a verdict: $(cat verdict.txt)"
+code=0
+"$tandem" compare out out > /dev/null 2> holds.log || code=$?
+[ $code = 2 ] && grep -q "it is a study" holds.log || fail "compare of a study: $code $(cat holds.log)"
+for page in out/report.html comparison/comparison.html; do
+  if grep -q "https*://" $page; then fail "$page names something outside"; fi
 done
 cat table.txt

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <functional>
+#include <set>
 #include <string>
 
 #include "core/error.h"
-#include "study/fairness.h"
 #include "study/process.h"
 #include "study/run_steps.h"
 #include "unit/eval/temporary_folder.h"
@@ -84,6 +86,17 @@ TEST_F(Study, ArmsShareWhatTheyHaveInCommon) {
   EXPECT_EQ(plan.cells.size(), 10u);
 }
 
+// The subset is what the shared retriever found: without a ranker nothing there is ranked anew.
+TEST_F(Study, ASubsetNeedsARanker) {
+  EXPECT_TRUE(make_study_plan(read(kStudy), folder_ / "out").subset[0].has_value());
+  StudyConfig config = read(kStudy);
+  std::erase_if(config.arms, [](const StudyArm& arm) { return !arm.is_retriever(); });
+  config.compare.clear();
+  const StudyPlan plan = make_study_plan(config, folder_ / "out");
+  EXPECT_FALSE(plan.subset[0].has_value());
+  EXPECT_EQ(count(plan, "retrieve"), 0u);
+}
+
 TEST_F(Study, CommandsAreWhatOneWouldType) {
   const StudyPlan plan = make_study_plan(read(kStudy), folder_ / "out");
   const StudyCell& cell = plan.cells[0];
@@ -117,6 +130,97 @@ TEST_F(Study, AKeyFollowsFromTheCommandAndItsInputs) {
   for (size_t i = 0; i < plan.steps.size(); ++i) EXPECT_NE(plan.steps[i].key, other.steps[i].key);
 }
 
+// Whose key changes when one thing does. Steps are told by their verb; those that read a changed
+// step change with it.
+TEST_F(Study, EveryPartOfAStepCountsInItsKey) {
+  const StudyConfig config = read(kStudy);
+  const StudyPlan plan = make_study_plan(config, folder_ / "out");
+  const auto changed = [&](const std::function<void(StudyConfig&)>& change) {
+    StudyConfig other = config;
+    change(other);
+    const StudyPlan again = make_study_plan(other, folder_ / "out");
+    std::set<std::string> verbs;
+    EXPECT_EQ(again.steps.size(), plan.steps.size());
+    for (size_t i = 0; i < plan.steps.size(); ++i) {
+      if (plan.steps[i].key != again.steps[i].key) verbs.insert(plan.steps[i].verb);
+    }
+    return verbs;
+  };
+  using Verbs = std::set<std::string>;
+  const Verbs after_retriever = {"train retriever", "retrieve", "train ranker", "eval"};
+  EXPECT_EQ(changed([](StudyConfig& c) { c.threads = 3; }), Verbs{});
+  EXPECT_EQ(changed([](StudyConfig& c) { c.title = "other"; }), Verbs{});
+  EXPECT_EQ(changed([](StudyConfig& c) { c.resamples = 3; }), Verbs{"eval"});
+  EXPECT_EQ(changed([](StudyConfig& c) { c.device = "cuda"; }),
+            (Verbs{"train retriever", "retrieve", "pretrain", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.candidates = 11; }),
+            (Verbs{"retrieve", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.retriever.common.emplace_back("model.layers", "3"); }),
+            after_retriever);
+  EXPECT_EQ(changed([](StudyConfig& c) { c.datasets[0].import.emplace_back("k-core", "3"); }),
+            (Verbs{"data import", "tokenizer train", "model init", "pretrain", "train retriever",
+                   "retrieve", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.bases[0].tokenizer.common[0].second = "301"; }),
+            (Verbs{"tokenizer train", "model init", "pretrain", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.bases[0].init.common[0].second = "small"; }),
+            (Verbs{"model init", "pretrain", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.bases[0].pretrain.common[0].second = "6"; }),
+            (Verbs{"pretrain", "train ranker", "eval"}));
+  EXPECT_EQ(changed([](StudyConfig& c) { c.arms[0].prompt.common.emplace_back("separator", ";"); }),
+            (Verbs{"train ranker", "eval"}));
+  EXPECT_EQ(
+      changed([](StudyConfig& c) { c.arms[0].options.common.emplace_back("exclude", "none"); }),
+      Verbs{"eval"});
+}
+
+TEST_F(Study, AFoldersFingerprintIsOfItsFilesNamesAndBytes) {
+  const fs::path folder = folder_ / "of";
+  const auto make = [&](const std::string& name, const std::string& bytes) {
+    fs::remove_all(folder);
+    fs::create_directories(folder / "below");
+    write_file(folder / name, bytes);
+    write_file(folder / "b", std::string_view("2"));
+    return path_fingerprint(folder);
+  };
+  const std::string first = make("a", "1");
+  EXPECT_EQ(make("a", "1"), first);
+  EXPECT_NE(make("a", "3"), first);
+  EXPECT_NE(make("c", "1"), first);
+  EXPECT_NE(make("a", "12"), first);
+  make("a", "1");
+  write_file(folder / "below" / "x", std::string_view("no part of it"));
+  EXPECT_EQ(path_fingerprint(folder), first);
+  fs::copy(folder, folder_ / "elsewhere");
+  EXPECT_EQ(path_fingerprint(folder_ / "elsewhere"), first);  // a study can be moved
+  EXPECT_NE(path_fingerprint(folder / "a"), path_fingerprint(folder / "b"));
+  EXPECT_THROW(path_fingerprint(folder / "absent"), IoError);
+}
+
+// Above 64 MiB: the size, the first and the last MiB.
+TEST_F(Study, ALargeFileIsKnownByItsEndsAndSize) {
+  const fs::path path = folder_ / "large";
+  constexpr int64_t kMib = int64_t{1} << 20;
+  const auto with = [&](int64_t size, int64_t at) {
+    write_file(path, std::string_view(""));
+    fs::resize_file(path, static_cast<uintmax_t>(size));  // zeros that take no room
+    if (at >= 0) {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(at);
+      file.put('x');
+    }
+    return path_fingerprint(path);
+  };
+  const int64_t large = 65 * kMib, small = 64 * kMib;
+  const std::string zeros = with(large, -1);
+  EXPECT_NE(with(large + 1, -1), zeros);
+  EXPECT_NE(with(large, 0), zeros);
+  EXPECT_NE(with(large, kMib - 1), zeros);
+  EXPECT_NE(with(large, large - kMib), zeros);
+  EXPECT_NE(with(large, large - 1), zeros);
+  EXPECT_EQ(with(large, kMib), zeros);
+  EXPECT_NE(with(small, kMib), with(small, -1));  // 64 MiB are read whole
+}
+
 TEST_F(Study, MistakesAreNamed) {
   expect_error(replaced(kStudy, "seeds: [1, 2]", "seed: [1]"), "unknown key 'seed'");
   expect_error(replaced(kStudy, "seeds: [1, 2]", "seeds: [1, 1]"), "a seed stands twice");
@@ -128,21 +232,17 @@ TEST_F(Study, MistakesAreNamed) {
   expect_error(replaced(kStudy, "title_truncation: \"chars:40\"", "num_candidates: 7"),
                "show 7 candidates, but 10 are retrieved");
   expect_error(replaced(kStudy, "candidates: 10", "candidates: ten"), "expected a number");
+  expect_error(replaced(kStudy, "new: {base: small,", "new: {base: small, retriever: {a: b},"),
+               "arm 'new' has a base and a retriever of its own");
+  expect_error(std::string(kStudy) + "published: {films: {subset: {other: {NDCG@10: .1}}}}",
+               "published figures of 'other' on the subset of films");
+  expect_error(replaced(kStudy, "train.lr: 0.2", "seed: 3"), "arm new sets seed");
+  expect_error(replaced(kStudy, "{dropout: 0.5}", "{dropout: 0.5}, seed: 3"),
+               "retriever sets seed");
+  expect_error(replaced(kStudy, "init: {preset: tiny}", "init: {preset: tiny, seed: 3}"),
+               "base small sets seed");
   expect_error("[1, 2]", "must be a map");
   expect_error("a: [", "study.yaml");
-}
-
-TEST(Fairness, NamesWhatDiffersAndWhoHasIt) {
-  FairnessTable table{.dataset = "films", .seed = 42, .arms = {}};
-  table.arms.push_back({"a", {{"data set", "x"}, {"title text", "1"}}, {{"tokenizer", "p"}}});
-  table.arms.push_back({"b", {{"data set", "x"}, {"title text", "2"}}, {{"tokenizer", "q"}}});
-  table.arms.push_back({"c", {{"data set", "x"}}, {}});  // a retriever alone has no titles
-  const auto lines = differences(table);
-  ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0], "films, seed 42: title text differs: 1 in a; 2 in b");
-  EXPECT_THAT(fairness_text(table), HasSubstr("equal in all 3 arms"));
-  table.arms[1].equal[1].second = "1";
-  EXPECT_TRUE(differences(table).empty());
 }
 
 TEST(Process, GivesOutputAndExitCode) {
