@@ -13,7 +13,7 @@ history=("history_item={title}" "separator= " "max_history=20")
 
 mkdir -p "$out"
 say "1/7  Prepare: 102,461 ratings of 3,119 films by 5,973 people (MovieTweetings, MIT licence)"
-show data import --format movielens --titles clean --input data/movietweetings-mini --output "$data" --overwrite
+show data import --format movielens --input data/movietweetings-mini --output "$data" --overwrite
 say "2/7  Train the retriever LRURec, with early stopping (half a minute on two free cores)"
 show train retriever --dataset "$data" --output "$retriever" --overwrite \
   --set model.max_length=50 --set model.dropout=0.5 --set model.attn_dropout=0.5 --set train.batch=64 \

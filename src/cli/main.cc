@@ -2,8 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 
+#include "cli/command_tree.h"
+#include "cli/help_format.h"
+#include "cli/help_verbs.h"
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -23,24 +27,25 @@ int complain(const std::string& text, ExitCode code) {
   return exit_code(code);
 }
 
-// The verb (or sub-verb) that was typed, as one types it: "data import".
-std::string typed_verb(const CLI::App& app) {
-  std::string verb;
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    verb += at->get_name() + " ";
-  }
-  return verb;
-}
-
 // CLI11 reports what the command line lacks; help and version come the same way, with exit code 0.
+// A word that no verb knows comes before anything that is lacking: it is often the lacking option,
+// misspelt. A verb that only has sub-verbs explains itself when none is named.
 int usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);
-  fmt::print(stderr, "tandem: {}\nTry: tandem {}--help\n", error.what(), typed_verb(app));
+  const Command command = typed_command(app);
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (unknown.empty() && command.app->get_require_subcommand_min() > 0) {
+    fmt::print(stderr, "{}", command_help(command));
+  } else {
+    fmt::print(stderr, "tandem: {}\nTry: {} --help\n",
+               unknown.empty() ? error.what() : unknown_word(app, command, unknown.front()),
+               command.path);
+  }
   return exit_code(ExitCode::kUsage);
 }
 
 void build(CLI::App& app) {
+  app.formatter(std::make_shared<HelpFormat>());  // of all verbs; so before they are added
   app.set_version_flag("--version", "tandem " TANDEM_VERSION);
   app.require_subcommand(1);
   app.fallthrough(false);
@@ -57,10 +62,9 @@ void build(CLI::App& app) {
       "  tandem train retriever --dataset dataset --output run\n"
       "  tandem eval --dataset dataset --retriever run\n"
       "  tandem recommend --run run --dataset dataset --user 1\n"
-      "\n`tandem VERB --help` explains a verb. Exit codes: 0 ok, 1 failure, 2 usage or "
-      "configuration,\n"
-      "3 bad data, 4 interrupted with a checkpoint saved, 130 or 143 interrupted with nothing "
-      "kept.");
+      "\n`tandem help VERB` explains a verb. Exit codes: 0 ok, 1 failure, 2 usage or\n"
+      "configuration, 3 bad data, 4 interrupted with a checkpoint saved, 130 or 143\n"
+      "interrupted with nothing kept.");
   add_data_verb(app);
   add_model_verb(app);
   add_tokenizer_verb(app);
@@ -76,6 +80,7 @@ void build(CLI::App& app) {
   add_generate_verb(app);
   add_bench_verb(app);
   add_doctor_verb(app);
+  add_help_verbs(app);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/plural.h"
 #include "core/sha256.h"
 
 namespace tandem {
@@ -114,7 +115,8 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
   }
   result["ratings"] = rated;
   if (rated > 0) result["mean_rating"] = rating_sum / static_cast<double>(rated);
-  for (const char* key : {"source", "min_user", "min_item", "drop_untitled", "ties", "split"}) {
+  for (const char* key :
+       {"source", "dropped", "min_user", "min_item", "drop_untitled", "ties", "split"}) {
     if (stored.contains(key)) result[key] = stored[key];
   }
   result["fingerprint"] = dataset.fingerprint();
@@ -125,12 +127,34 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
   return result;
 }
 
+std::vector<std::string> dropped_lines(const Json& dropped) {
+  std::vector<std::string> lines;
+  const auto add = [&](int64_t count, const std::string& why) {
+    if (count > 0)
+      lines.push_back(fmt::format("{} {} {}", grouped(count), plural(count, "row"), why));
+  };
+  add(dropped.value("no_user", int64_t{0}), "without a user");
+  add(dropped.value("no_item", int64_t{0}), "without an item");
+  for (const Json& one : dropped.value("where", Json::array())) {
+    const auto condition = one.value("condition", "");
+    add(one.value("interactions", int64_t{0}), "not " + condition);
+    add(one.value("no_value", int64_t{0}), "without a value for " + condition);
+  }
+  const Json items = dropped.value("items", Json::object());
+  add(items.value("interactions", int64_t{0}), "with an item of the list to drop");
+  add(dropped.value("untitled", int64_t{0}), "with an item that has no title");
+  return lines;
+}
+
 std::string describe_text(const Json& d) {
   std::string text;
   const auto line = [&](std::string_view name, const std::string& value) {
     text += fmt::format("{:<14} {}\n", name, value);
   };
   const auto whole = [&](const char* key) { return grouped(d[key].get<int64_t>()); };
+  const auto counted = [&](const char* key, std::string_view noun) {
+    return fmt::format("{} {}", whole(key), plural(d[key].get<int64_t>(), noun));
+  };
   line("data set", d["dataset"].get<std::string>());
   line("users", whole("num_users"));
   line("items", fmt::format("{} ({} with a title)", whole("num_items"), whole("titled_items")));
@@ -143,7 +167,8 @@ std::string describe_text(const Json& d) {
     line("time", fmt::format("{} to {} UTC", d["first_time"].get<std::string>(),
                              d["last_time"].get<std::string>()));
     line("equal times",
-         fmt::format("{} interactions share the time of the one before", whole("equal_times")));
+         fmt::format("{} {} the time of the one before", counted("equal_times", "interaction"),
+                     plural(d["equal_times"].get<int64_t>(), "shares", "share")));
   } else {
     line("time", "none; the order is the source's");
   }
@@ -154,13 +179,16 @@ std::string describe_text(const Json& d) {
     line("ratings", "none");
   }
   if (d.contains("min_user"))
-    line("filters", fmt::format("at least {} interactions a user and {} an item",
-                                d["min_user"].get<int64_t>(), d["min_item"].get<int64_t>()));
+    line("filters", fmt::format("at least {} a user and {} an item",
+                                counted("min_user", "interaction"), whole("min_item")));
+  for (const std::string& dropped : dropped_lines(d.value("dropped", Json::object())))
+    line("left out", dropped);
   line("split", "the last interaction of a user is for test, the one before for validation");
   line("fingerprint", d["fingerprint"].get<std::string>());
   for (const Json& sample : d["samples"]) {
-    text += fmt::format("\nuser {} ({} interactions), the latest last:\n",
-                        sample["user"].get<std::string>(), sample["interactions"].get<int64_t>());
+    const auto length = sample["interactions"].get<int64_t>();
+    text += fmt::format("\nuser {} ({} {}), the latest last:\n", sample["user"].get<std::string>(),
+                        length, plural(length, "interaction"));
     for (const Json& title : sample["last_titles"]) text += "  " + title.get<std::string>() + "\n";
   }
   return text;

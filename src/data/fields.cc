@@ -172,6 +172,7 @@ bool CsvReader::next(std::vector<std::string_view>& fields) {
   unquoted_.clear();
   while (at_ < text_.size() && (text_[at_] == '\n' || text_[at_] == '\r')) skip_to(at_ + 1);
   line_ = next_line_;
+  begin_ = at_;
   if (at_ >= text_.size()) return false;
   size_t line_end = std::min(text_.find('\n', at_), text_.size());
   const size_t first_line_end = std::min(line_end + 1, text_.size());

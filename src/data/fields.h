@@ -55,6 +55,8 @@ class CsvReader {
   bool next(std::vector<std::string_view>& fields);
   // Where the last record (also a bad one) began.
   int64_t line() const { return line_; }
+  // The last record as it stands in the text.
+  std::string_view record() const { return trimmed(text_.substr(begin_, at_ - begin_)); }
 
  private:
   std::string_view quoted_field(size_t& at, size_t record_end);
@@ -63,7 +65,7 @@ class CsvReader {
   std::string_view text_;
   std::string separator_;
   int64_t line_ = 0, next_line_;
-  size_t at_ = 0;
+  size_t at_ = 0, begin_ = 0;
   std::deque<std::string> unquoted_;
 };
 

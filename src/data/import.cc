@@ -18,6 +18,17 @@ constexpr std::pair<std::string_view, Importer> kImporters[] = {
     {"hllm", import_hllm},           {"minionerec", import_minionerec},
 };
 
+// Whether a row is one interaction whose columns a condition can name.
+bool has_columns(std::string_view format) {
+  return format != "sequences" && format != "minionerec";
+}
+
+const char* titles_name(MovieTitles titles) {
+  return titles == MovieTitles::kClean   ? "clean"
+         : titles == MovieTitles::kPlain ? "plain"
+                                         : "llamarec";
+}
+
 // Sets that come filtered; a core would change the published sequences.
 bool comes_filtered(std::string_view format) {
   return format == "sequences" || format == "hllm" || format == "minionerec";
@@ -41,6 +52,31 @@ std::string detect_in_folder(const fs::path& folder) {
     }
   }
   return "";
+}
+
+// What was left out while reading, for dataset.json.
+Json about_dropped(const RowFilter& filter, const DroppedRows& rows) {
+  Json where = Json::array();
+  for (size_t i = 0; i < filter.conditions().size(); ++i)
+    where.push_back({{"condition", filter.conditions()[i].text()},
+                     {"interactions", rows.count(RowFilter::unmet(i))},
+                     {"no_value", rows.count(RowFilter::no_value(i))}});
+  return {{"no_user", rows.count(RowFilter::kNoUser)},
+          {"no_item", rows.count(RowFilter::kNoItem)},
+          {"where", std::move(where)}};
+}
+
+// A set of which nothing could be read: says what was left out, and shows the first of it.
+[[noreturn]] void fail_empty(const ImportOptions& options, const RowFilter& filter,
+                             const DroppedRows& dropped) {
+  std::string reasons;
+  for (int64_t reason = 0; reason < filter.num_reasons(); ++reason) {
+    if (const int64_t count = dropped.count(reason); count > 0)
+      reasons += fmt::format(", {} {}", count, filter.reason_text(reason));
+  }
+  const DroppedRow& first = dropped.examples().front();
+  throw DataError("{}: no row is left: {} (the first: {}:{}: {})", options.input.string(),
+                  reasons.substr(2), first.file, first.line, first.text);
 }
 
 }  // namespace
@@ -119,7 +155,7 @@ ColumnMap parse_column_map(std::string_view text) {
 ImportReport import_dataset(const ImportOptions& options, const fs::path& folder,
                             ThreadPool& pool) {
   const Output output(folder, kDatasetFolder, options.overwrite,
-                      {options.input, options.meta.value_or("")});
+                      {options.input, options.meta.value_or(""), options.drop_items.value_or("")});
   ImportReport report;
   report.format = options.format == "auto" ? detect_format(options.input) : options.format;
   const auto* const chosen =
@@ -129,19 +165,27 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
     throw UsageError("--format: found '{}', expected one of {}", options.format,
                      fmt::join(import_formats(), ", "));
 
+  if (!options.where.empty() && !has_columns(report.format))
+    throw UsageError("--where: {} has no columns, expected another format than {}",
+                     options.input.string(), report.format);
+
   Source source;
   ReadContext context;
   context.pool = &pool;
+  context.filter = RowFilter(options.where);
   context.skip_bad_lines = options.skip_bad_lines;
   ImportOptions resolved = options;
   resolved.format = report.format;
+  PrepareOptions prepare;
+  if (options.drop_items) prepare.drop_items = read_item_ids(*options.drop_items);
   chosen->second(resolved, context, source);
+  if (source.log.user.empty() && context.dropped.total() > 0)
+    fail_empty(options, context.filter, context.dropped);
   if (!source.has_time && options.ties == TieRule::kItem)
     throw UsageError("--ties item: {} has no timestamps, its order is that of the file",
                      options.input.string());
 
   const int64_t core = comes_filtered(report.format) ? 0 : 5;
-  PrepareOptions prepare;
   prepare.min_user = report.min_user = options.min_user.value_or(core);
   prepare.min_item = report.min_item = options.min_item.value_or(core);
   prepare.ties = options.ties;
@@ -150,11 +194,16 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
   // The folder's own name, not the path: a data set is the same wherever it was made.
   const fs::path name = options.input.has_filename() ? options.input.filename()
                                                      : options.input.parent_path().filename();
-  const Json about = {{"source",
-                       {{"format", report.format},
-                        {"name", name.string()},
-                        {"skipped_lines", report.skipped_lines}}}};
+  Json about = {{"source",
+                 {{"format", report.format},
+                  {"name", name.string()},
+                  {"skipped_lines", report.skipped_lines}}},
+                {"dropped", about_dropped(context.filter, context.dropped)}};
+  if (report.format == "movielens")
+    about["source"]["titles"] = report.titles = titles_name(options.titles);
   report.prepared = write_dataset(output, std::move(source.log), source.items, prepare, about);
+  report.filter = std::move(context.filter);
+  report.dropped = std::move(context.dropped);
   return report;
 }
 

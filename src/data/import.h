@@ -8,6 +8,7 @@
 
 #include "core/thread_pool.h"
 #include "data/raw_log.h"
+#include "data/row_filter.h"
 
 namespace tandem {
 
@@ -19,10 +20,11 @@ struct ColumnMap {
 // "user=uid,item=sku,time=3". Throws UsageError for an unknown key or a missing '='.
 ColumnMap parse_column_map(std::string_view text);
 
-// How MovieLens titles are written. kLlamaRec: as LlamaRec's preprocessing does, which reads
-// movies.csv as Latin-1 (accents become two characters), drops bracketed groups and moves a
-// trailing article to the front. kClean: the same with the right encoding. kPlain: as in the file.
-enum class MovieTitles { kLlamaRec, kClean, kPlain };
+// How MovieLens titles are written. kClean: a trailing article moves to the front and bracketed
+// groups before the year go, "Matrix, The (1999)" becomes "The Matrix (1999)". kLlamaRec: the same
+// as LlamaRec's preprocessing does it, which reads movies.csv as Latin-1, so that accents become
+// two characters. kPlain: as in the file.
+enum class MovieTitles { kClean, kLlamaRec, kPlain };
 
 struct ImportOptions {
   std::string format = "auto";
@@ -32,17 +34,22 @@ struct ImportOptions {
   std::string separator;                      // csv; "" means told from the first line
   std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences, hllm, minionerec
   TieRule ties = TieRule::kFile;
+  std::vector<std::string> where;      // conditions that a row must meet (row_filter.h)
+  std::optional<fs::path> drop_items;  // a file of outside item ids, one a line
   bool drop_untitled = false;
   bool overwrite = false;
   bool skip_bad_lines = false;
-  MovieTitles titles = MovieTitles::kLlamaRec;
+  MovieTitles titles = MovieTitles::kClean;
 };
 
 struct ImportReport {
   std::string format;  // as used
+  std::string titles;  // clean, llamarec or plain; "" for other formats than movielens
   PrepareReport prepared;
   int64_t min_user = 0, min_item = 0;
   int64_t skipped_lines = 0;
+  RowFilter filter;
+  DroppedRows dropped;  // rows that were not read, before all that prepared counts
 };
 
 const std::vector<std::string>& import_formats();

@@ -45,6 +45,17 @@ std::optional<std::string_view> JsonLine::text(std::string_view key) {
                 fmt::format("text or a whole number for \"{}\"", key)};
 }
 
+std::optional<std::string_view> JsonLine::scalar(std::string_view key) {
+  simdjson::dom::element value;
+  if (state_->object.at_key(key).get(value) != simdjson::SUCCESS || value.is_null())
+    return std::nullopt;
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) return text;
+  if (value.is_number() || value.is_bool())
+    return state_->numbers.emplace_back(simdjson::minify(value));
+  throw BadLine{fmt::format("\"{}\": {}", key, excerpt(simdjson::minify(value))),
+                fmt::format("text or a number for \"{}\"", key)};
+}
+
 std::optional<double> JsonLine::real(std::string_view key) {
   simdjson::dom::element value;
   if (state_->object.at_key(key).get(value) != simdjson::SUCCESS || value.is_null())

@@ -24,6 +24,8 @@ class JsonLine {
   // The text of a string, or of a whole number, under the key; nothing when absent or null. Throws
   // BadLine for other types.
   std::optional<std::string_view> text(std::string_view key);
+  // The same, and other numbers and true or false as they are written.
+  std::optional<std::string_view> scalar(std::string_view key);
   std::optional<double> real(std::string_view key);
   std::optional<int64_t> whole(std::string_view key);
   std::vector<std::string> keys() const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "core/error.h"
@@ -63,6 +64,30 @@ void order_rows(std::span<Row> rows, TieRule ties, int64_t time_divisor, size_t 
   }
 }
 
+// Rows that stay after drop_items and drop_untitled; counts those that do not. Empty: all stay.
+std::vector<bool> rows_wanted(const InteractionLog& log, const PrepareOptions& options,
+                              const std::function<bool(int32_t)>& titled, PrepareReport& report) {
+  std::vector<bool> keep;
+  if (options.drop_items.empty() && !options.drop_untitled) return keep;
+  std::vector<bool> listed(static_cast<size_t>(log.items.size()));
+  for (const std::string& id : options.drop_items) {
+    if (const auto item = log.items.find(id)) {
+      listed[static_cast<size_t>(*item)] = true;
+    } else {
+      report.unknown_drop_items.push_back(id);
+    }
+  }
+  keep.reserve(log.item.size());
+  for (const int32_t item : log.item) {
+    const bool in_list = listed[static_cast<size_t>(item)],
+               no_title = !in_list && options.drop_untitled && !titled(item);
+    report.listed_interactions += in_list;
+    report.untitled_interactions += no_title;
+    keep.push_back(!in_list && !no_title);
+  }
+  return keep;
+}
+
 Json about_options(const PrepareOptions& options, const PrepareReport& report) {
   return {{"raw",
            {{"users", report.raw_users},
@@ -72,6 +97,12 @@ Json about_options(const PrepareOptions& options, const PrepareReport& report) {
           {"min_user", options.min_user},
           {"min_item", options.min_item},
           {"drop_untitled", options.drop_untitled},
+          {"dropped",
+           {{"items",
+             {{"ids", options.drop_items.size()},
+              {"unknown_ids", report.unknown_drop_items.size()},
+              {"interactions", report.listed_interactions}}},
+            {"untitled", report.untitled_interactions}}},
           {"ties", options.ties == TieRule::kFile ? "file" : "item"},
           {"split", "leave-one-out"}};
 }
@@ -130,12 +161,7 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
     const RawItem* entry = text[static_cast<size_t>(item)];
     return entry && !entry->title.empty();
   };
-  std::vector<bool> keep;
-  if (options.drop_untitled) {
-    keep.resize(log.user.size());
-    for (size_t row = 0; row < log.user.size(); ++row) keep[row] = titled(log.item[row]);
-    report.untitled_interactions = std::count(keep.begin(), keep.end(), false);
-  }
+  std::vector<bool> keep = rows_wanted(log, options, titled, report);
   keep = k_core(log.user, log.item, keep, log.users.size(), log.items.size(), options.min_user,
                 options.min_item);
 
@@ -149,10 +175,15 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   const Ranking users = rank_ids(log.users, user_degree), ranked = rank_ids(log.items, item_degree);
   if (users.kept.empty())
     throw DataError(
-        "{}: no interaction is left of {} ({} users, {} items) with min-user {}, min-item {}{}",
+        "{}: no interaction is left of {} ({} users, {} items) with min-user {}, min-item {}{}{}",
         output.path().string(), report.raw_interactions, report.raw_users, report.raw_items,
         options.min_user, options.min_item,
-        options.drop_untitled ? ", untitled items dropped" : "");
+        options.drop_items.empty()
+            ? ""
+            : fmt::format(", {} rows of listed items dropped", report.listed_interactions),
+        options.drop_untitled
+            ? fmt::format(", {} of untitled items dropped", report.untitled_interactions)
+            : "");
 
   DenseLog dense;
   dense.user_ids = users.kept;
@@ -213,7 +244,8 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   report.num_items = static_cast<int64_t>(ranked.kept.size());
   report.num_interactions = static_cast<int64_t>(num_rows);
   Json all = about_options(options, report);
-  all.update(about);
+  all.update(about, true);
+  report.dropped = all["dropped"];
   report.fingerprint = write_dataset_files(staged.path(), dense, all);
   staged.commit();
   return report;

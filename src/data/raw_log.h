@@ -59,15 +59,20 @@ struct ItemCatalogue {
 struct PrepareOptions {
   int64_t min_user = 0, min_item = 0;  // iterated k-core: fewest interactions of a user, of an item
   TieRule ties = TieRule::kFile;
-  bool drop_untitled = false;  // before the k-core
+  // Before the k-core, in this order.
+  std::vector<std::string> drop_items = {};  // outside ids
+  bool drop_untitled = false;
 };
 
 // Counts on the way from the source to the data set.
 struct PrepareReport {
   int64_t raw_users = 0, raw_items = 0, raw_interactions = 0;
-  int64_t untitled_interactions = 0;  // dropped by drop_untitled
+  int64_t listed_interactions = 0;              // dropped by drop_items
+  std::vector<std::string> unknown_drop_items;  // ids of drop_items that no row has
+  int64_t untitled_interactions = 0;            // dropped by drop_untitled
   int64_t num_users = 0, num_items = 0, num_interactions = 0;
   int64_t titled_items = 0;
+  Json dropped;  // what was left out and why, as dataset.json has it
   std::string fingerprint;
 };
 

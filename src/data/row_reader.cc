@@ -53,6 +53,7 @@ void parse_part(Part& part, Worker& worker, bool skip_bad_lines) {
     if (line.empty()) continue;
     try {
       if (!utf8) check_utf8(line);
+      part.rows->dropped.at(part.lines, line);
       worker.parse(line, *part.rows);
     } catch (const BadLine& bad) {
       part.bad.emplace_back(part.lines, bad);
@@ -93,6 +94,7 @@ void read_rows(TextSource& source, const std::function<LineParser()>& make_parse
       for (const auto& [offset, bad] : part.bad)
         context.bad_line(source.name(), line + offset, bad);
       part.bad.clear();
+      context.dropped.append(part.rows->dropped, source.name(), line);
       line += part.lines;
       parts.push_back(std::move(part));
     }

@@ -7,6 +7,7 @@
 #include "core/thread_pool.h"
 #include "data/fields.h"
 #include "data/raw_log.h"
+#include "data/row_filter.h"
 #include "data/text_source.h"
 
 namespace tandem {
@@ -33,18 +34,22 @@ class RowSink {
   std::vector<int32_t> user, item;
   std::vector<int64_t> time;
   std::vector<float> rating;
+  DroppedRows dropped;
 
  private:
   IdTable *users_, *items_;
 };
 
-// Adds the rows of one line (without its line end) or throws BadLine before it has added any.
+// Adds the rows of one line (without its line end) or notes in sink.dropped why not; throws BadLine
+// before it has added any.
 using LineParser = std::function<void(std::string_view line, RowSink& sink)>;
 
 struct ReadContext {
   ThreadPool* pool = nullptr;
   bool skip_bad_lines = false;
   int64_t skipped_lines = 0;
+  RowFilter filter;
+  DroppedRows dropped;
 
   // Throws FormatError "file:line: found ..., expected ..." or counts the line.
   void bad_line(std::string_view file, int64_t line, const BadLine& bad);

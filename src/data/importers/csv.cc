@@ -46,7 +46,11 @@ void import_csv(const ImportOptions& options, ReadContext& context, Source& sour
     } catch (const BadLine&) {  // a name, so this is a header
     }
   }
-  if (header) text.take_line();
+  if (header) {
+    text.take_line();
+  } else {
+    for (size_t i = 0; i < layout.names.size(); ++i) layout.names[i] = std::to_string(i + 1);
+  }
   read_table(text, layout, context, source);
   const fs::path meta = meta_file(
       options, path,

@@ -52,6 +52,7 @@ struct ColumnLayout {
   std::vector<std::string> names;  // the header's, empty without one
   size_t num_columns = 0;
   int user = -1, item = -1, time = -1, rating = -1, title = -1;  // -1: absent
+  std::vector<int> where;                                        // of each condition
 };
 
 // Names under which the columns are usually found; the first present wins.
@@ -66,11 +67,18 @@ ColumnLayout layout_of_header(std::vector<std::string> names, std::string separa
                               const ColumnMap& columns, bool items_only = false);
 std::vector<std::string> header_fields(std::string_view line, std::string_view separator);
 
-// One interaction of a split line. Throws BadLine.
-Row table_row(const std::vector<std::string_view>& fields, const ColumnLayout& layout);
+// Finds the conditions' columns, by name or by number from 1. Throws UsageError that lists the
+// file's columns.
+void place_conditions(const RowFilter& filter, std::string_view file, ColumnLayout& layout);
+
+// One interaction of a split line, or nothing when the filter leaves it out, which is noted in
+// dropped. Throws BadLine.
+std::optional<Row> table_row(const std::vector<std::string_view>& fields,
+                             const ColumnLayout& layout, const RowFilter& filter,
+                             DroppedRows& dropped);
 // Interactions of a separated-value file whose header has been taken. Files without quotes are
 // parsed in parallel.
-void read_table(TextSource& text, const ColumnLayout& layout, ReadContext& context, Source& source);
+void read_table(TextSource& text, ColumnLayout layout, ReadContext& context, Source& source);
 // Items of a CSV file with a header: id, title, everything else as fields.
 void read_item_csv(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                    ItemCatalogue& items);
@@ -81,6 +89,8 @@ void read_item_lines(const fs::path& path, const ColumnMap& columns, ReadContext
 void read_item_map(const fs::path& path, ReadContext& context, ItemCatalogue& items);
 // Items as "id TAB title" lines.
 void read_titles_tsv(const fs::path& path, ReadContext& context, ItemCatalogue& items);
+// Distinct item ids, one a line. Throws FormatError.
+std::vector<std::string> read_item_ids(const fs::path& path);
 // Whichever of the three the file's name says.
 void read_items(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                 ItemCatalogue& items);

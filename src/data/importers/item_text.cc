@@ -147,6 +147,16 @@ void read_titles_tsv(const fs::path& path, ReadContext& context, ItemCatalogue& 
   });
 }
 
+std::vector<std::string> read_item_ids(const fs::path& path) {
+  if (!fs::is_regular_file(path)) throw IoError("{}: no such file (--drop-items)", path.string());
+  ReadContext context;
+  IdTable ids;
+  each_line(path, context, [&](std::string_view line) {
+    if (!trimmed(line).empty()) ids.add(parse_id(line, "item"));
+  });
+  return {ids.ids().begin(), ids.ids().end()};
+}
+
 void read_items(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                 ItemCatalogue& items) {
   const std::string name = plain_name(path);

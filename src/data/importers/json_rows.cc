@@ -14,6 +14,7 @@ constexpr int64_t kMilliseconds = 100'000'000'000;
 
 struct Keys {
   std::string user, item, time, rating, title;
+  std::vector<std::string> all;
 };
 
 std::string choose(const std::vector<std::string>& keys, const std::string& wanted,
@@ -48,22 +49,25 @@ Keys keys_of_file(TextSource& text, const ColumnMap& columns) {
     result.time = choose(keys, columns.time, time_names(), "time", false);
     result.rating = choose(keys, columns.rating, rating_names(), "rating", false);
     if (!columns.title.empty()) result.title = columns.title;
+    result.all = keys;
     return result;
   } catch (const BadLine& bad) {
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
 }
 
+// A key that is absent or null is a missing value.
+std::optional<int64_t> reason_of(JsonLine& json, const Keys& keys, const RowFilter& filter) {
+  return filter.reason(
+      json.text(keys.user).value_or(""), json.text(keys.item).value_or(""),
+      [&](size_t i) { return json.scalar(filter.conditions()[i].column()).value_or(""); });
+}
+
+// Of a line that the filter keeps.
 Row row_of(JsonLine& json, const Keys& keys) {
-  const auto required = [&](const std::string& key) {
-    const auto value = json.text(key);
-    if (!value)
-      throw BadLine{fmt::format("no key \"{}\"", key), fmt::format("\"{}\" on every line", key)};
-    return *value;
-  };
   Row row;
-  row.user = parse_id(required(keys.user), "user");
-  row.item = parse_id(required(keys.item), "item");
+  row.user = parse_id(json.text(keys.user).value(), "user");
+  row.item = parse_id(json.text(keys.item).value(), "item");
   if (!keys.time.empty()) row.time = json.whole(keys.time).value_or(0);
   if (!keys.rating.empty()) {
     if (const auto rating = json.real(keys.rating)) row.rating = static_cast<float>(*rating);
@@ -71,21 +75,39 @@ Row row_of(JsonLine& json, const Keys& keys) {
   return row;
 }
 
+// Lines may have different keys, so only the whole file shows that a condition's key is on none.
+void check_conditions(const std::string& file, const std::vector<std::string>& first_keys,
+                      const ReadContext& context, int64_t rows) {
+  const auto& conditions = context.filter.conditions();
+  for (size_t i = conditions.size(); i-- > 0;) {
+    const int64_t missing = context.dropped.count(RowFilter::no_value(i));
+    rows += missing + context.dropped.count(RowFilter::unmet(i));  // that came to this condition
+    if (missing > 0 && missing == rows)
+      throw UsageError("--where {}: found no value for '{}' in {}, expected a key such as: {}",
+                       conditions[i].text(), conditions[i].column(), file,
+                       fmt::join(first_keys, ", "));
+  }
+}
+
 void read_json_rows(TextSource& text, const Keys& keys, ReadContext& context, Source& source) {
   source.has_time = !keys.time.empty();
-  const auto make_parser = [&keys]() -> LineParser {
+  const RowFilter& filter = context.filter;
+  const auto make_parser = [&]() -> LineParser {
     const auto json = std::make_shared<JsonLine>();
-    return [&keys, json](std::string_view line, RowSink& sink) {
+    return [&keys, &filter, json](std::string_view line, RowSink& sink) {
       json->parse(line);
+      if (const auto reason = reason_of(*json, keys, filter)) return sink.dropped.drop(*reason);
       sink.add(row_of(*json, keys));
     };
   };
   read_rows(text, make_parser, source.log, context);
+  check_conditions(text.name(), keys.all, context, static_cast<int64_t>(source.log.user.size()));
 }
 
 // Titles inside the rows: the first one of an item counts, so a second pass in file order takes
 // them.
-void read_titles_of_rows(const fs::path& path, const Keys& keys, Source& source) {
+void read_titles_of_rows(const fs::path& path, const Keys& keys, const RowFilter& filter,
+                         Source& source) {
   TextSource text(path);
   JsonLine json;
   for (std::string_view block; text.next(block);) {
@@ -96,6 +118,7 @@ void read_titles_of_rows(const fs::path& path, const Keys& keys, Source& source)
       if (line.empty()) continue;
       try {
         json.parse(line);
+        if (reason_of(json, keys, filter)) continue;
         const auto item = json.text(keys.item), title = json.text(keys.title);
         if (item && title) source.items.add({std::string(trimmed(*item)), clean_text(*title), {}});
       } catch (const BadLine&) {  // counted by the first pass
@@ -123,6 +146,8 @@ ColumnLayout amazon_ratings_layout(TextSource& text, const ColumnMap& columns) {
   layout.item = item_first ? 0 : 1;
   layout.rating = 2;
   layout.time = 3;
+  layout.names = item_first ? std::vector<std::string>{"item", "user", "rating", "timestamp"}
+                            : std::vector<std::string>{"user", "item", "rating", "timestamp"};
   return layout;
 }
 
@@ -133,7 +158,7 @@ void import_jsonl(const ImportOptions& options, ReadContext& context, Source& so
   TextSource text(path);
   const Keys keys = keys_of_file(text, options.columns);
   read_json_rows(text, keys, context, source);
-  if (!keys.title.empty()) read_titles_of_rows(path, keys, source);
+  if (!keys.title.empty()) read_titles_of_rows(path, keys, context.filter, source);
   const fs::path meta =
       meta_file(options, path, {"items.jsonl", "meta.jsonl", "items.csv", "titles.tsv"});
   if (!meta.empty()) read_items(meta, options.columns, context, source.items);

@@ -47,13 +47,16 @@ void read_histories(const fs::path& path, ReadContext& context, UniquePairs& pai
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
   text.take_line();
+  DroppedRows dropped;
   CsvReader reader(text.rest(), ",", 2);
   std::vector<std::string_view> fields;
   for (bool more = true; more;) {
     try {
       if (!(more = reader.next(fields))) break;
       for (const std::string_view field : fields) check_utf8(field);
-      const Row row = table_row(fields, layout);
+      dropped.at(reader.line(), reader.record());
+      const auto row = table_row(fields, layout, context.filter, dropped);
+      if (!row) continue;
       const std::string_view list = fields[static_cast<size_t>(history)];
       const Json before = parse_python_literal(list);
       if (!before.is_array()) throw BadLine{excerpt(list), "a list of item ids"};
@@ -64,12 +67,13 @@ void read_histories(const fs::path& path, ReadContext& context, UniquePairs& pai
         items.emplace_back(
             parse_id(item.is_string() ? item.get<std::string>() : item.dump(), "history_item_id"));
       }
-      for (const std::string& item : items) pairs.add(row.user, item);
-      pairs.add(row.user, row.item);
+      for (const std::string& item : items) pairs.add(row->user, item);
+      pairs.add(row->user, row->item);
     } catch (const BadLine& bad) {
       context.bad_line(text.name(), reader.line(), bad);
     }
   }
+  context.dropped.append(dropped, text.name(), 0);
 }
 
 }  // namespace

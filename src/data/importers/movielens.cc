@@ -149,6 +149,7 @@ void import_movielens(const ImportOptions& options, ReadContext& context, Source
     layout.item = 1;
     layout.rating = 2;
     layout.time = 3;
+    layout.names = {"user", "item", "rating", "timestamp"};
   }
   read_table(text, layout, context, source);
   const fs::path movies = meta_file(options, path, {"movies.csv", "movies.dat", "u.item"});

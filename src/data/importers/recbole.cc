@@ -94,12 +94,14 @@ void import_recbole(const ImportOptions& options, ReadContext& context, Source& 
   }
   layout.title = -1;
   source.has_time = layout.time >= 0;
+  place_conditions(context.filter, text.name(), layout);
   // RecBole knows no quotes.
-  const auto make_parser = [&layout]() -> LineParser {
-    return [&layout, fields = std::vector<std::string_view>()](std::string_view line,
-                                                               RowSink& sink) mutable {
+  const RowFilter& filter = context.filter;
+  const auto make_parser = [&]() -> LineParser {
+    return [&layout, &filter, fields = std::vector<std::string_view>()](std::string_view line,
+                                                                        RowSink& sink) mutable {
       split_fields(line, "\t", fields);
-      sink.add(table_row(fields, layout));
+      if (const auto row = table_row(fields, layout, filter, sink.dropped)) sink.add(*row);
     };
   };
   read_rows(text, make_parser, source.log, context);

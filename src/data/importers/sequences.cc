@@ -15,6 +15,7 @@ void import_sequences(const ImportOptions& options, ReadContext& context, Source
       if (tab == std::string_view::npos)
         throw BadLine{excerpt(line) + " without a tab", "user TAB items separated by spaces"};
       Row row;
+      if (is_missing(line.substr(0, tab))) return sink.dropped.drop(RowFilter::kNoUser);
       row.user = parse_id(line.substr(0, tab), "user");
       split_fields(trimmed(line.substr(tab + 1)), " ", items);
       for (std::string_view& item : items) item = parse_id(item, "item");

@@ -45,6 +45,7 @@ int find_column(const std::vector<std::string>& names, const std::string& wanted
 void read_quoted_table(TextSource& text, const ColumnLayout& layout, ReadContext& context,
                        Source& source) {
   InteractionLog& log = source.log;
+  DroppedRows dropped;
   const int64_t first_line = text.line() + 1;
   CsvReader reader(text.rest(), layout.separator, first_line);
   std::vector<std::string_view> fields;
@@ -52,18 +53,21 @@ void read_quoted_table(TextSource& text, const ColumnLayout& layout, ReadContext
     try {
       if (!(more = reader.next(fields))) break;
       for (const std::string_view field : fields) check_utf8(field);
-      const Row row = table_row(fields, layout);
-      log.user.push_back(log.users.add(row.user));
-      log.item.push_back(log.items.add(row.item));
-      log.time.push_back(row.time);
-      log.rating.push_back(row.rating);
+      dropped.at(reader.line(), reader.record());
+      const auto row = table_row(fields, layout, context.filter, dropped);
+      if (!row) continue;
+      log.user.push_back(log.users.add(row->user));
+      log.item.push_back(log.items.add(row->item));
+      log.time.push_back(row->time);
+      log.rating.push_back(row->rating);
       if (layout.title >= 0)
         source.items.add(
-            {std::string(row.item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
+            {std::string(row->item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
     } catch (const BadLine& bad) {
       context.bad_line(text.name(), reader.line(), bad);
     }
   }
+  context.dropped.append(dropped, text.name(), 0);
 }
 
 bool is_reserved(std::string_view name) {
@@ -98,14 +102,36 @@ const std::vector<std::string_view>& title_names() {
   return names;
 }
 
-Row table_row(const std::vector<std::string_view>& fields, const ColumnLayout& layout) {
+void place_conditions(const RowFilter& filter, std::string_view file, ColumnLayout& layout) {
+  layout.where.clear();
+  for (const Condition& condition : filter.conditions()) {
+    try {
+      layout.where.push_back(find_column(layout.names, condition.column(), {}, "", true));
+    } catch (const BadLine&) {
+      throw UsageError("--where {}: found no column '{}' in {}, expected one of: {}",
+                       condition.text(), condition.column(), file, fmt::join(layout.names, ", "));
+    }
+  }
+}
+
+std::optional<Row> table_row(const std::vector<std::string_view>& fields,
+                             const ColumnLayout& layout, const RowFilter& filter,
+                             DroppedRows& dropped) {
   if (fields.size() != layout.num_columns)
     throw BadLine{
         fmt::format("{} column{}", fields.size(), fields.size() == 1 ? "" : "s"),
         fmt::format("{} separated by {}", layout.num_columns, separator_name(layout.separator))};
+  const std::string_view user = fields[static_cast<size_t>(layout.user)],
+                         item = fields[static_cast<size_t>(layout.item)];
+  const auto reason = filter.reason(
+      user, item, [&](size_t i) { return fields[static_cast<size_t>(layout.where[i])]; });
+  if (reason) {
+    dropped.drop(*reason);
+    return std::nullopt;
+  }
   Row row;
-  row.user = parse_id(fields[static_cast<size_t>(layout.user)], "user");
-  row.item = parse_id(fields[static_cast<size_t>(layout.item)], "item");
+  row.user = parse_id(user, "user");
+  row.item = parse_id(item, "item");
   if (layout.time >= 0) row.time = parse_time(fields[static_cast<size_t>(layout.time)]);
   if (layout.rating >= 0) row.rating = parse_rating(fields[static_cast<size_t>(layout.rating)]);
   return row;
@@ -143,21 +169,25 @@ ColumnLayout layout_of_header(std::vector<std::string> names, std::string separa
   return layout;
 }
 
-void read_table(TextSource& text, const ColumnLayout& layout, ReadContext& context,
-                Source& source) {
+void read_table(TextSource& text, ColumnLayout layout, ReadContext& context, Source& source) {
+  place_conditions(context.filter, text.name(), layout);
   source.has_time = layout.time >= 0;
   if (layout.title >= 0 || text.contains('"'))
     return read_quoted_table(text, layout, context, source);
-  const auto make_parser = [&layout]() -> LineParser {
-    return [&layout, fields = std::vector<std::string_view>()](std::string_view line,
-                                                               RowSink& sink) mutable {
+  const RowFilter& filter = context.filter;
+  const auto make_parser = [&]() -> LineParser {
+    return [&layout, &filter, fields = std::vector<std::string_view>()](std::string_view line,
+                                                                        RowSink& sink) mutable {
+      const auto take = [&] {
+        if (const auto row = table_row(fields, layout, filter, sink.dropped)) sink.add(*row);
+      };
       if (std::memchr(line.data(), '"', line.size())) {
         CsvReader reader(line, layout.separator);
         reader.next(fields);
-        sink.add(table_row(fields, layout));
+        take();
       } else {
         split_fields(line, layout.separator, fields);
-        sink.add(table_row(fields, layout));
+        take();
       }
     };
   };

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "core/sha256.h"
 #include "data/dataset_files.h"
 #include "data/raw_log.h"
@@ -41,27 +43,94 @@ std::vector<int32_t> items_of(const Dataset& data, int64_t user) {
   return {items.begin(), items.end()};
 }
 
+// Everything a data set holds, as text: a line a user, a line an item.
+std::string content(const Dataset& data) {
+  std::string text;
+  for (int64_t user = 0; user < data.num_users(); ++user) {
+    text += fmt::format("{}:", data.user_id(user));
+    const auto items = data.items(user);
+    const auto times = data.timestamps(user);
+    const auto ratings = data.ratings(user);
+    EXPECT_EQ(times.size(), items.size());
+    EXPECT_EQ(ratings.size(), items.size());
+    for (size_t i = 0; i < items.size(); ++i)
+      text += fmt::format(" {}@{}*{}", items[i], times[i], ratings[i]);
+    text += '\n';
+  }
+  for (int32_t item = 1; item <= data.num_items(); ++item)
+    text += fmt::format("{} {} {}\n", item, data.item_id(item), data.title(item));
+  return text;
+}
+
 TEST(Dataset, HoldsWhatWasWritten) {
-  const fs::path folder = fresh_folder("small");
-  const PrepareReport report = write_dataset(folder, small_log());
+  const fs::path written = fresh_folder("written"), folder = fresh_folder("moved");
+  write_dataset(written, small_log());
+  fs::rename(written, folder);  // nothing of the writer is left but the files
   const Dataset data = Dataset::open(folder);
   EXPECT_EQ(data.num_users(), 2);
   EXPECT_EQ(data.num_items(), 3);
   EXPECT_EQ(data.num_interactions(), 5);
-  EXPECT_EQ(data.user_id(0), "9");  // numeric order, not bytes
-  EXPECT_EQ(data.user_id(1), "10");
-  EXPECT_EQ(items_of(data, 0), (std::vector<int32_t>{3, 2}));  // equal times stay in file order
-  EXPECT_EQ(items_of(data, 1), (std::vector<int32_t>{1, 3, 2}));
-  EXPECT_EQ(data.timestamps(1)[2], 30);
-  EXPECT_EQ(data.ratings(1)[2], 2.5F);
-  EXPECT_TRUE(std::isnan(data.ratings(1)[0]));
-  EXPECT_EQ(data.title(1), "Apple");
-  EXPECT_EQ(data.title(2), "b");
+  // 9 before 10 is numeric order, not bytes; equal times stay in file order.
+  EXPECT_EQ(content(data),
+            "9: 3@5*1 2@5*nan\n"
+            "10: 1@10*nan 3@20*nan 2@30*2.5\n"
+            "1 a Apple\n"
+            "2 b b\n"
+            "3 c Cherry\n");
+  EXPECT_EQ(data.find_user("9"), 0);
   EXPECT_EQ(data.find_user("10"), 1);
   EXPECT_EQ(data.find_user("11"), std::nullopt);
+  EXPECT_EQ(data.find_item("a"), 1);
   EXPECT_EQ(data.find_item("c"), 3);
   EXPECT_EQ(data.find_item("d"), std::nullopt);
-  EXPECT_EQ(data.fingerprint(), report.fingerprint);
+  EXPECT_EQ(data.folder(), folder);
+  EXPECT_EQ(read_file(folder / "items.jsonl"),
+            "{\"item\":1,\"item_id\":\"a\",\"title\":\"Apple\",\"colour\":\"red\"}\n"
+            "{\"item\":2,\"item_id\":\"b\",\"title\":\"\"}\n"
+            "{\"item\":3,\"item_id\":\"c\",\"title\":\"Cherry\"}\n");
+}
+
+TEST(Dataset, DatasetJsonSaysHowItWasMade) {
+  const fs::path folder = fresh_folder("about");
+  const PrepareReport report = write_dataset(
+      folder, small_log(),
+      {.min_user = 2, .min_item = 1, .ties = TieRule::kItem, .drop_items = {"c", "x"}});
+  EXPECT_EQ(report.raw_users, 2);
+  EXPECT_EQ(report.raw_items, 3);
+  EXPECT_EQ(report.raw_interactions, 5);
+  EXPECT_EQ(report.num_users, 1);
+  EXPECT_EQ(report.num_items, 2);
+  EXPECT_EQ(report.num_interactions, 2);
+  EXPECT_EQ(report.titled_items, 1);
+  Json json = read_json(folder / "dataset.json");
+  EXPECT_EQ(json["fingerprint"], report.fingerprint);
+  json.erase("fingerprint");
+  EXPECT_EQ(json, Json::parse(R"({"format":"tandem-dataset","version":1,
+      "num_users":1,"num_items":2,"num_interactions":2,
+      "raw":{"users":2,"items":3,"interactions":5},"titled_items":1,
+      "min_user":2,"min_item":1,"drop_untitled":false,"ties":"item","split":"leave-one-out",
+      "dropped":{"items":{"ids":2,"unknown_ids":1,"interactions":2},"untitled":0}})"));
+}
+
+// docs/formats.md, field by field.
+TEST(Dataset, InteractionsFileHasTheDocumentedLayout) {
+  const fs::path folder = fresh_folder("layout");
+  write_dataset(folder, small_log());
+  const std::string bytes = read_file(folder / "interactions.bin");
+  ASSERT_EQ(bytes.size(), 8 + 3 * 8 + 3 * 8 + 5 * (8 + 4 + 4));
+  const auto numbers = [&]<typename T>(T, size_t at, size_t count) {
+    std::vector<T> values(count);
+    std::memcpy(values.data(), bytes.data() + at, count * sizeof(T));
+    return values;
+  };
+  EXPECT_EQ(bytes.substr(0, 8), "TNDMINT1");
+  EXPECT_EQ(numbers(uint64_t{}, 8, 6), (std::vector<uint64_t>{2, 3, 5, 0, 2, 5}));
+  EXPECT_EQ(numbers(int64_t{}, 56, 5), (std::vector<int64_t>{5, 5, 10, 20, 30}));
+  EXPECT_EQ(numbers(int32_t{}, 96, 5), (std::vector<int32_t>{3, 2, 1, 3, 2}));
+  const std::vector<float> ratings = numbers(float{}, 116, 5);
+  EXPECT_EQ(ratings[0], 1.0F);
+  EXPECT_EQ(ratings[4], 2.5F);
+  for (const size_t i : {1, 2, 3}) EXPECT_TRUE(std::isnan(ratings[i])) << i;
 }
 
 TEST(Dataset, FingerprintIsTheHashOfTheFiles) {
@@ -73,22 +142,64 @@ TEST(Dataset, FingerprintIsTheHashOfTheFiles) {
   EXPECT_EQ(report.fingerprint, sha256_hex(bytes));
 }
 
-TEST(Dataset, TieRuleItemOrdersEqualTimesByDenseIndex) {
-  const fs::path folder = fresh_folder("ties");
-  write_dataset(folder, small_log(), {.ties = TieRule::kItem});
-  EXPECT_EQ(items_of(Dataset::open(folder), 0), (std::vector<int32_t>{2, 3}));
+// One user; times 7 7 3 7 3 in the file, items d b c a b.
+TEST(Dataset, EqualTimesKeepTheFilesOrderOrGoByItem) {
+  RawLog log;
+  log.interactions = {{"u", "d", 7}, {"u", "b", 7}, {"u", "c", 3}, {"u", "a", 7}, {"u", "b", 3}};
+  const auto order = [&](TieRule ties) {
+    const fs::path folder = fresh_folder("ties");
+    write_dataset(folder, log, {.ties = ties});
+    return items_of(Dataset::open(folder), 0);
+  };
+  EXPECT_EQ(order(TieRule::kFile), (std::vector<int32_t>{3, 2, 4, 2, 1}));
+  EXPECT_EQ(order(TieRule::kItem), (std::vector<int32_t>{2, 3, 1, 2, 4}));
 }
 
+// Milliseconds order, seconds are kept.
+TEST(Dataset, TheTimeDivisorComesAfterSorting) {
+  InteractionLog log;
+  log.time_divisor = 1000;
+  for (const auto& [item, time] : {std::pair{"a", 2900}, {"b", 2100}, {"c", 999}, {"d", 2000}}) {
+    log.user.push_back(log.users.add("u"));
+    log.item.push_back(log.items.add(item));
+    log.time.push_back(time);
+    log.rating.push_back(kNoRating);
+  }
+  const fs::path folder = fresh_folder("divisor");
+  write_dataset(folder, std::move(log), {}, {}, Json::object());
+  EXPECT_EQ(content(Dataset::open(folder)),
+            "u: 3@0*nan 4@2*nan 2@2*nan 1@2*nan\n1 a a\n2 b b\n3 c c\n4 d d\n");
+}
+
+// Users of one to five interactions with the items 1, 2, ... in this order.
 TEST(Dataset, LeaveOneOutHoldsTheLastTwoBack) {
+  RawLog log;
+  for (int user = 1; user <= 5; ++user) {
+    for (int item = 1; item <= user; ++item)
+      log.interactions.push_back({std::to_string(user), std::to_string(item), item});
+  }
   const fs::path folder = fresh_folder("split");
-  write_dataset(folder, small_log());
+  write_dataset(folder, log);
   const Dataset data = Dataset::open(folder);
-  EXPECT_EQ(train_items(data, 1).size(), 1U);
-  EXPECT_EQ(target_item(data, 1, Split::kValid), 3);
-  EXPECT_EQ(target_item(data, 1, Split::kTest), 2);
-  EXPECT_EQ(input_items(data, 1, Split::kTest).size(), 2U);
-  EXPECT_EQ(target_item(data, 0, Split::kTest), std::nullopt);  // two interactions: trains only
-  EXPECT_EQ(train_items(data, 0).size(), 2U);
+  std::string splits;
+  const auto list = [&](std::span<const int32_t> items) {
+    for (const int32_t item : items) splits += std::to_string(item);
+  };
+  for (int64_t user = 0; user < 5; ++user) {
+    list(train_items(data, user));
+    for (const Split split : {Split::kValid, Split::kTest}) {
+      splits += " ";
+      list(input_items(data, user, split));
+      splits += ">" + std::to_string(target_item(data, user, split).value_or(0));
+    }
+    splits += "\n";
+  }
+  EXPECT_EQ(splits,
+            "1 1>0 1>0\n"
+            "12 12>0 12>0\n"
+            "1 1>2 12>3\n"
+            "12 12>3 123>4\n"
+            "123 123>4 1234>5\n");
 }
 
 TEST(Dataset, RefusesAnExistingFolderUnlessToldTo) {

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "data/dataset.h"
 #include "data/dataset_files.h"
 #include "data/describe.h"
@@ -189,14 +190,33 @@ TEST_F(Import, MovieLensOfEveryAge) {
   EXPECT_EQ(out().ratings(0)[0], 3.5F);
   put("c/ratings.csv", "userId,movieId,rating,timestamp\n1,5,3.5,100\n");
   put("c/movies.csv", "movieId,title,genres\n5,\"Misérables, Les (1995)\",Drama\n");
-  import_all(folder_ / "c");
-  EXPECT_EQ(out().title(1), "MisÃ©rables, Les (1995)");
-  import({.input = folder_ / "c",
-          .min_user = 0,
-          .min_item = 0,
-          .overwrite = true,
-          .titles = MovieTitles::kClean});
+  EXPECT_EQ(import_all(folder_ / "c").titles, "clean");
   EXPECT_EQ(out().title(1), "Misérables, Les (1995)");
+}
+
+TEST_F(Import, MovieLensTitlesHaveThreeForms) {
+  put("m/ratings.csv", "userId,movieId,rating,timestamp\n1,1,3,1\n1,2,3,2\n1,3,3,3\n");
+  put("m/movies.csv",
+      "movieId,title,genres\n1,\"Fabuleux, The (Amélie) (2001)\",x\n2,\"Bug's Life, A (1998)\",x\n"
+      "3,\"Heat, The\",x\n");
+  const auto titles = [&](MovieTitles how) {
+    const ImportReport report = import(
+        {.input = folder_ / "m", .min_user = 0, .min_item = 0, .overwrite = true, .titles = how});
+    std::string text = report.titles;
+    EXPECT_EQ(read_json(folder_ / "out/dataset.json")["source"]["titles"], report.titles);
+    for (int32_t item = 1; item <= 3; ++item) text += " | " + std::string(out().title(item));
+    return text;
+  };
+  EXPECT_EQ(titles(MovieTitles::kClean),
+            "clean | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The");
+  EXPECT_EQ(titles(MovieTitles::kPlain),
+            "plain | Fabuleux, The (Amélie) (2001) | Bug's Life, A (1998) | Heat, The");
+  // Its last seven characters count as the year: "Heat, The" has none.
+  EXPECT_EQ(titles(MovieTitles::kLlamaRec),
+            "llamarec | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The");
+  put("m/movies.csv", "movieId,title,genres\n1,Amélie (2001),x\n2,b (2002),x\n3,c (2003),x\n");
+  EXPECT_EQ(titles(MovieTitles::kClean), "clean | Amélie (2001) | b (2002) | c (2003)");
+  EXPECT_EQ(titles(MovieTitles::kLlamaRec), "llamarec | AmÃ©lie (2001) | b (2002) | c (2003)");
 }
 
 TEST_F(Import, DropUntitledComesBeforeTheCore) {
@@ -219,8 +239,6 @@ TEST_F(Import, BadInputGivesOneClearMessage) {
             "time.csv:3: found time 'now', expected a number of seconds since 1970");
   EXPECT_EQ(failure(put("rating.csv", good + "u,b,x,1\n"), "csv"),
             "rating.csv:3: found rating 'x', expected a number");
-  EXPECT_EQ(failure(put("empty.csv", good + ",b,1,1\n"), "csv"),
-            "empty.csv:3: found an empty user, expected a user id");
   EXPECT_EQ(failure(put("latin.csv", good + "u,caf\xE9,1,1\n"), "csv"),
             "latin.csv:3: found byte 0xE9 at column 6, which is not UTF-8, expected UTF-8 text "
             "(iconv -f latin1 -t utf8 converts)");
@@ -232,8 +250,9 @@ TEST_F(Import, BadInputGivesOneClearMessage) {
   EXPECT_EQ(failure(put("bad.jsonl", "{\"user\":1,\"item\":2}\n{\"user\":1\n"), "jsonl")
                 .find("bad.jsonl:2: found '{\"user\":1'"),
             0U);
-  EXPECT_EQ(failure(put("key.jsonl", "{\"user\":1,\"item\":2}\n{\"user\":1}\n"), "jsonl"),
-            "key.jsonl:2: found no key \"item\", expected \"item\" on every line");
+  EXPECT_EQ(
+      failure(put("list.jsonl", "{\"user\":1,\"item\":2}\n{\"user\":[1],\"item\":2}\n"), "jsonl"),
+      "list.jsonl:2: found \"user\": [1], expected text or a whole number for \"user\"");
   EXPECT_EQ(failure(put("tab.tsv", "u a b\n"), "sequences"),
             "tab.tsv:1: found 'u a b' without a tab, expected user TAB items separated by spaces");
 }

@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 
 #include <map>
+#include <string>
 
 #include "data/raw_log.h"
 
@@ -45,12 +46,46 @@ TEST(KCore, EqualsTheSlowOneAndIsAFixedPoint) {
   }));
 }
 
+// "1101" keeps rows 0, 1 and 3.
+std::string kept(const std::vector<int32_t>& user, const std::vector<int32_t>& item,
+                 int64_t min_user, int64_t min_item, const std::vector<bool>& keep = {}) {
+  std::string text;
+  for (const bool stays : k_core(user, item, keep, 4, 4, min_user, min_item))
+    text += stays ? '1' : '0';
+  return text;
+}
+
 TEST(KCore, DroppingCascades) {
   // User 2 holds item 1 only through item 0's fall: 0-0, 1-0, 1-1, 2-1 with two each leaves
   // nothing.
   const std::vector<int32_t> user = {0, 1, 1, 2}, item = {0, 0, 1, 1};
-  EXPECT_EQ(k_core(user, item, {}, 3, 2, 2, 2), std::vector<bool>(4, false));
-  EXPECT_EQ(k_core(user, item, {}, 3, 2, 1, 2), std::vector<bool>(4, true));
+  EXPECT_EQ(kept(user, item, 2, 2), "0000");
+  EXPECT_EQ(kept(user, item, 1, 2), "1111");
+  EXPECT_EQ(kept(user, item, 2, 1), "0110");
+  EXPECT_EQ(kept(user, item, 0, 0), "1111");
+  EXPECT_EQ(kept(user, item, 1, 3), "0000");
+}
+
+TEST(KCore, ThresholdsAreInclusiveAndApart) {
+  // User 0: items 0 1 2; user 1: items 0 1; user 2: item 0.
+  const std::vector<int32_t> user = {0, 0, 0, 1, 1, 2}, item = {0, 1, 2, 0, 1, 0};
+  EXPECT_EQ(kept(user, item, 3, 1), "111000");
+  EXPECT_EQ(kept(user, item, 2, 1), "111110");
+  EXPECT_EQ(kept(user, item, 1, 3), "100101");
+  EXPECT_EQ(kept(user, item, 2, 2), "110110");
+}
+
+TEST(KCore, ARepeatedPairCountsTwice) {
+  const std::vector<int32_t> user = {0, 0, 1}, item = {0, 0, 0};
+  EXPECT_EQ(kept(user, item, 2, 1), "110");
+  EXPECT_EQ(kept(user, item, 2, 2), "110");
+}
+
+TEST(KCore, RowsOutsideTheMaskCountForNothing) {
+  const std::vector<int32_t> user = {0, 0, 1, 1}, item = {0, 1, 0, 1};
+  EXPECT_EQ(kept(user, item, 2, 1), "1111");
+  EXPECT_EQ(kept(user, item, 2, 1, {true, false, true, true}), "0011");
+  EXPECT_EQ(kept(user, item, 2, 2, {true, false, true, true}), "0000");
 }
 
 }  // namespace

@@ -101,7 +101,10 @@ TEST_F(RealSets, DroppingUntitledItemsGivesLlamaRecsBeauty) {
 TEST_F(RealSets, MovieLensEqualsLlamaRecsPreprocessing) {
   if (!fs::exists(kShared / "ml-latest-small") || !fs::exists(kShared / "llamarec-ml-100k"))
     GTEST_SKIP() << "no ml-latest-small and llamarec-ml-100k in " << kShared;
-  import({.format = "movielens", .input = kShared / "ml-latest-small"}, "ours");
+  import({.format = "movielens",
+          .input = kShared / "ml-latest-small",
+          .titles = MovieTitles::kLlamaRec},
+         "ours");
   import({.format = "sequences", .input = kShared / "llamarec-ml-100k"}, "theirs");
   const Dataset ours = Dataset::open(folder_ / "ours"), theirs = Dataset::open(folder_ / "theirs");
   ASSERT_EQ(ours.num_users(), 610);
