@@ -221,7 +221,8 @@ struct LlamaReference {
   // transformers' modeling_rope_utils: default, linear, llama3.
   double inverse_frequency(int64_t pair) const {
     const char* key = config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-    const Json rope = config.value(key, Json::object());
+    Json rope = config.value(key, Json::object());
+    if (rope.is_null()) rope = Json::object();
     const double theta = rope.value("rope_theta", config.value("rope_theta", 10000.0));
     const double f =
         1 / std::pow(theta, 2.0 * static_cast<double>(pair) / static_cast<double>(head_dim()));
