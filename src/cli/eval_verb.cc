@@ -4,9 +4,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "cli/two_stage_options.h"
+#include "cli/eval_options.h"
+#include "cli/eval_result.h"
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
@@ -19,20 +21,7 @@
 namespace tandem {
 namespace {
 
-struct EvalOptions {
-  std::string dataset, retriever, baseline, output, split = "test", exclude = "window";
-  std::vector<int32_t> cutoffs = kDefaultCutoffs;
-  int64_t max_length = RetrieverModelConfig{}.max_length;
-  ResamplingOptions resampling;
-  int threads = 0;
-  bool json = false, overwrite = false;
-  TwoStageOptions second;
-  BeyondOptions beyond;
-  bool generate = false;
-  int64_t generate_users = 50;
-};
-
-// The folder of one system: metrics.json, ranks.tsv, beyond_utility.json and report.html.
+// Metrics.json, ranks.tsv, beyond_utility.json and report.html of one system.
 void write_folder(const Output& output, const Dataset& dataset, std::span<const Evaluation> systems,
                   const BeyondUtility& beyond, ThreadPool& pool) {
   StagedFolder staged(output);
@@ -54,88 +43,89 @@ Json to_json(const Evaluation& evaluation) {
           {"protocol", evaluation.describe()},     {"metrics", metrics_json(evaluation)}};
 }
 
-void run_eval(const EvalOptions& options) {
-  if (options.second.asked()) {
-    return run_two_stage({.dataset = options.dataset,
-                          .retriever = options.retriever,
-                          .output = options.output,
-                          .split = options.split,
-                          .resampling = options.resampling,
-                          .threads = options.threads,
-                          .json = options.json,
-                          .overwrite = options.overwrite,
-                          .beyond = options.beyond},
-                         options.second);
-  }
-  if (options.beyond.position_bias || options.generate || options.second.permutations > 1)
-    throw UsageError("--position-bias, --permutations and --generate need --ranker");
-  const InterruptGuard guard;
-  options.resampling.validate();
-  ranking_metrics(options.cutoffs);  // a wrong cut-off is an error before the work
-  std::optional<Output> output;
-  if (!options.output.empty())
-    output.emplace(options.output, kEvaluationFolder, options.overwrite,
-                   std::vector<fs::path>{options.dataset, options.retriever});
-  const Dataset dataset = Dataset::open(options.dataset);
+Json result_json(const Dataset& dataset, const EvalTable& table, const BeyondUtility& beyond,
+                 const Json& catalogue) {
+  Json list = Json::array();
+  for (const Evaluation& system : table.systems) list.push_back(to_json(system));
+  Json result = {
+      {"dataset_fingerprint", dataset.fingerprint()}, {"catalogue", catalogue}, {"systems", list}};
+  if (!table.comparisons.empty()) result["against_the_baseline"] = differences_json(table);
+  result["beyond_utility"] = beyond_json(beyond);
+  return result;
+}
+
+// What is evaluated, how, and against what; `beyond` stays empty for popularity alone.
+struct Evaluated {
+  EvalTable table;
+  BeyondUtility beyond;
+  Json catalogue;  // how the retriever's items were matched with the data set's
+};
+
+Evaluated evaluate_retriever(const EvalOptions& options, const Dataset& dataset, ThreadPool& pool) {
   const Split split = parse_split(options.split);
   const SeenItems seen = parse_seen_items(options.exclude);
-  ThreadPool pool(options.threads);
-
-  Protocol protocol;
-  protocol.split = options.split;
+  Protocol protocol = start_protocol(options, dataset);
   protocol.seen_items = seen_items_name(seen);
-  protocol.cutoffs = options.cutoffs;
-  protocol.resampling = options.resampling;
-  protocol.fingerprint = dataset.fingerprint();
-  protocol.version = TANDEM_VERSION;
   const NameOf user_name = [&](int64_t user) { return std::string(dataset.user_id(user)); };
   const NameOf item_name = [&](int64_t item) {
     return std::string(dataset.item_id(static_cast<int32_t>(item)));
   };
+  const UserSample sample = options.sample();
   const auto evaluate = [&](const std::string& system, const RankList& ranks) {
     return evaluate_ranks(system, protocol, ranks, user_name, item_name, pool);
   };
+  const auto popularity = [&](int64_t window) {
+    const RankList ranks = rank_by_popularity(dataset, split, seen, window, pool);
+    protocol.users = sample.name(ranks.size());
+    return evaluate("popularity", sample.draw(ranks));
+  };
 
-  std::vector<Evaluation> systems;  // the one asked for last, as the right-most column
-  BeyondUtility beyond;
-  Json catalogue;
+  Evaluated result;
+  std::vector<Evaluation>& systems = result.table.systems;  // the one asked for last
   if (options.retriever == "popularity") {
-    systems.push_back(
-        evaluate("popularity", rank_by_popularity(dataset, split, seen, options.max_length, pool)));
+    systems.push_back(popularity(options.max_length));
   } else {
     const auto [retriever, match] =
         open_retriever(options.retriever, dataset, {.max_length = options.max_length});
-    catalogue = match.to_json();
+    result.catalogue = match.to_json();
+    if (options.has("--max-length") && retriever->max_length() != options.max_length)
+      throw UsageError("--max-length is {}, but {} says itself that its model sees {} items",
+                       options.max_length, options.retriever, retriever->max_length());
+    if (options.has("--list-size") && options.beyond.list_size > dataset.num_items())
+      throw UsageError("--list-size is {}; {} has {} items", options.beyond.list_size,
+                       options.dataset, dataset.num_items());
     const int64_t k = std::min<int64_t>(options.beyond.list_size, dataset.num_items());
-    const FullRanking ranking = rank_users(*retriever, dataset, split, k, seen, pool);
-    if (options.baseline == "popularity")
-      systems.push_back(evaluate(
-          "popularity", rank_by_popularity(dataset, split, seen, retriever->max_length(), pool)));
+    FullRanking ranking = rank_users(*retriever, dataset, split, k, seen, pool);
+    if (!options.baseline.empty()) systems.push_back(popularity(retriever->max_length()));
+    protocol.users = sample.name(ranking.ranks.size());
+    ranking.ranks = sample.draw(ranking.ranks);
     systems.push_back(evaluate(retriever->config().model_type, ranking.ranks));
-    beyond = retriever_beyond(*retriever, dataset, split, seen, ranking, systems.back(),
-                              options.beyond, pool);
+    result.beyond = retriever_beyond(*retriever, dataset, split, seen, ranking, systems.back(),
+                                     options.beyond, pool);
   }
-  const Evaluation& main = systems.back();
-  beyond.protocol = main.protocol;
-  beyond.num_users = main.num_users();
-  if (output) write_folder(*output, dataset, systems, beyond, pool);
+  result.beyond.protocol = systems.back().protocol;
+  result.beyond.num_users = systems.back().num_users();
+  result.table.title = fmt::format("{} users, {} split", systems.back().num_users(), options.split);
+  result.table.compare_with_first(options.resampling, pool);
+  return result;
+}
+
+void run_eval(const EvalOptions& options) {
+  if (options.second.asked()) return run_two_stage(options);
+  const InterruptGuard guard;
+  const std::optional<Output> output = eval_output(options);
+  const Dataset dataset = Dataset::open(options.dataset);
+  ThreadPool pool(options.threads);
+  const auto [table, beyond, catalogue] = evaluate_retriever(options, dataset, pool);
+  // Printed before it is written: a full disk does not take the result along.
   if (options.json) {
-    Json list = Json::array();
-    for (const Evaluation& system : systems) list.push_back(to_json(system));
-    fmt::print("{}\n", Json{{"dataset_fingerprint", dataset.fingerprint()},
-                            {"catalogue", catalogue},
-                            {"systems", list},
-                            {"beyond_utility", beyond_json(beyond)}}
-                           .dump(2, ' ', false, Json::error_handler_t::replace));
-    return;
+    print_json(result_json(dataset, table, beyond, catalogue));
+  } else {
+    print_tables({&table, 1}, options.details);
+    if (options.details) print_details(beyond, table.systems);
   }
-  fmt::print("{}\n{}\n", metric_table(systems), beyond_text(beyond));
-  for (const Evaluation& system : systems) fmt::print("{}: {}\n", system.system, system.describe());
-  fmt::print("{:g} % bootstrap intervals over users ({} resamples, seed {}); data set {}\n",
-             100 * options.resampling.level, options.resampling.resamples, options.resampling.seed,
-             dataset.fingerprint().substr(0, 16));
-  if (!options.output.empty())
-    fmt::print("written to {0}; to look at: {0}/report.html\n", options.output);
+  if (output) write_folder(*output, dataset, table.systems, beyond, pool);
+  if (!options.json) print_where(options);
 }
 
 }  // namespace
@@ -144,69 +134,9 @@ void add_eval_verb(CLI::App& app) {
   const auto options = std::make_shared<EvalOptions>();
   CLI::App* verb = app.add_subcommand(
       "eval", "How well does it predict each user's held-out item, and what are its lists like?");
-  verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
-      ->required();
-  verb->add_option("--retriever", options->retriever,
-                   "a run folder, an authors' checkpoint (.pth, .safetensors), or popularity")
-      ->required();
-  verb->add_option("--baseline", options->baseline, "popularity: a second column to compare with")
-      ->check(CLI::IsMember({"popularity"}));
-  verb->add_option("--split", options->split, "which held-out item: valid or test")
-      ->capture_default_str();
-  verb->add_option("--exclude", options->exclude,
-                   "known items that cannot be recommended: window (those the model sees), full "
-                   "(all known), none")
-      ->capture_default_str();
-  verb->add_option("--ks", options->cutoffs, "cut-offs K of Recall, MRR and NDCG")->delimiter(',');
-  verb->add_option(
-      "--output", options->output,
-      "folder for metrics.json and ranks.tsv, which `tandem compare` reads, and report.html");
-  verb->add_flag("--overwrite", options->overwrite, "replace the output folder");
-  verb->add_option(
-          "--max-length", options->max_length,
-          "history length of a checkpoint that does not say it; the window of popularity alone")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  verb->add_option("--resamples", options->resampling.resamples, "bootstrap samples")
-      ->capture_default_str();
-  verb->add_option("--seed", options->resampling.seed, "of the bootstrap")->capture_default_str();
-  verb->add_option("--threads", options->threads, "0: all processors; no influence on the result")
-      ->check(CLI::Range(0, 1024));
-  verb->add_flag("--json", options->json, "the result as JSON");
-  add_two_stage_options(*verb, options->second);
-  verb->add_flag("--fuse", options->second.fuse,
-                 "with a second stage, one more column: retriever and models combined, with "
-                 "weights found on validation");
-  const std::string group = "Beyond accuracy";
-  BeyondOptions& beyond = options->beyond;
-  verb->add_option("--list-size", beyond.list_size,
-                   "k of coverage, Gini, popularity and the like of what is recommended")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str()
-      ->group(group);
-  verb->add_option("--history-lengths", beyond.history_lengths,
-                   "score again with histories cut to so many newest items, as 1,2,5,10,20")
-      ->delimiter(',')
-      ->group(group);
-  verb->add_flag("--position-bias", beyond.position_bias,
-                 "with --ranker: score again with the candidates in random order; accuracy and "
-                 "first choices by the place of the truth")
-      ->group(group);
-  verb->add_option("--examples", beyond.examples,
-                   "with a second stage: users to show with prompt and probabilities")
-      ->check(CLI::Range(0, 1000))
-      ->capture_default_str()
-      ->group(group);
-  verb->add_flag("--generate", options->generate,
-                 "with a second stage: let its model write lists of titles, too; format compliance "
-                 "and invented titles")
-      ->group(group);
-  verb->add_option("--users", options->generate_users, "with --generate: for so many users")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str()
-      ->group(group);
-  verb->callback([options] {
-    if (options->generate) options->beyond.generated_lists = options->generate_users;
+  add_eval_options(*verb, *options);
+  verb->callback([verb, options] {
+    check_eval_options(*verb, *options);
     run_eval(*options);
   });
 }

@@ -1,76 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <memory>
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "cli/two_stage_options.h"
-#include "core/config.h"
+#include "cli/eval_result.h"
 #include "core/interrupt.h"
-#include "core/json.h"
-#include "eval/compare.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/version.h"
+#include "eval/candidate_lists.h"
 #include "eval/report/report.h"
+#include "eval/summary.h"
+#include "rank/forecast.h"
 #include "rank/full_ranking.h"
-#include "rank/ranker_files.h"
 #include "rank/two_stage.h"
 
 namespace tandem {
 namespace {
 
-SecondStage scored(const TwoStageTask& task, const SecondStageModels& models,
-                   const Dataset& dataset, Split split, ThreadPool& pool) {
-  SecondStage stage =
-      open_second_stage(task.retriever, dataset, split, models.num_candidates, pool);
+constexpr double kLongSeconds = 30 * 60;
+
+// Where the scores of finished users are while the evaluation runs.
+fs::path scores_path(const Output& output) { return output.path().string() + ".scores"; }
+
+// --overwrite and --resume say what becomes of kept scores; without them they are in the way.
+void check_kept_scores(const Output& output, const EvalOptions& options) {
+  const fs::path path = scores_path(output);
+  if (fs::exists(path) && !options.resume && !options.overwrite)
+    throw UsageError(
+        "{}: holds the scores of an interrupted evaluation; --resume goes on after "
+        "them, --overwrite starts anew",
+        path.string());
+}
+
+std::string model_name(const std::string& path) {
+  return path.empty() ? "" : fmt::format("{}, files {}", path, files_signature(path));
+}
+
+// Everything that the scores depend on, for the kept ones.
+Json score_settings(const EvalOptions& options, const Dataset& dataset, const SecondStage& stage,
+                    const SecondStage* valid) {
+  const TwoStageOptions& second = options.second;
+  return {{"program", fmt::format("{} {}", program_version(), program_commit())},
+          {"instruction set", describe_machine().instruction_set},
+          {"data set", dataset.fingerprint()},
+          {"split", options.split},
+          {"users", stage.users},
+          {"seed", options.resampling.seed},
+          {"candidates", candidate_set_name(stage.candidates, stage.num_candidates)},
+          {"validation candidates",
+           valid == nullptr ? "" : candidate_set_name(valid->candidates, valid->num_candidates)},
+          {"--ranker", model_name(second.ranker)},
+          {"--base", model_name(second.base)},
+          {"--likelihood", model_name(second.likelihood)},
+          {"--set", second.assignments},
+          {"--precision", second.precision},
+          {"--permutations", second.permutations}};
+}
+
+// How many prompts each model will be asked, the shortened histories and the random order included.
+ScoringPasses count_prompts(const EvalOptions& options, const SecondStage& stage,
+                            const SecondStage* valid) {
+  const int64_t users = std::ssize(stage.samples);
+  const int64_t once = users * (1 + std::ssize(options.beyond.history_lengths)) +
+                       (valid == nullptr ? 0 : std::ssize(valid->samples));
+  return {
+      .letters = once * options.second.permutations + (options.beyond.position_bias ? users : 0),
+      .likelihood = once};
+}
+
+void print_forecast(const EvalOptions& options, const SecondStageModels& models,
+                    const SecondStage& stage, const SecondStage* valid, ThreadPool& pool) {
+  if (!spdlog::should_log(spdlog::level::info)) return;
+  const ScoringForecast forecast =
+      forecast_scoring(models, stage.samples, count_prompts(options, stage, valid), pool);
+  spdlog::info("forecast for {} users\n{}", stage.samples.size(), forecast.text());
+  if (forecast.seconds() > kLongSeconds && options.users == 0)
+    spdlog::info(
+        "--users N evaluates a random sample{}",
+        options.output.empty() ? "; --output keeps scores, so that --resume can go on" : "");
+  if (forecast.memory_bytes > describe_machine().memory_bytes)
+    spdlog::warn("this machine has {:.1f} GB",
+                 static_cast<double>(describe_machine().memory_bytes) / 1e9);
+}
+
+void score(SecondStage& stage, const SecondStageModels& models, ThreadPool& pool) {
   for (CandidateScores& scores : models.scores(stage.samples, pool))
     stage.scorers.push_back(std::move(scores));
-  return stage;
-}
-
-struct Table {
-  std::string title, folder;
-  std::vector<Evaluation> systems;      // the retriever first
-  std::vector<Comparison> comparisons;  // of the others with it
-};
-
-constexpr const char* kMetric = "NDCG@10";
-
-void print_table(const Table& table) {
-  fmt::print("{} ({} users)\n{}", table.title, table.systems[0].num_users(),
-             metric_table(table.systems));
-  for (const Comparison& comparison : table.comparisons) {
-    for (const MetricComparison& metric : comparison.metrics) {
-      if (metric.name != kMetric) continue;
-      fmt::print("{} of {} - {}: {:+.4f} [{:+.4f}, {:+.4f}], p = {:.4f}{}\n", kMetric,
-                 comparison.system_b, comparison.system_a, metric.difference, metric.interval.low,
-                 metric.interval.high, metric.p_value,
-                 metric.winner() == 0 ? ", no clear difference" : "");
-    }
-  }
-  fmt::print("\n");
-}
-
-Json table_json(const Table& table) {
-  Json systems = Json::array();
-  for (const Evaluation& system : table.systems)
-    systems.push_back({{"system", system.system},
-                       {"tied_targets", system.num_tied()},
-                       {"excluded_targets", system.num_excluded()},
-                       {"metrics", metrics_json(system)}});
-  Json differences = Json::array();
-  for (const Comparison& comparison : table.comparisons) {
-    for (const MetricComparison& metric : comparison.metrics)
-      differences.push_back({{"system", comparison.system_b},
-                             {"metric", metric.name},
-                             {"difference", metric.difference},
-                             {"low", metric.interval.low},
-                             {"high", metric.interval.high},
-                             {"p_value", metric.p_value}});
-  }
-  return {{"users", table.systems[0].num_users()},
-          {"systems", systems},
-          {"against_the_retriever", differences}};
 }
 
 Json weights_json(const SecondStage& stage, const FusionWeights& fusion) {
@@ -80,156 +99,147 @@ Json weights_json(const SecondStage& stage, const FusionWeights& fusion) {
   return weights;
 }
 
-std::string two_stage_report(const std::vector<Table>& tables, const BeyondUtility& beyond,
-                             const Dataset& dataset, ThreadPool& pool) {
+struct TwoStageResult {
+  SecondStage stage;
+  FusionWeights fusion;
+  std::vector<EvalTable> tables;  // all users, the subset
+  BeyondUtility beyond;
+};
+
+TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& dataset,
+                               SecondStageModels& models, std::optional<ScoreLog>& log,
+                               const std::optional<Output>& output, ThreadPool& pool) {
+  StageSource source{.retriever = options.retriever,
+                     .split = parse_split(options.split),
+                     .num_candidates = models.num_candidates,
+                     .seen = options.seen(),
+                     .sample = options.sample()};
+  TwoStageResult result;
+  result.stage = open_second_stage(source, dataset, pool);
+  std::optional<SecondStage> valid;
+  source.split = Split::kValid;
+  if (options.second.fuse) valid = open_second_stage(source, dataset, pool);
+  const SecondStage* const valid_stage = valid ? &*valid : nullptr;
+  if (output) {
+    log.emplace(scores_path(*output), score_settings(options, dataset, result.stage, valid_stage),
+                options.resume);
+    for (const auto& model : {models.letters.get(), models.likelihood.get()})
+      if (model != nullptr) model->log = &*log;
+  }
+  print_forecast(options, models, result.stage, valid_stage, pool);
+  if (valid) {
+    score(*valid, models, pool);
+    result.fusion = find_fusion_weights(valid->scorers, valid->samples);
+  }
+  score(result.stage, models, pool);
+
+  Protocol protocol = start_protocol(options, dataset);
+  protocol.precision = options.second.precision;
+  for (const StageUsers users : {StageUsers::kAll, StageUsers::kSubset}) {
+    const bool all = users == StageUsers::kAll;
+    EvalTable table{.folder = all ? "all" : "subset",
+                    .systems = evaluate_stage(result.stage, result.fusion.weights, users, protocol,
+                                              dataset, pool)};
+    const int64_t count = table.systems.front().num_users();
+    table.title = all ? fmt::format("All {} users, {} split", count, options.split)
+                      : fmt::format("The {} users whose held-out item was retrieved", count);
+    table.compare_with_first(options.resampling, pool);
+    result.tables.push_back(std::move(table));
+  }
+  result.beyond = stage_beyond(result.stage, result.fusion.weights, models, dataset,
+                               result.tables.back().systems, options.beyond, pool);
+  return result;
+}
+
+Json table_json(const EvalTable& table) {
+  Json systems = Json::array();
+  for (const Evaluation& system : table.systems)
+    systems.push_back({{"system", system.system},
+                       {"tied_targets", system.num_tied()},
+                       {"excluded_targets", system.num_excluded()},
+                       {"metrics", metrics_json(system)}});
+  return {{"users", table.systems[0].num_users()},
+          {"systems", systems},
+          {"against_the_retriever", differences_json(table)}};
+}
+
+Json result_json(const EvalOptions& options, const Dataset& dataset, const TwoStageResult& result) {
+  Json json = {{"dataset_fingerprint", dataset.fingerprint()},
+               {"split", options.split},
+               {"users", result.stage.users},
+               {"candidates", result.stage.num_candidates}};
+  if (options.second.fuse) {
+    json["fusion_weights"] = weights_json(result.stage, result.fusion);
+    json["NDCG@10 on validation"] = result.fusion.value;
+  }
+  for (const EvalTable* table : {&result.tables[1], &result.tables[0]})
+    json[table->folder] = table_json(*table);
+  json["beyond_utility"] = beyond_json(result.beyond);
+  return json;
+}
+
+void print_result(const EvalOptions& options, const TwoStageResult& result) {
+  print_tables(result.tables, options.details);
+  if (options.second.fuse)
+    fmt::print("{}\n", wrapped(fmt::format(
+                           "Fusion weights, found on validation (NDCG@10 {:.4f} there): {}",
+                           result.fusion.value, weights_json(result.stage, result.fusion).dump())));
+  if (!options.details) return;
+  fmt::print("Beyond accuracy, of the {} users of the subset\n", result.beyond.num_users);
+  print_details(result.beyond, result.tables.front().systems);
+}
+
+void write_folder(const Output& output, const EvalOptions& options, const Dataset& dataset,
+                  const TwoStageResult& result, ThreadPool& pool) {
+  StagedFolder staged(output);
   Report report{.title = "Tandem: two stages"};
-  for (auto table = tables.rbegin(); table != tables.rend(); ++table) {  // all users first
-    for (const Evaluation& system : table->systems) {
+  for (const EvalTable& table : result.tables) {
+    for (const Evaluation& system : table.systems) {
+      write_evaluation(staged.path() / table.folder / system.system, system);
       report.evaluations.push_back(system);
       report.history_lengths.push_back(history_lengths(system, dataset));
     }
   }
-  report.beyond.push_back(beyond);
-  return html_report(report, pool);
+  report.beyond.push_back(result.beyond);
+  if (options.second.fuse)
+    write_json(staged.path() / "fusion.json", weights_json(result.stage, result.fusion));
+  write_json(staged.path() / kBeyondFile, beyond_json(result.beyond));
+  write_file(staged.path() / kReportFile, html_report(report, pool));
+  staged.commit();
 }
 
 }  // namespace
 
-void add_two_stage_options(CLI::App& verb, TwoStageOptions& options) {
-  const std::string group = "Second stage: a language model ranks the retriever's candidates";
-  verb.add_option("--ranker", options.ranker,
-                  "run of `tandem train ranker`, or a model folder or GGUF file as it is: ranks by "
-                  "the letters' logits")
-      ->check(CLI::ExistingPath)
-      ->group(group);
-  verb.add_option("--likelihood", options.likelihood,
-                  "model (as of `tandem pretrain`) that ranks by how likely a title follows the "
-                  "history")
-      ->check(CLI::ExistingPath)
-      ->group(group);
-  verb.add_option("--base", options.base, "where the ranker's base model lies now")
-      ->check(CLI::ExistingPath)
-      ->group(group);
-  verb.add_option(
-          "--precision", options.precision,
-          "of the models' products: float32, or bfloat16, twice as fast where the CPU has it")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
-      ->capture_default_str()
-      ->group(group);
-  verb.add_option("--set", options.assignments,
-                  "prompt.KEY=VALUE, as prompt.history_item={title}, over the prompt that the "
-                  "model was pre-trained with; a ranker's run keeps its own")
-      ->group(group);
-  verb.add_option("--permutations", options.permutations,
-                  "average the letters' probabilities over so many orders of the candidates, "
-                  "each a turn of the retriever's; costs as many passes")
-      ->check(CLI::Range(1, 52))
-      ->capture_default_str()
-      ->group(group);
-}
-
-PromptConfig prompt_for(const fs::path& model, std::span<const std::string> assignments) {
-  PromptConfig prompt = model_prompt(model);
-  ConfigSchema schema;
-  prompt.add_keys(schema);
-  for (const std::string& assignment : assignments) schema.set(assignment);
-  prompt.validate();
-  return prompt;
-}
-
-SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Dataset& dataset,
-                                        ThreadPool& pool) {
-  SecondStageModels models{.permutations = options.permutations};
-  const auto load = [&](const std::string& path, const std::string& base) {
-    return std::make_unique<TitledRanker>(load_ranker(path, prompt_for(path, options.assignments),
-                                                      base, parse_precision(options.precision)),
-                                          dataset, pool);
-  };
-  if (!options.likelihood.empty()) {
-    models.likelihood = load(options.likelihood, "");
-    models.num_candidates = models.likelihood->ranker.config().num_candidates;
-  }
-  if (!options.ranker.empty()) {
-    models.letters = load(options.ranker, options.base);
-    models.num_candidates = models.letters->ranker.config().num_candidates;
-  }
-  if (options.permutations > 1 && !models.letters)
-    throw UsageError("--permutations needs --ranker: only letters have an order");
-  if (options.permutations > models.num_candidates)
-    throw UsageError("--permutations is {}; {} candidates have no more turns", options.permutations,
-                     models.num_candidates);
-  return models;
-}
-
-void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options) {
+void run_two_stage(const EvalOptions& options) {
   const InterruptGuard guard;
-  task.resampling.validate();
-  std::optional<Output> output;
-  if (!task.output.empty())
-    output.emplace(task.output, kEvaluationFolder, task.overwrite,
-                   std::vector<fs::path>{task.dataset, task.retriever, options.ranker,
-                                         options.likelihood, options.base});
-  const Dataset dataset = Dataset::open(task.dataset);
-  const Split split = parse_split(task.split);
-  ThreadPool pool(task.threads);
-  const SecondStageModels models = load_two_stage_models(options, dataset, pool);
-  task.beyond.validate();
-  FusionWeights fusion;
-  if (options.fuse) {
-    const SecondStage valid = scored(task, models, dataset, Split::kValid, pool);
-    fusion = find_fusion_weights(valid.scorers, valid.samples);
+  const std::optional<Output> output = eval_output(options);
+  if (output) check_kept_scores(*output, options);
+  const Dataset dataset = Dataset::open(options.dataset);
+  ThreadPool pool(options.threads);
+  SecondStageModels models = load_two_stage_models(options.second, dataset, pool);
+  if (options.has("--list-size") && options.beyond.list_size > models.num_candidates)
+    throw UsageError("--list-size is {}; the models rank {} candidates", options.beyond.list_size,
+                     models.num_candidates);
+  std::optional<ScoreLog> log;
+  TwoStageResult result;
+  try {
+    result = evaluate_stages(options, dataset, models, log, output, pool);
+  } catch (const Stopped& stopped) {
+    if (!log) throw;
+    throw Interrupted(
+        "stopped before all users were ranked; the finished ones' scores are in {}: "
+        "the same command with --resume goes on",
+        log->path().string());
   }
-  const SecondStage stage = scored(task, models, dataset, split, pool);
-
-  Protocol protocol;
-  protocol.split = task.split;
-  protocol.precision = options.precision;
-  protocol.resampling = task.resampling;
-  protocol.fingerprint = dataset.fingerprint();
-  protocol.version = TANDEM_VERSION;
-  std::vector<Table> tables;
-  for (const StageUsers users : {StageUsers::kSubset, StageUsers::kAll}) {
-    const bool subset = users == StageUsers::kSubset;
-    Table table{subset ? "Users whose held-out item was retrieved" : "All users",
-                subset ? "subset" : "all",
-                evaluate_stage(stage, fusion.weights, users, protocol, dataset, pool),
-                {}};
-    for (size_t s = 1; s < table.systems.size(); ++s)
-      table.comparisons.push_back(
-          compare(table.systems[0], table.systems[s], task.resampling, pool));
-    tables.push_back(std::move(table));
+  // Printed before it is written: a full disk does not take the result along.
+  if (options.json) {
+    print_json(result_json(options, dataset, result));
+  } else {
+    print_result(options, result);
   }
-  const BeyondUtility beyond = stage_beyond(stage, fusion.weights, models, dataset,
-                                            tables.front().systems, task.beyond, pool);
-  if (output) {
-    StagedFolder staged(*output);
-    for (const Table& table : tables) {
-      for (const Evaluation& system : table.systems)
-        write_evaluation(staged.path() / table.folder / system.system, system);
-    }
-    if (options.fuse) write_json(staged.path() / "fusion.json", weights_json(stage, fusion));
-    write_json(staged.path() / kBeyondFile, beyond_json(beyond));
-    write_file(staged.path() / kReportFile, two_stage_report(tables, beyond, dataset, pool));
-    staged.commit();
-  }
-  if (task.json) {
-    Json result = {{"dataset_fingerprint", dataset.fingerprint()},
-                   {"split", task.split},
-                   {"candidates", stage.num_candidates}};
-    if (options.fuse) result["fusion_weights"] = weights_json(stage, fusion);
-    for (const Table& table : tables) result[table.folder] = table_json(table);
-    result["beyond_utility"] = beyond_json(beyond);
-    fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
-    return;
-  }
-  for (const Table& table : tables) print_table(table);
-  if (options.fuse)
-    fmt::print("fusion weights, found on validation ({} {:.4f} there): {}\n", kMetric, fusion.value,
-               weights_json(stage, fusion).dump());
-  fmt::print("\nThe same {} users of the subset\n{}\n", beyond.num_users, beyond_text(beyond));
-  fmt::print("{}\n", tables.back().systems.back().describe());
-  if (!task.output.empty())
-    fmt::print("written below {0}/subset and {0}/all; to look at: {0}/report.html\n", task.output);
+  if (output) write_folder(*output, options, dataset, result, pool);
+  if (log) log->remove();
+  if (!options.json) print_where(options);
 }
 
 }  // namespace tandem

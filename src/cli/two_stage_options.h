@@ -7,8 +7,6 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "eval/bootstrap.h"
-#include "rank/beyond.h"
 #include "rank/prompt.h"
 #include "rank/two_stage.h"
 
@@ -35,19 +33,5 @@ PromptConfig prompt_for(const fs::path& model, std::span<const std::string> assi
 
 SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Dataset& dataset,
                                         ThreadPool& pool);
-
-// The rest of what `tandem eval` was told.
-struct TwoStageTask {
-  std::string dataset, retriever, output, split;
-  ResamplingOptions resampling;
-  int threads = 0;
-  bool json = false, overwrite = false;
-  BeyondOptions beyond;
-};
-
-// Evaluates, prints and writes one folder a system below output/subset and output/all, the rest of
-// the report as output/beyond_utility.json, output/report.html, and with --fuse the weights as
-// output/fusion.json: {"lrurec": 1.0, "likelihood": 0.25}.
-void run_two_stage(const TwoStageTask& task, const TwoStageOptions& options);
 
 }  // namespace tandem

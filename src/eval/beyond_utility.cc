@@ -172,17 +172,48 @@ GenerationQuality read_generation(const Json& json, const std::string& where) {
           })};
 }
 
+// Groups as rows, systems as columns; intervals are in the JSON.
 std::string curves_text(const std::vector<LengthCurve>& curves, const char* title) {
   if (curves.empty()) return "";
-  std::string text = fmt::format("{} of {}\n", curves[0].metric, title);
-  for (const LengthCurve& curve : curves) {
-    text += fmt::format("  {:<12}", curve.system);
-    for (const LengthGroup& group : curve.groups)
-      text += fmt::format("  {}: {:.4f} [{:.4f}, {:.4f}]", length_name(group), group.value,
-                          group.interval.low, group.interval.high);
-    text += "\n";
+  std::string text = fmt::format("{} of {}\n{:<14}", curves[0].metric, title, "items");
+  for (const LengthCurve& curve : curves) text += fmt::format("{:>12}", curve.system);
+  text += fmt::format("{:>9}\n", "users");
+  for (size_t g = 0; g < curves[0].groups.size(); ++g) {
+    text += fmt::format("{:<14}", length_name(curves[0].groups[g]));
+    for (const LengthCurve& curve : curves)
+      text += g < curve.groups.size() ? fmt::format("{:>12.4f}", curve.groups[g].value)
+                                      : fmt::format("{:>12}", "");
+    text += fmt::format("{:>9}\n", curves[0].groups[g].num_users);
   }
-  return text;
+  return text + "\n";
+}
+
+// Shares by place, a place a row.
+std::string bias_text(const PositionBias& bias) {
+  std::string text = fmt::format(
+      "{} by the place of the truth, candidates in random order (distance of first\n"
+      "choices {:.4f})\n{:<14}{:>12}{:>12}\n",
+      bias.system, bias.choice_distance, "place", "Recall@1", "chosen");
+  for (size_t place = 1; place <= bias.rows.size(); ++place)
+    text += fmt::format("{:<14}{:>12.3f}{:>12.3f}\n", place, bias.rows[place - 1].recall1,
+                        bias.rows[place - 1].first_choices);
+  return text + "\n";
+}
+
+std::string generation_text(const GenerationQuality& quality) {
+  std::string text = fmt::format("Lists written by {} for {} users\n", quality.system,
+                                 quality.num_users);
+  const auto line = [&](const char* name, double value) {
+    text += fmt::format("{:<26}{:.4f}\n", name, value);
+  };
+  line("format compliance", quality.compliant);
+  line(fmt::format("titles a user, of {}", quality.list_size).c_str(), quality.titles_a_user);
+  line("hallucinated", quality.hallucinated);
+  line("among the candidates", quality.in_pool);
+  line("repeated", quality.repeated);
+  line("Recall@10", quality.recall10);
+  line("NDCG@10", quality.ndcg10);
+  return text + "\n";
 }
 
 }  // namespace
@@ -239,32 +270,12 @@ std::string beyond_text(const BeyondUtility& beyond) {
       }
       text += "\n";
     }
+    text += "\n";
   }
   text += curves_text(beyond.by_length, "users by the length of their history");
   text += curves_text(beyond.shortened, "all, histories cut to the newest items");
-  for (const PositionBias& bias : beyond.positions) {
-    text += fmt::format(
-        "{} by the place of the truth (candidates in random order; distance of first choices "
-        "{:.4f})\n"
-        "  place      ",
-        bias.system, bias.choice_distance);
-    for (size_t place = 1; place <= bias.rows.size(); ++place) text += fmt::format("{:>6}", place);
-    text += "\n  Recall@1   ";
-    for (const PositionRow& row : bias.rows) text += fmt::format("{:>6.3f}", row.recall1);
-    text += "\n  chosen     ";
-    for (const PositionRow& row : bias.rows) text += fmt::format("{:>6.3f}", row.first_choices);
-    text += "\n";
-  }
-  if (beyond.generation) {
-    const GenerationQuality& quality = *beyond.generation;
-    text += fmt::format(
-        "lists written by {} for {} users: format compliance {:.4f}, titles a user {:.2f} of {}, "
-        "hallucinated {:.4f}, among the candidates {:.4f}, repeated {:.4f}, Recall@10 {:.4f}, "
-        "NDCG@10 {:.4f}\n",
-        quality.system, quality.num_users, quality.compliant, quality.titles_a_user,
-        quality.list_size, quality.hallucinated, quality.in_pool, quality.repeated,
-        quality.recall10, quality.ndcg10);
-  }
+  for (const PositionBias& bias : beyond.positions) text += bias_text(bias);
+  if (beyond.generation) text += generation_text(*beyond.generation);
   return text;
 }
 

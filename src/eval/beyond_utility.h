@@ -68,7 +68,7 @@ Json beyond_json(const BeyondUtility& beyond);
 // FormatError naming `where`.
 BeyondUtility read_beyond(const fs::path& file);
 
-// The numbers as text for a terminal, a block a part.
+// The numbers as text for a terminal of 80 columns, a block a part with an empty line behind.
 std::string beyond_text(const BeyondUtility& beyond);
 
 }  // namespace tandem

@@ -77,11 +77,9 @@ Json comparison_json(const ComparisonContext& context, const Comparison& compari
 
 std::string comparison_text(const ComparisonContext& context, const Comparison& comparison) {
   const Evaluation &a = context.a, &b = context.b;
-  std::string text =
-      fmt::format("{}\n\nA  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n", verdict_of(comparison),
-                  comparison.system_a, context.folder_a, comparison.system_b, context.folder_b,
-                  a.describe(),
-                  b.describe());
+  std::string text = fmt::format("{}\n\nA  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n",
+                                 verdict_of(comparison), comparison.system_a, context.folder_a,
+                                 comparison.system_b, context.folder_b, a.describe(), b.describe());
   text += fmt::format("{} users, {} of them with another rank; {} resamples, seed {}\n\n",
                       comparison.num_users, comparison.num_differing, context.options.resamples,
                       context.options.seed);
@@ -124,10 +122,9 @@ std::string comparison_page(const ComparisonContext& context, const Comparison& 
       "<p class=\"note\">A is {}, B is {}. {}. {} users, {} of them with another rank. Paired "
       "bootstrap ({:g} % intervals) and sign flips, {} resamples, seed {}.</p>\n",
       html_escape(verdict_of(comparison)), chart_of(comparison), html_table(rows),
-      html_escape(context.folder_a), html_escape(context.folder_b),
-      html_escape(tied.describe()), comparison.num_users,
-      comparison.num_differing, 100 * context.options.level, context.options.resamples,
-      context.options.seed);
+      html_escape(context.folder_a), html_escape(context.folder_b), html_escape(tied.describe()),
+      comparison.num_users, comparison.num_differing, 100 * context.options.level,
+      context.options.resamples, context.options.seed);
   return html_page(fmt::format("{} against {}", comparison.system_b, comparison.system_a), body);
 }
 

@@ -168,6 +168,20 @@ void check_metrics(const Evaluation& evaluation, const std::string& where) {
   }
 }
 
+constexpr size_t kTableWidth = 80;
+
+size_t width_of(const std::vector<std::string>& cells) {
+  size_t width = 0;
+  for (const std::string& cell : cells) width = std::max(width, cell.size());
+  return width;
+}
+
+// A cell a line, padded to the column's width and two blanks behind.
+void append_column(const std::vector<std::string>& cells, std::vector<std::string>& lines) {
+  const size_t width = width_of(cells) + 2;
+  for (size_t i = 0; i < cells.size(); ++i) lines[i] += fmt::format("{:<{}}", cells[i], width);
+}
+
 }  // namespace
 
 std::string Protocol::describe() const {
@@ -371,15 +385,17 @@ std::string metric_table(std::span<const Evaluation> systems) {
     }
   }
   std::string table;
-  for (size_t row = 0; row < columns[0].size(); ++row) {
-    std::string line;
-    for (const std::vector<std::string>& column : columns) {
-      size_t width = 0;
-      for (const std::string& cell : column) width = std::max(width, cell.size());
-      line += fmt::format("{:<{}}  ", column[row], width + 1);
+  for (size_t begin = 1; begin < columns.size();) {
+    std::vector<std::string> lines(columns[0].size());
+    append_column(columns[0], lines);
+    do {
+      append_column(columns[begin++], lines);
+    } while (begin < columns.size() && lines[0].size() + width_of(columns[begin]) <= kTableWidth);
+    if (!table.empty()) table += "\n";
+    for (std::string& line : lines) {
+      line.erase(line.find_last_not_of(' ') + 1);
+      table += line + "\n";
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-    table += line + "\n";
   }
   return table;
 }

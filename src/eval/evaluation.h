@@ -95,7 +95,8 @@ extern const OutputKind kEvaluationFolder;
 // Checks fields, lines and that the metrics follow from the ranks. FormatError with file and line.
 Evaluation read_evaluation(const fs::path& folder);
 
-// Metrics as rows, systems as columns, each with its interval:
+// Metrics as rows, systems as columns, each with its interval; systems that do not fit into 80
+// columns follow below:
 //   metric      popularity                  lrurec
 //   Recall@10   0.0820 [0.0607, 0.1049]     0.1066 [0.0820, 0.1311]
 // ShapeError when the systems' metrics differ.

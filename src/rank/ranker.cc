@@ -32,7 +32,7 @@ Ranker::Ranker(std::shared_ptr<const Llama> model, std::shared_ptr<const Tokeniz
 }
 
 Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
-                     const std::function<void(int64_t)>& on_progress) const {
+                     const ScoreProgress& on_progress) const {
   Matrix scores(std::ssize(prompts), std::ssize(verbalizer_.ids));
   for (size_t begin = 0; begin < prompts.size();) {
     PromptIds tokens;
@@ -49,7 +49,7 @@ Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
     const Matrix part = model_->logits(last, verbalizer_.ids, pool);
     std::copy(part.values.begin(), part.values.end(), scores.row(static_cast<int64_t>(begin)));
     begin = end;
-    if (on_progress) on_progress(static_cast<int64_t>(end));
+    if (on_progress) on_progress(static_cast<int64_t>(end), scores);
   }
   return scores;
 }

@@ -18,6 +18,8 @@
 namespace tandem {
 
 using PromptIds = std::vector<int32_t>;
+// Called with rows [0, done) of the scores finished.
+using ScoreProgress = std::function<void(int64_t done, const Matrix& scores)>;
 
 // A Llama that ranks candidates by the logits of their index letters, one forward pass a prompt.
 // Safe for concurrent use with a pool each.
@@ -33,9 +35,11 @@ class Ranker {
   const Llama& model() const { return *model_; }
 
   // [prompts, num_candidates]: the letters' logits at each prompt's last position. Prompts are
-  // packed, at most about 4,096 tokens at once.
+  // packed in their order, at most about 4,096 tokens at once; after each pack on_progress sees how
+  // many are done and their rows. Bits depend on where the packs begin: from the first prompt on,
+  // or from one that began a pack.
   Matrix score(std::span<const PromptIds> prompts, ThreadPool& pool,
-               const std::function<void(int64_t done)>& on_progress = {}) const;
+               const ScoreProgress& on_progress = {}) const;
 
  private:
   std::shared_ptr<const Llama> model_;

@@ -172,17 +172,23 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
 }
 
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
-                             int64_t k, ThreadPool& pool) {
+                             int64_t k, ThreadPool& pool, std::optional<SeenItems> seen) {
   if (!fs::is_directory(file_or_run)) {
     CandidateSet set = read_candidates(file_or_run);
     if (set.split != split_name(split))
       throw DataError("{}: candidates of the {} split, expected {}", file_or_run.string(),
                       set.split, split_name(split));
     check_same_data(set, dataset);
+    if (seen && set.seen_items != seen_items_name(*seen))
+      throw DataError(
+          "{}: its candidates exclude by the rule '{}', asked for is '{}'; `tandem "
+          "retrieve --exclude` makes others",
+          file_or_run.string(), set.seen_items, seen_items_name(*seen));
     return set;
   }
   const auto retriever = open_retriever(file_or_run, dataset).retriever;
-  return rank_users(*retriever, dataset, split, k, SeenItems::kWindow, pool).candidates;
+  return rank_users(*retriever, dataset, split, k, seen.value_or(SeenItems::kWindow), pool)
+      .candidates;
 }
 
 std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/thread_pool.h"
 #include "data/dataset.h"
+#include "engine/retriever.h"
 #include "eval/candidates.h"
 #include "rank/prompt.h"
 
@@ -68,10 +70,10 @@ void check_same_data(const CandidateSet& candidates, const Dataset& dataset);
 std::vector<RankingSample> subset_samples(const Dataset& dataset, const CandidateSet& candidates,
                                           int64_t num_candidates);
 
-// A candidate file, or what the retriever of a run folder finds now. DataError when the file is
-// another split's or another data set's.
+// A candidate file, or what the retriever of a run folder finds now, items of the window excluded
+// unless `seen` says otherwise; DataError when a file was made by another rule than `seen`.
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
-                             int64_t k, ThreadPool& pool);
+                             int64_t k, ThreadPool& pool, std::optional<SeenItems> seen = {});
 
 // The sample's history as its prompt shows it, and the whole prompt.
 std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,

@@ -114,7 +114,8 @@ SharedPrefix share_prefix(std::vector<std::vector<int32_t>> texts) {
 }
 
 Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> prompts,
-                         ThreadPool& pool, const std::function<void(int64_t)>& on_progress) {
+                         ThreadPool& pool,
+                         const std::function<void(int64_t, const Matrix&)>& on_progress) {
   size_t columns = 0;
   for (const SharedPrefix& prompt : prompts) columns = std::max(columns, prompt.rest.size());
   Matrix scores(std::ssize(prompts), static_cast<int64_t>(columns));
@@ -129,7 +130,7 @@ Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> promp
     score_batch(model, prompts.subspan(begin, end - begin), static_cast<int64_t>(begin), pool,
                 scores);
     begin = end;
-    if (on_progress) on_progress(static_cast<int64_t>(end));
+    if (on_progress) on_progress(static_cast<int64_t>(end), scores);
   }
   return scores;
 }

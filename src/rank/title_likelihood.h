@@ -37,10 +37,12 @@ SharedPrefix share_prefix(std::vector<std::vector<int32_t>> texts);
 //   prompts  one a sample
 //   result   [prompts, most candidates of one]; columns beyond a prompt's candidates hold -infinity
 //
-// Safe to call concurrently with a pool each.
+// Prompts are packed in their order, about 4,096 tokens at once; after each pack on_progress sees
+// how many are done and their rows. Bits depend on where the packs begin, as in Ranker::score. Safe
+// to call concurrently with a pool each.
 Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> prompts,
                          ThreadPool& pool,
-                         const std::function<void(int64_t done)>& on_progress = {});
+                         const std::function<void(int64_t done, const Matrix&)>& on_progress = {});
 
 // The history as the likelihood's text begins, without a candidate; for people.
 std::string likelihood_text(const PromptConfig& config, const ItemTitles& titles,

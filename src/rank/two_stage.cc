@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
+#include "core/sha256.h"
 #include "eval/candidate_lists.h"
 #include "rank/candidate_order.h"
 #include "rank/ranker_evaluation.h"
@@ -28,27 +30,91 @@ auto prompts_of(std::span<const RankingSample> samples, ThreadPool& pool, const 
   return prompts;
 }
 
-// score(on_progress) with a bar, ended by an interrupt.
-template <typename Score>
-Matrix watched(const char* label, size_t users, const Score& score) {
-  Progress progress(label, static_cast<int64_t>(users), "users");
-  Matrix scores = score([&](int64_t done) {
+// What a pass is called in the log: a hash of the question and all its prompts.
+std::string pass_name(const char* scorer, std::span<const PromptIds> prompts) {
+  Sha256 sha;
+  sha.add(scorer);
+  for (const PromptIds& prompt : prompts) {
+    sha.add(fmt::format("\n{} ", prompt.size()));
+    sha.add(std::as_bytes(std::span(prompt)));
+  }
+  return sha.hex();
+}
+
+std::string pass_name(const char* scorer, std::span<const SharedPrefix> prompts) {
+  Sha256 sha;
+  sha.add(scorer);
+  for (const SharedPrefix& prompt : prompts) {
+    sha.add(fmt::format("\n{} {} ", prompt.prefix.size(), prompt.rest.size()));
+    sha.add(std::as_bytes(std::span(prompt.prefix)));
+    for (const std::vector<int32_t>& rest : prompt.rest) {
+      sha.add(fmt::format(" {} ", rest.size()));
+      sha.add(std::as_bytes(std::span(rest)));
+    }
+  }
+  return sha.hex();
+}
+
+// [prompts, columns] of score(prompts, on_progress), with a bar and ended by an interrupt. Rows
+// that the log keeps are taken from it; the packs of the others begin where they would have begun
+// without the break, so the bits are the same.
+template <typename Prompt, typename Score>
+Matrix watched(const char* label, const char* scorer, std::span<const Prompt> prompts,
+               int64_t columns, ScoreLog* log, const Score& score) {
+  Matrix all(std::ssize(prompts), columns);
+  std::ranges::fill(all.values, -std::numeric_limits<float>::infinity());
+  int64_t done = 0;
+  std::string pass;
+  if (log != nullptr) {
+    pass = pass_name(scorer, prompts);
+    const std::vector<float>& kept = log->rows_of(pass);
+    std::copy_n(kept.begin(), std::min(kept.size(), all.values.size()), all.values.begin());
+    done = std::min(std::ssize(kept) / columns, all.rows);
+  }
+  Progress progress(label, all.rows, "users");
+  progress.resume_at(done);
+  const int64_t first = done;
+  score(prompts.subspan(static_cast<size_t>(first)), [&](int64_t count, const Matrix& scores) {
+    const int64_t begin = done;
+    for (; done < first + count; ++done)
+      std::copy_n(scores.row(done - first), scores.columns, all.row(done));
+    if (log != nullptr) log->append(pass, all.row(begin), done - begin, columns);
     if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
     progress.update(done);
   });
   progress.finish();
-  return scores;
+  return all;
+}
+
+// Users outside the sample have no held-out item any more. The sample's name.
+std::string keep_sample(const UserSample& sample, CandidateSet& candidates) {
+  std::vector<int64_t> users;
+  for (int64_t user = 0; user < candidates.num_users; ++user)
+    if (candidates.target[static_cast<size_t>(user)] != 0) users.push_back(user);
+  const std::vector<int64_t> drawn = sample.draw(users);
+  for (const int64_t user : users) {
+    if (std::ranges::binary_search(drawn, user)) continue;
+    candidates.target[static_cast<size_t>(user)] = 0;
+    candidates.rank[static_cast<size_t>(user)] = 0;
+  }
+  return sample.name(std::ssize(users));
 }
 
 }  // namespace
 
-SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Split split,
-                              int64_t num_candidates, ThreadPool& pool) {
-  SecondStage stage{.candidates = load_candidates(source, dataset, split, num_candidates, pool),
-                    .num_candidates = num_candidates};
-  stage.samples = subset_samples(dataset, stage.candidates, num_candidates);
+SecondStage open_second_stage(const StageSource& source, const Dataset& dataset,
+                              ThreadPool& pool) {
+  SecondStage stage{.candidates = load_candidates(source.retriever, dataset, source.split,
+                                                  source.num_candidates, pool, source.seen),
+                    .num_candidates = source.num_candidates};
+  stage.samples = subset_samples(dataset, stage.candidates, source.num_candidates);
+  stage.users = keep_sample(source.sample, stage.candidates);
+  std::erase_if(stage.samples, [&](const RankingSample& sample) {
+    return stage.candidates.target[static_cast<size_t>(sample.user)] == 0;
+  });
   if (stage.samples.empty())
-    throw DataError("{}: no user's held-out item is among its candidates", source.string());
+    throw DataError("{}: no user's held-out item is among its candidates",
+                    source.retriever.string());
   stage.scorers.push_back(retriever_scores(stage.samples, stage.candidates));
   return stage;
 }
@@ -58,11 +124,13 @@ namespace {
 Matrix logits_in_order(const char* label, const TitledRanker& model,
                        std::span<const RankingSample> samples, ThreadPool& pool) {
   const Ranker& ranker = model.ranker;
-  const auto prompts = prompts_of(samples, pool, [&](const RankingSample& sample) {
+  const std::vector<PromptIds> prompts = prompts_of(samples, pool, [&](const auto& sample) {
     return ranker.encoder().encode(render_sample(ranker.config(), model.titles, sample));
   });
-  return watched(label, samples.size(),
-                 [&](const auto& on_progress) { return ranker.score(prompts, pool, on_progress); });
+  return watched(label, "letters", std::span(prompts), ranker.config().num_candidates, model.log,
+                 [&](std::span<const PromptIds> rest, const ScoreProgress& on_progress) {
+                   ranker.score(rest, pool, on_progress);
+                 });
 }
 
 }  // namespace
@@ -102,12 +170,16 @@ CandidateScores letter_scores(const TitledRanker& model, std::span<const Ranking
 CandidateScores likelihood_scores(const TitledRanker& model, std::span<const RankingSample> samples,
                                   ThreadPool& pool) {
   const Ranker& ranker = model.ranker;
-  const auto prompts = prompts_of(samples, pool, [&](const RankingSample& sample) {
+  const std::vector<SharedPrefix> prompts = prompts_of(samples, pool, [&](const auto& sample) {
     return likelihood_prompt(ranker.config(), ranker.encoder(), model.titles, sample);
   });
-  const Matrix scores = watched("likelihood", samples.size(), [&](const auto& on_progress) {
-    return title_likelihoods(ranker.model(), prompts, pool, on_progress);
-  });
+  size_t columns = 0;
+  for (const SharedPrefix& prompt : prompts) columns = std::max(columns, prompt.rest.size());
+  const Matrix scores =
+      watched("likelihood", "likelihood", std::span(prompts), static_cast<int64_t>(columns),
+              model.log, [&](std::span<const SharedPrefix> rest, const ScoreProgress& on_progress) {
+                title_likelihoods(ranker.model(), rest, pool, on_progress);
+              });
   return candidate_scores("likelihood", samples, scores);
 }
 
@@ -125,7 +197,9 @@ std::vector<Evaluation> evaluate_stage(const SecondStage& stage, std::span<const
   const std::string& retriever = stage.candidates.retriever;
   protocol.seen_items = stage.candidates.seen_items;
   protocol.candidate_set = candidate_set_name(stage.candidates, stage.num_candidates);
-  protocol.users = users == StageUsers::kSubset ? "valid retrieval" : "all";
+  protocol.users = stage.users;
+  if (users == StageUsers::kSubset)
+    protocol.users = stage.users == "all" ? "valid retrieval" : "valid retrieval of " + stage.users;
   const NameOf user_name = [&](int64_t user) { return std::string(dataset.user_id(user)); };
   const NameOf item_name = [&](int64_t item) {
     return std::string(dataset.item_id(static_cast<int32_t>(item)));

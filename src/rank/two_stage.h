@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,10 +13,12 @@
 #include "data/dataset.h"
 #include "eval/candidates.h"
 #include "eval/evaluation.h"
+#include "eval/user_sample.h"
 #include "rank/fusion.h"
 #include "rank/prompt.h"
 #include "rank/ranker.h"
 #include "rank/samples.h"
+#include "rank/score_log.h"
 
 namespace tandem {
 
@@ -27,11 +30,19 @@ struct SecondStage {
   int64_t num_candidates = 0;  // K
   std::vector<RankingSample> samples = {};
   std::vector<CandidateScores> scorers = {};
+  std::string users = "all";  // or the sample's name; others have no target in `candidates`
 };
 
-// source: a candidate file or a retriever's run. DataError when the subset is empty.
-SecondStage open_second_stage(const fs::path& source, const Dataset& dataset, Split split,
-                              int64_t num_candidates, ThreadPool& pool);
+struct StageSource {
+  fs::path retriever;  // a candidate file or a retriever's run
+  Split split = Split::kTest;
+  int64_t num_candidates = 0;          // K
+  std::optional<SeenItems> seen = {};  // see load_candidates
+  UserSample sample = {};
+};
+
+// DataError when the subset is empty.
+SecondStage open_second_stage(const StageSource& source, const Dataset& dataset, ThreadPool& pool);
 
 // A language model with the data set's titles, cut for it once.
 struct TitledRanker {
@@ -40,6 +51,7 @@ struct TitledRanker {
 
   Ranker ranker;
   ItemTitles titles;
+  ScoreLog* log = nullptr;  // where finished scores are kept, and taken from; null: nowhere
 };
 
 // The letters' logits for the samples, [samples, letters]; their scores by them, and by the titles'

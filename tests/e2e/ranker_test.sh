@@ -74,7 +74,8 @@ awk -v a="$best" -v b="$engine" 'BEGIN { d = a - b; exit !(d < 2e-3 && d > -2e-3
   fail "validation NDCG@10 $best in training, $engine in the engine"
 
 "$tandem" --quiet eval --ranker lora --likelihood base --dataset data --retriever test.safetensors --output eval \
-  --history-lengths 1,2 --position-bias --permutations 2 --generate --users 2 --resamples 50 > eval.txt
+  --history-lengths 1,2 --position-bias --permutations 2 --generate --generate-users 2 --resamples 50 --details > eval.txt
+[ "$(wc -L < eval.txt)" -le 80 ] || fail "eval prints lines of more than 80 columns"
 for part in lists history_length shortened_history position_bias examples generation; do
   grep -q "\"$part\"" eval/beyond_utility.json || fail "no $part in beyond_utility.json"
 done
@@ -83,6 +84,80 @@ grep -q "by the place of the truth" eval/report.html || fail "report.html shows 
 "$tandem" --quiet report eval lora --dataset data --output report.html > /dev/null
 grep -q "Training loss" report.html || fail "report shows no training"
 "$tandem" --quiet compare eval/all/lrurec eval/all/letters > compare.txt
+
+# An interrupted evaluation goes on after the users that are done, and ends with the bits of one in one piece. Without
+# an output nothing is kept, which the exit code says.
+long=("$tandem" eval --ranker lora --dataset data --retriever test.safetensors --permutations 20 --resamples 50)
+"${long[@]}" --output whole > /dev/null 2> forecast.txt
+grep -q "letters: .* prompts of .* tokens at .* tokens/s: about" forecast.txt || fail "no forecast: $(cat forecast.txt)"
+grep -q "memory about" forecast.txt || fail "no forecast of memory: $(cat forecast.txt)"
+[ ! -e whole.scores ] || fail "kept scores are left behind"
+"${long[@]}" --output parts > /dev/null 2>&1 &
+process=$!
+for ((i = 0; i < 1200; ++i)); do
+  [ "$(stat -c %s parts.scores 2>/dev/null || echo 0)" -lt 6000 ] || break
+  sleep 0.02
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code = 4 ] && [ -e parts.scores ] && [ ! -e parts ] || fail "interrupted eval: code $code, $(ls -d parts*)"
+code=0
+"${long[@]}" --output parts > /dev/null 2> error.txt || code=$?
+[ $code = 2 ] && grep -q -- "--resume" error.txt || fail "kept scores were passed over: $code, $(cat error.txt)"
+code=0
+"${long[@]}" --output parts --resume --users 50 > /dev/null 2> error.txt || code=$?
+[ $code = 2 ] && grep -q 'users: was "all"' error.txt || fail "another sample was resumed: $code, $(cat error.txt)"
+"${long[@]}" --output parts --resume > /dev/null 2>&1
+diff -r whole parts || fail "an evaluation in parts ends with other bits"
+"${long[@]}" > /dev/null 2> error.txt &
+process=$!
+for ((i = 0; i < 1200; ++i)); do
+  ! grep -q "SigCgt:.*[2367abef]$" /proc/$process/status || break  # SIGINT is caught
+  sleep 0.02
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code = 130 ] && grep -q "nothing was written" error.txt || fail "interrupted eval without output: $code, $(cat error.txt)"
+
+# Fusion weights come from the validation items: other test items change the ranks and not the weights.
+awk -F, -v OFS=, '{ lines[NR] = $0; user[NR] = $1 }
+  END { for (i = 1; i <= NR; ++i) {
+          split(lines[i], f, ",")
+          if (i > 1 && user[i + 1] != user[i] && substr(f[1], 2) > 60) f[2] = "i" (substr(f[2], 2) + 7) % 60
+          print f[1], f[2], f[3] } }' data.csv > otherwise.csv
+"$tandem" --quiet data import --format csv --input otherwise.csv --output otherwise
+for set in data otherwise; do
+  "$tandem" --quiet eval --ranker lora --likelihood base --fuse --dataset $set --retriever retriever --resamples 50 \
+    --output fused-$set --json > fused-$set.json
+done
+same fused-data/fusion.json fused-otherwise/fusion.json
+[ "$(json_number 'NDCG@10 on validation' < fused-data.json)" = "$(json_number 'NDCG@10 on validation' < fused-otherwise.json)" ] ||
+  fail "the weights were found on other users or items"
+! cmp -s fused-data/all/fused/ranks.tsv fused-otherwise/all/fused/ranks.tsv || fail "the test items are the same"
+grep -q '"letters"' fused-data/fusion.json || fail "$(cat fused-data/fusion.json)"
+for system in lrurec letters likelihood fused; do
+  [ -e fused-data/all/$system/metrics.json ] && [ -e fused-data/subset/$system/ranks.tsv ] || fail "no folder of $system"
+done
+
+# Options that would have no effect with a second stage.
+refused() {
+  local option=$1 text=$2
+  shift 2
+  code=0
+  "$tandem" --quiet eval --dataset data --retriever test.safetensors "$@" > /dev/null 2> error.txt || code=$?
+  [ $code != 0 ] && grep -q -- "$option.*$text" error.txt || fail "eval $*: code $code, $(cat error.txt)"
+}
+refused --baseline "retriever alone" --ranker lora --baseline popularity
+refused --max-length "retriever alone" --ranker lora --max-length 10
+refused --set "own prompt" --ranker lora --set prompt.text=x
+refused --base "--ranker" --likelihood base --base base
+refused --list-size "20 candidates" --ranker lora --list-size 21
+refused --examples "--output or --json" --ranker lora --examples 3
+refused "'window', asked for is 'none'" "" --ranker lora --exclude none
+"$tandem" --quiet eval --dataset data --retriever retriever --ranker lora --exclude none --ks 1,10 --resamples 50 --json > none.json
+[ "$(grep -c '"excluded_targets": 0' none.json)" -ge 2 ] && ! grep -q 'Recall@5"' none.json || fail "--exclude and --ks: $(head -40 none.json)"
 
 # pretrain leaves its prompt beside the model; --set goes over it.
 grep -q '"history_item"' base/prompt.json || fail "pretrain left no prompt"

@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const Evaluation evaluation = folder.read(metrics, ranks);
     TANDEM_CHECK(evaluation.num_tied() <= evaluation.num_users());
+    TANDEM_CHECK(evaluation.num_excluded() <= evaluation.num_users());
     TANDEM_CHECK(!metric_table(std::vector{evaluation, evaluation}).empty());
   } catch (const Error&) {
   }

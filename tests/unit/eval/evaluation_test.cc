@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -60,8 +61,19 @@ TEST(Evaluation, MeansAreExact) {
   EXPECT_DOUBLE_EQ(evaluation.metrics[0].value, 0.25);
   EXPECT_DOUBLE_EQ(evaluation.metrics[1].value, 0.5);
   EXPECT_DOUBLE_EQ(evaluation.metrics[3].value, (1.0 + 0.25) / 4);
-  for (const MetricResult& metric : evaluation.metrics) {
-    EXPECT_TRUE(metric.interval.contains(metric.value)) << metric.name;
+  const double at_4 = 1 / std::log2(5.0);
+  EXPECT_DOUBLE_EQ(evaluation.metrics[4].value, 0.25);
+  EXPECT_DOUBLE_EQ(evaluation.metrics[5].value, (1 + at_4) / 4);
+  // The intervals are the bootstrap's of the users' values.
+  UserValues values{.num_users = 4, .num_metrics = 6, .values = {1, 1, 1, 1,    1, 1,     //
+                                                                 0, 1, 0, 0.25, 0, at_4,  //
+                                                                 0, 0, 0, 0,    0, 0,     //
+                                                                 0, 0, 0, 0,    0, 0}};
+  ThreadPool pool(1);
+  const auto intervals = bootstrap_intervals(values, {.resamples = 200, .seed = 5}, pool);
+  for (size_t m = 0; m < 6; ++m) {
+    EXPECT_EQ(evaluation.metrics[m].interval.low, intervals[m].low) << m;
+    EXPECT_EQ(evaluation.metrics[m].interval.high, intervals[m].high) << m;
   }
 }
 

@@ -53,6 +53,23 @@ TEST(Fusion, AScorerThatHelpsGetsWeightAndOneThatDoesNotGetsNone) {
   EXPECT_EQ(find_fusion_weights({scorers, 1}, samples, {MetricKind::kRecall, 1}).value, 0.25);
 }
 
+// The second scorer's odds of 1.8 to the retriever's 1 turn the order at 1 / 1.8 = .556: the next
+// step is the square root of a half. A sum weighs log-probabilities.
+TEST(Fusion, WeightsAndSumsAreThoseByHand) {
+  const auto samples = samples_with({1});
+  const CandidateScores scorers[] = {
+      candidate_scores("retriever", samples, matrix(1, 3, {1, 0, -9})),
+      candidate_scores("good", samples, matrix(1, 3, {0, 1.8F, -9}))};
+  const FusionWeights found = find_fusion_weights(scorers, samples);
+  EXPECT_EQ(found.weights[0], 1);
+  EXPECT_DOUBLE_EQ(found.weights[1], std::sqrt(0.5));
+  EXPECT_DOUBLE_EQ(found.value, 1);
+  const double weights[] = {1, 0.5};
+  const Matrix sum = fuse(scorers, weights);
+  EXPECT_NEAR(sum.row(0)[0] - sum.row(0)[1], 1 - 0.9, 1e-5);
+  EXPECT_NEAR(find_fusion_weights({scorers, 1}, samples).value, 1 / std::log2(3.0), 1e-12);
+}
+
 TEST(Fusion, ScoresThatDoNotFitAreRefused) {
   const auto samples = samples_with({0});
   const CandidateScores one[] = {candidate_scores("a", samples, matrix(1, 3, {0, 1, 2}))};
