@@ -7,6 +7,7 @@
 #include "cli/model_verbs.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/plural.h"
 #include "core/thread_pool.h"
 #include "formats/hf_folder.h"
 #include "models/llama2c.h"
@@ -82,7 +83,8 @@ void run_merge(const MergeOptions& options) {
   }
   ThreadPool pool;
   merge_adapter(*base, adapter, output, settings, pool);
-  spdlog::info("{}: written, {} layers changed", options.output, adapter.modules().size());
+  spdlog::info("{}: written, {} changed", options.output,
+               counted(std::ssize(adapter.modules()), "layer"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/verbs.h"
+#include "core/plural.h"
 #include "data/dataset.h"
 #include "eval/report/report.h"
 #include "formats/run_folder.h"
@@ -53,10 +54,9 @@ void add_folder(const fs::path& folder, Report& report) {
     }
   } else {
     if (!fs::exists(folder / "run.json"))
-      throw UsageError("{}: is neither what `tandem eval --output` writes nor a training run{}",
-                       folder.string(),
-                       fs::exists(folder / "results.json") ? "; a study's page is its report.html"
-                                                           : "");
+      throw UsageError(
+          "{}: is neither what `tandem eval --output` writes nor a training run{}", folder.string(),
+          fs::exists(folder / "results.json") ? "; a study's page is its report.html" : "");
     const RunFolder run = RunFolder::open(folder);
     report.runs.push_back({.name = name_of(folder), .info = run.info(), .lines = run.metrics()});
   }
@@ -96,8 +96,9 @@ void write_report(const ReportOptions& options) {
   }
   ThreadPool pool(options.threads);
   write_file(output.path(), html_report(report, pool));
-  fmt::print("wrote {}: {} evaluations, {} training runs\n", options.output,
-             report.evaluations.size(), report.runs.size());
+  fmt::print("wrote {}: {}, {}\n", options.output,
+             counted(std::ssize(report.evaluations), "evaluation"),
+             counted(std::ssize(report.runs), "training run"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/plural.h"
 #include "learn/llama/weights.h"
 #include "learn/trainer/llama_files.h"
 #include "learn/trainer/pretrain_config.h"
@@ -52,8 +53,9 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
                                      {"text", fs::absolute(source).string()}}},
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
-  spdlog::info("{} parameters ({} processes, {} threads each), {} texts, at most {} steps", reals,
-               group.size(), session.threads(), task.num_samples(), trainer.total_steps());
+  spdlog::info("{} parameters ({}, {} each), {}, at most {}", reals,
+               counted(group.size(), "process", "processes"), counted(session.threads(), "thread"),
+               counted(task.num_samples(), "text"), counted(trainer.total_steps(), "step"));
   session.train(trainer, config);
   if (folder != nullptr) {
     task.write_model(folder->path(), task.parameters());

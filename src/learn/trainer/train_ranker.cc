@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/plural.h"
 #include "learn/llama/weights.h"
 #include "learn/trainer/llama_files.h"
 #include "learn/trainer/nf4_base.h"
@@ -127,10 +128,11 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info(
-      "{} of {}: {} of {} parameters are trained ({} processes, {} threads each), {} samples, at "
-      "most {} steps; validation on {} users",
-      config.tuning, start.base.string(), reals, model.config().num_parameters(), group.size(),
-      session.threads(), task.num_samples(), trainer.total_steps(), task.num_valid_users());
+      "{} of {}: {} of {} parameters are trained ({}, {} each), {}, at most {}; validation on {}",
+      config.tuning, start.base.string(), reals, model.config().num_parameters(),
+      counted(group.size(), "process", "processes"), counted(session.threads(), "thread"),
+      counted(task.num_samples(), "sample"), counted(trainer.total_steps(), "step"),
+      counted(task.num_valid_users(), "user"));
   session.train(trainer, config);
   if (folder != nullptr) write_result(folder->path(), task, config, *base, dataset);
   group.barrier();

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "core/log.h"
+#include "core/plural.h"
 #include "data/dataset.h"
 #include "learn/trainer/model_factory.h"
 #include "learn/trainer/retriever_config.h"
@@ -33,9 +34,9 @@ RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& gr
                                      {"folds", config.folds.count}}},
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
-  spdlog::info("{} with {} parameters on {} ({} processes, {} threads each), at most {} steps",
-               config.model_type, reals, session.device(), group.size(), session.threads(),
-               trainer.total_steps());
+  spdlog::info("{} with {} parameters on {} ({}, {} each), at most {}", config.model_type, reals,
+               session.device(), counted(group.size(), "process", "processes"),
+               counted(session.threads(), "thread"), counted(trainer.total_steps(), "step"));
   session.train(trainer, config);
   if (folder != nullptr) task.write_model(folder->path(), model->parameters());
   group.barrier();

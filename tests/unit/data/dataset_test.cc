@@ -108,8 +108,9 @@ TEST(Dataset, DatasetJsonSaysHowItWasMade) {
   EXPECT_EQ(json, Json::parse(R"({"format":"tandem-dataset","version":1,
       "num_users":1,"num_items":2,"num_interactions":2,
       "raw":{"users":2,"items":3,"interactions":5},"titled_items":1,
-      "min_user":2,"min_item":1,"drop_untitled":false,"ties":"item","split":"leave-one-out",
-      "dropped":{"items":{"ids":2,"unknown_ids":1,"interactions":2},"untitled":0}})"));
+      "min_user":2,"min_item":1,"drop_untitled":false,
+      "dropped":{"items":{"ids":2,"unknown_ids":1,"interactions":2},"untitled":0},
+      "ties":"item","split":"leave-one-out"})"));
 }
 
 // docs/formats.md, field by field.
@@ -190,7 +191,8 @@ TEST(Dataset, LeaveOneOutHoldsTheLastTwoBack) {
     for (const Split split : {Split::kValid, Split::kTest}) {
       splits += " ";
       list(input_items(data, user, split));
-      splits += ">" + std::to_string(target_item(data, user, split).value_or(0));
+      splits += ">";
+      splits += std::to_string(target_item(data, user, split).value_or(0));
     }
     splits += "\n";
   }

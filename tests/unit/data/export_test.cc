@@ -25,8 +25,11 @@ class Export : public ::testing::Test {
                  {"a b", "", {{"year", "1999"}}}};
     write_dataset(folder_ / "set", log);
   }
-  std::string exported(ExportFormat format, const char* file) {
+  void write_export(ExportFormat format) {
     export_dataset(Dataset::open(folder_ / "set"), format, {folder_ / "out", kExportFolder, true});
+  }
+  std::string exported(ExportFormat format, const char* file) {
+    write_export(format);
     return read_file(folder_ / "out" / file);
   }
   test::TemporaryFolder folder_;
@@ -78,7 +81,7 @@ TEST_F(Export, ImportingItAgainGivesTheSameSet) {
   for (const ExportFormat format :
        {ExportFormat::kRecbole, ExportFormat::kJsonl, ExportFormat::kCsv}) {
     SCOPED_TRACE(static_cast<int>(format));
-    exported(format, "");
+    write_export(format);
     ThreadPool pool(2);
     import_dataset({.input = folder_ / "out", .min_user = 0, .min_item = 0, .overwrite = true},
                    folder_ / "again", pool);

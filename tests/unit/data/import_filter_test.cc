@@ -215,8 +215,8 @@ TEST_F(ImportFilter, DatasetAndDescriptionHoldTheCounts) {
       put("log.csv", "user,item,n\nu,a,1\n,a,1\nu,b,0\nu,c,\nu,d,1\nu,,2\nv,d,5\nv,a,1\n");
   import({.input = log, .where = {"n>0"}, .drop_items = put("drop.txt", "d\n")});
   const Json want = Json::parse(
-      R"({"no_user":1,"no_item":1,"where":[{"condition":"n>0","interactions":1,"no_value":1}],
-          "items":{"ids":1,"unknown_ids":0,"interactions":2},"untitled":0})");
+      R"({"items":{"ids":1,"unknown_ids":0,"interactions":2},"untitled":0,"no_user":1,"no_item":1,
+          "where":[{"condition":"n>0","interactions":1,"no_value":1}]})");
   EXPECT_EQ(read_json(folder_ / "out/dataset.json")["dropped"], want);
   const Json description = describe_dataset(Dataset::open(folder_ / "out"));
   EXPECT_EQ(description["dropped"], want);

@@ -135,10 +135,14 @@ TEST(BeyondUtility, TextGivesEachNumberItsName) {
   const std::string text = beyond_text(distinct());
   for (const char* part :
        {"Gini@10             0.0800", "NDCG@10 of users by the length of their history",
-        "1-4: 0.5000 [0.2500, 0.7500]", "6-7: 0.1250 [0.0625, 0.1875]",
-        "distance of first choices 0.3750", "Recall@1    0.010", "chosen      0.070",
-        "by base for 11 users: format compliance 0.1100, titles a user 0.12 of 12, hallucinated "
-        "0.1300, among the candidates 0.1400, repeated 0.1500, Recall@10 0.1600, NDCG@10 0.1700"})
+        "items               lrurec    users\n1-4                 0.5000        3\n",
+        "items              letters    users\n6-7                 0.1250        8\n",
+        "(distance of first\nchoices 0.3750)",
+        "place             Recall@1      chosen\n1                    0.010       0.070\n",
+        "Lists written by base for 11 users\n", "format compliance         0.1100\n",
+        "titles a user, of 12      0.1200\n", "hallucinated              0.1300\n",
+        "among the candidates      0.1400\n", "repeated                  0.1500\n",
+        "Recall@10                 0.1600\n", "NDCG@10                   0.1700\n"})
     EXPECT_THAT(text, testing::HasSubstr(part));
 }
 

@@ -164,8 +164,8 @@ TEST(Report, NoChartMixesSetsOfUsers) {
   // One paragraph of the protocol a group, not one a system.
   EXPECT_EQ(count(first_part, "test split"), 1);
   EXPECT_EQ(count(second_part, "test split"), 1);
-  EXPECT_EQ(count(first_part, "60 users"), 1);
-  EXPECT_EQ(count(second_part, "20 users"), 1);
+  EXPECT_EQ(count(first_part, "of 60 held-out items"), 1);
+  EXPECT_EQ(count(second_part, "of 20 held-out items"), 1);
 }
 
 TEST(Report, OtherRulesOrDataAreAnotherGroup) {

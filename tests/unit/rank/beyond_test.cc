@@ -62,8 +62,13 @@ TEST_F(Beyond, ARetrieversListsAndCurvesAreThoseByHand) {
   ranking.candidates.num_users = 3;
   ranking.candidates.num_candidates = 2;
   ranking.candidates.items = {3, 1, 1, 2, 1, 0};  // the last list holds one item
-  const auto weights = test::random_weights({.model_type = "lrurec", .num_items = 6, .width = 4,
-                                             .blocks = 1, .heads = 1, .inner = 2, .max_length = 5},
+  const auto weights = test::random_weights({.model_type = "lrurec",
+                                             .num_items = 6,
+                                             .width = 4,
+                                             .blocks = 1,
+                                             .heads = 1,
+                                             .inner = 2,
+                                             .max_length = 5},
                                             3);
   const auto retriever = make_retriever(weights);
   BeyondOptions options{.list_size = 2, .length_groups = 3, .history_lengths = {1, 4}};

@@ -45,7 +45,7 @@ TEST_F(Rankers, ScoresAreTheLettersLogitsAtTheLastPositionInPlainLoops) {
   for (size_t tokens = 0; tokens < 9000; tokens += all.back().size())
     all.push_back(some[all.size() % 24]);
   int64_t done = 0;
-  const Matrix scores = ranker.score(all, pool_, [&](int64_t now) { done = now; });
+  const Matrix scores = ranker.score(all, pool_, [&](int64_t now, const Matrix&) { done = now; });
   EXPECT_EQ(done, std::ssize(all));
   ASSERT_EQ(scores.rows, std::ssize(all));
   ASSERT_EQ(scores.columns, 6);
