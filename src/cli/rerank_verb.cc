@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <vector>
 
+#include "cli/named_items.h"
 #include "cli/verbs.h"
 #include "core/json.h"
 #include "eval/candidates.h"
-#include "rank/candidate_order.h"
 #include "rank/catalogue.h"
 #include "rank/full_ranking.h"
 #include "rank/ranker.h"
 #include "rank/ranker_files.h"
+#include "rank/rerank.h"
 #include "rank/samples.h"
 
 namespace tandem {
@@ -35,81 +35,41 @@ Ranker open_ranker(const RerankOptions& options) {
                                 : load_ranker(options.ranker, prompt, options.base, precision);
 }
 
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+void print_json(const RerankOptions& options, const std::vector<std::string>& history,
+                const std::vector<std::string>& candidates, const Reranking& answer) {
+  Json list = Json::array();
+  for (const RerankedCandidate& entry : answer.ranking) {
+    list.push_back({{"letter", letter_of(entry.place)},
+                    {"title", candidates[static_cast<size_t>(entry.place)]},
+                    {"probability", entry.probability},
+                    {"place", entry.place + 1}});
+    if (options.permutations == 1) list.back()["logit"] = entry.logit;
+  }
+  fmt::print("{}\n", Json{{"prompt", answer.prompt},
+                          {"prompt_tokens", answer.prompt_tokens},
+                          {"permutations", options.permutations},
+                          {"history", history},
+                          {"ranking", list}}
+                         .dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 // One question, the answer as letters with probabilities, likeliest first.
 void answer_one(const RerankOptions& options, const Ranker& ranker,
                 const std::vector<std::string>& history, const std::vector<std::string>& candidates,
                 ThreadPool& pool) {
-  std::vector<std::string> cut_history, cut_candidates;
-  for (const std::string& title : history) cut_history.push_back(ranker.cutter().cut(title));
-  for (const std::string& title : candidates) cut_candidates.push_back(ranker.cutter().cut(title));
-  const std::string prompt = render_prompt(ranker.config(), cut_history, cut_candidates);
-  const auto count = std::ssize(candidates);
-  if (options.permutations > count)
-    throw UsageError("--permutations is {}; {} candidates have no more turns", options.permutations,
-                     count);
-  std::vector<PromptIds> ids;
-  for (int64_t j = 0; j < options.permutations; ++j) {
-    std::vector<std::string> turn = cut_candidates;
-    std::rotate(turn.begin(), turn.begin() + turn_of(j, options.permutations, count), turn.end());
-    ids.push_back(ranker.encoder().encode(render_prompt(ranker.config(), cut_history, turn)));
-  }
-  const Matrix scores = ranker.score(ids, pool);
-  std::vector<double> probabilities(candidates.size(), 0);
-  for (int64_t j = 0; j < options.permutations; ++j) {
-    const auto p =
-        letter_probabilities({scores.row(j), static_cast<size_t>(scores.columns)}, count);
-    const int64_t shift = turn_of(j, options.permutations, count);
-    for (int64_t place = 0; place < count; ++place)
-      probabilities[static_cast<size_t>((place + shift) % count)] +=
-          p[static_cast<size_t>(place)] / static_cast<double>(options.permutations);
-  }
-  std::vector<size_t> order(candidates.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater(), [&](size_t i) { return probabilities[i]; });
-
-  if (options.json) {
-    Json list = Json::array();
-    for (const size_t i : order) {
-      list.push_back({{"letter", letter_of(static_cast<int64_t>(i))},
-                      {"title", candidates[i]},
-                      {"probability", probabilities[i]},
-                      {"place", i + 1}});
-      if (options.permutations == 1) list.back()["logit"] = scores.row(0)[i];
-    }
-    fmt::print("{}\n", dump({{"prompt", prompt},
-                             {"prompt_tokens", ids[0].size()},
-                             {"permutations", options.permutations},
-                             {"history", history},
-                             {"ranking", list}}));
-    return;
-  }
-  if (options.show_prompt) fmt::print("{}\n", prompt);
+  const Reranking answer = rerank(ranker, history, candidates, options.permutations, pool);
+  if (options.json) return print_json(options, history, candidates, answer);
+  if (options.show_prompt) fmt::print("{}\n", answer.prompt);
   fmt::print("History, oldest first:\n");
   for (const std::string& title : history) fmt::print("      {}\n", title);
   fmt::print("\nRanked ({} tokens; probability of the letter, place among the candidates):\n",
-             ids[0].size());
-  for (size_t place = 0; place < order.size(); ++place) {
-    const size_t i = order[place];
-    fmt::print("{:>3}  {}  {:>6.1f} %  {:>3}  {}\n", place + 1, letter_of(static_cast<int64_t>(i)),
-               100 * probabilities[i], i + 1, candidates[i]);
+             answer.prompt_tokens);
+  for (size_t i = 0; i < answer.ranking.size(); ++i) {
+    const RerankedCandidate& entry = answer.ranking[i];
+    fmt::print("{:>3}  {}  {:>6.1f} %  {:>3}  {}\n", i + 1, letter_of(entry.place),
+               100 * entry.probability, entry.place + 1,
+               candidates[static_cast<size_t>(entry.place)]);
   }
-}
-
-std::vector<std::string> split_titles(const std::string& text) {
-  std::vector<std::string> titles;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(';', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    const size_t first = part.find_first_not_of(" \t\n");
-    if (first != std::string::npos)
-      titles.push_back(part.substr(first, part.find_last_not_of(" \t\n") - first + 1));
-    begin = end + 1;
-  }
-  return titles;
 }
 
 void rerank_titles(const RerankOptions& options) {
@@ -131,8 +91,7 @@ std::vector<std::string> titles_of(const Dataset& dataset, std::span<const int32
 void rerank_user(const RerankOptions& options) {
   const Ranker ranker = open_ranker(options);
   const Dataset dataset = Dataset::open(options.dataset);
-  const auto user = dataset.find_user(options.user);
-  if (!user) throw DataError("{}: there is no user '{}'", options.dataset, options.user);
+  const int64_t user = find_user(dataset, options.user);
   ThreadPool pool(options.threads);
   const int64_t k = ranker.config().num_candidates;
   History history;
@@ -140,12 +99,12 @@ void rerank_user(const RerankOptions& options) {
   if (!options.candidates.empty()) {
     const Split split = parse_split(options.split);
     const CandidateSet set = load_candidates(options.candidates, dataset, split, k, pool);
-    history = input_items(dataset, *user, split);
-    const auto row = set.items_of(*user);
+    history = input_items(dataset, user, split);
+    const auto row = set.items_of(user);
     items.assign(row.begin(), row.begin() + std::min(k, static_cast<int64_t>(std::ssize(row))));
   } else {
     const auto retriever = open_retriever(options.retriever, dataset).retriever;
-    history = dataset.items(*user);
+    history = dataset.items(user);
     const History one[] = {history};
     const auto lists = retriever->top_k(one, k, SeenItems::kHistory, pool);
     for (const ScoredItem& found : lists[0]) items.push_back(found.item);

@@ -14,6 +14,17 @@
 #include "data/text_source.h"
 
 namespace tandem {
+
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"') result += '"';
+    result += c;
+  }
+  return result + '"';
+}
+
 namespace {
 
 constexpr const char* kMarkFile = "tandem-export.json";
@@ -61,16 +72,6 @@ Columns columns_of(const Dataset& dataset) {
     for (const float rating : dataset.ratings(user)) columns.rating |= !std::isnan(rating);
   }
   return columns;
-}
-
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\n\r") == std::string_view::npos) return std::string(text);
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"') result += '"';
-    result += c;
-  }
-  return result + '"';
 }
 
 std::string rating_text(float rating) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "core/output.h"
 #include "data/dataset.h"
 
@@ -16,5 +19,8 @@ enum class ExportFormat { kRecbole, kJsonl, kCsv };
 // and items.csv. Importing it again with the k-core off (--min-user 0 --min-item 0) gives the same
 // fingerprint. Times and ratings the data set does not have are left out.
 void export_dataset(const Dataset& dataset, ExportFormat format, const Output& output);
+
+// The text as a field of a CSV line: in quotes, and its quotes doubled, where it must be.
+std::string csv_field(std::string_view text);
 
 }  // namespace tandem

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rank/recommend.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/progress.h"
+
+namespace tandem {
+namespace {
+
+std::vector<Recommendation> as_recommendations(std::span<const ScoredItem> found) {
+  std::vector<Recommendation> result;
+  for (const ScoredItem& scored : found)
+    result.push_back({scored.item, scored.score, std::ssize(result) + 1});
+  return result;
+}
+
+bool knows_any(const Retriever& retriever, History history) {
+  return std::ranges::any_of(history, [&](int32_t item) { return retriever.knows(item); });
+}
+
+}  // namespace
+
+std::vector<Recommendation> recommend(const Retriever& retriever, History history, int64_t k,
+                                      SeenItems seen, ThreadPool& pool) {
+  const History one[] = {history};
+  return as_recommendations(retriever.top_k(one, k, seen, pool)[0]);
+}
+
+std::vector<Recommendation> recommend_two_stage(
+    const Retriever& retriever, const SecondStageModels& models, History history, int64_t k,
+    SeenItems seen, const std::function<double(const std::string&)>& weight_of, ThreadPool& pool) {
+  std::vector<Recommendation> result =
+      recommend(retriever, history, models.num_candidates, seen, pool);
+  if (result.empty()) return result;
+  RankingSample sample{.history = history};
+  Matrix scores(1, std::ssize(result));
+  for (size_t i = 0; i < result.size(); ++i) {
+    sample.candidates.push_back(result[i].item);
+    scores.values[i] = static_cast<float>(result[i].score);
+  }
+  const std::span<const RankingSample> samples(&sample, 1);
+  std::vector<CandidateScores> scorers = {
+      candidate_scores(retriever.config().model_type, samples, scores)};
+  for (CandidateScores& more : models.scores(samples, pool)) scorers.push_back(std::move(more));
+  std::vector<double> weights;
+  for (const CandidateScores& scorer : scorers) weights.push_back(weight_of(scorer.name));
+  const Matrix fused = fuse(scorers, weights);
+  for (size_t i = 0; i < result.size(); ++i) {
+    result[i].score = fused.values[i];
+    for (const CandidateScores& scorer : scorers)
+      result[i].reasons.emplace_back(scorer.name, std::exp(scorer.log_probabilities.values[i]));
+  }
+  std::ranges::stable_sort(result, std::greater(), &Recommendation::score);
+  result.resize(std::min(result.size(), static_cast<size_t>(k)));
+  return result;
+}
+
+PopularItems::PopularItems(const Dataset& dataset) {
+  std::vector<int64_t> counts(static_cast<size_t>(dataset.num_items()) + 1, 0);
+  for (int64_t user = 0; user < dataset.num_users(); ++user)
+    for (const int32_t item : dataset.items(user)) ++counts[static_cast<size_t>(item)];
+  for (int32_t item = 1; item <= dataset.num_items(); ++item)
+    items_.push_back({item, static_cast<double>(counts[static_cast<size_t>(item)])});
+  std::ranges::stable_sort(items_, std::greater(), &Recommendation::score);
+}
+
+std::vector<Recommendation> PopularItems::top(int64_t k, History excluded) const {
+  std::vector<int32_t> had(excluded.begin(), excluded.end());
+  std::ranges::sort(had);
+  std::vector<Recommendation> result;
+  for (const Recommendation& entry : items_) {
+    if (std::ssize(result) >= k) break;
+    if (!std::ranges::binary_search(had, entry.item)) result.push_back(entry);
+  }
+  return result;
+}
+
+void recommend_to_all(const Retriever& retriever, const Dataset& dataset, int64_t k, SeenItems seen,
+                      ThreadPool& pool,
+                      const std::function<void(const UserRecommendations&)>& use) {
+  constexpr int64_t kUsersAtOnce = 1920;
+  const PopularItems popular(dataset);
+  Progress progress("recommending", dataset.num_users(), "users");
+  for (int64_t begin = 0; begin < dataset.num_users(); begin += kUsersAtOnce) {
+    if (interrupted())
+      throw Interrupted("stopped before all users had recommendations; nothing was written");
+    const int64_t end = std::min(begin + kUsersAtOnce, dataset.num_users());
+    std::vector<History> histories;
+    for (int64_t user = begin; user < end; ++user) histories.push_back(dataset.items(user));
+    const auto lists = retriever.top_k(histories, k, seen, pool);
+    for (int64_t user = begin; user < end; ++user) {
+      const auto row = static_cast<size_t>(user - begin);
+      const History history = histories[row];
+      if (knows_any(retriever, history)) {
+        use({.user = user, .items = as_recommendations(lists[row])});
+      } else {
+        use({.user = user,
+             .popular = true,
+             .items = popular.top(k, seen == SeenItems::kNone ? History() : history)});
+      }
+    }
+    progress.update(end);
+  }
+  progress.finish();
+}
+
+}  // namespace tandem
