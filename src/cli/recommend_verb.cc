@@ -10,6 +10,8 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/output.h"
+#include "core/plural.h"
 #include "rank/catalogue.h"
 #include "rank/recommend.h"
 #include "rank/recommendation_file.h"
@@ -65,7 +67,7 @@ void check(const RecommendOptions& options) {
 std::string exclusion_text(const RecommendOptions& options) {
   switch (options.seen()) {
     case SeenItems::kHistory:
-      return "nothing of the history is recommended again (--exclude full; eval's default is "
+      return "nothing of the history is recommended again (--exclude full; eval's default:\n"
              "window)";
     case SeenItems::kWindow:
       return "nothing of the history that the model sees is recommended again (--exclude window)";
@@ -170,18 +172,20 @@ void recommend_to_one(const RecommendOptions& options) {
   if (options.json) return print_json(options, dataset, found, recent);
   if (!options.user.empty()) fmt::print("User {}, ", options.user);
   if (!history.empty())
-    fmt::print("{} interactions; the last {}, oldest first:\n", history.size(), recent.size());
+    fmt::print("{}; the last {}, oldest first:\n", counted(std::ssize(history), "interaction"),
+               recent.size());
   for (const int32_t item : recent) fmt::print("          {}\n", dataset.title(item));
   print_list(options, dataset, found);
 }
 
 void recommend_all(const RecommendOptions& options) {
   const InterruptGuard guard;
+  const Output output(options.output, kRecommendationFile, options.overwrite,
+                      {options.run, options.dataset});
   const Dataset dataset = Dataset::open(options.dataset);
   const auto retriever =
       open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
-  RecommendationFile file(options.output, options.overwrite, dataset,
-                          retriever->config().model_type);
+  RecommendationFile file(output, dataset, retriever->config().model_type);
   ThreadPool pool(options.threads);
   int64_t popular = 0, lines = 0;
   recommend_to_all(*retriever, dataset, options.k, options.seen(), pool,
@@ -200,10 +204,12 @@ void recommend_all(const RecommendOptions& options) {
                            .dump(2));
     return;
   }
-  fmt::print("{}: {} recommendations for {} users after their whole history; {}\n", options.output,
-             lines, dataset.num_users(), exclusion_text(options));
+  fmt::print("{}: {} for {} after their whole history;\n{}\n", options.output,
+             counted(lines, "recommendation"), counted(dataset.num_users(), "user"),
+             exclusion_text(options));
   if (popular > 0)
-    fmt::print("{} users have no item that the model knows: they get popular items\n", popular);
+    fmt::print("{} no item that the model knows: popular items instead\n",
+               counted(popular, "user has", "users have"));
 }
 
 }  // namespace

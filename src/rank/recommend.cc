@@ -87,7 +87,7 @@ void recommend_to_all(const Retriever& retriever, const Dataset& dataset, int64_
   Progress progress("recommending", dataset.num_users(), "users");
   for (int64_t begin = 0; begin < dataset.num_users(); begin += kUsersAtOnce) {
     if (interrupted())
-      throw Interrupted("stopped before all users had recommendations; nothing was written");
+      throw Stopped("stopped before all users had recommendations; nothing was written");
     const int64_t end = std::min(begin + kUsersAtOnce, dataset.num_users());
     std::vector<History> histories;
     for (int64_t user = begin; user < end; ++user) histories.push_back(dataset.items(user));

@@ -55,7 +55,7 @@ struct UserRecommendations {
   std::vector<Recommendation> items = {};
 };
 // Calls use() for each user in order. Memory for some thousand users at a time; shows progress,
-// throws Interrupted.
+// throws Stopped.
 void recommend_to_all(const Retriever& retriever, const Dataset& dataset, int64_t k, SeenItems seen,
                       ThreadPool& pool, const std::function<void(const UserRecommendations&)>& use);
 

@@ -27,34 +27,24 @@ bool ends_as_csv(const fs::path& path) {
 // Scores are float32: as few digits as tell them apart.
 std::string score_text(double score) { return fmt::format("{}", static_cast<float>(score)); }
 
-fs::path checked(fs::path path, bool overwrite) {
-  if (!fs::exists(fs::symlink_status(path))) return path;
-  if (!is_recommendation_file(path))
-    throw IoError("{}: exists and is not a file of recommendations; choose another output",
-                  path.string());
-  if (!overwrite)
-    throw IoError("{}: exists already; choose another output or pass --overwrite", path.string());
-  return path;
-}
-
 }  // namespace
 
-bool is_recommendation_file(const fs::path& path) {
-  if (!fs::is_regular_file(fs::symlink_status(path))) return false;
-  try {
-    const MappedFile file(path);
-    if (file.text().starts_with(kHeader)) return true;
-    const Json first = parse_json(file.text().substr(0, file.text().find('\n')), "");
-    return first.is_object() && first.contains("user_id") && first.contains("source") &&
-           first.contains("recommendations");
-  } catch (const Error&) {
-    return false;
-  }
-}
+const OutputKind kRecommendationFile = {
+    .name = "a file of recommendations", .recognises = [](const fs::path& path) {
+      try {
+        const MappedFile file(path);
+        if (file.text().starts_with(kHeader)) return true;
+        const Json first = parse_json(file.text().substr(0, file.text().find('\n')), "");
+        return first.is_object() && first.contains("user_id") && first.contains("source") &&
+               first.contains("recommendations");
+      } catch (const Error&) {
+        return false;
+      }
+    }};
 
-RecommendationFile::RecommendationFile(fs::path path, bool overwrite, const Dataset& dataset,
+RecommendationFile::RecommendationFile(const Output& output, const Dataset& dataset,
                                        std::string model_type)
-    : target_(checked(std::move(path), overwrite)),
+    : target_(output.path()),
       writing_(target_.string() + ".part" + std::to_string(::getpid())),
       dataset_(dataset),
       model_type_(std::move(model_type)),

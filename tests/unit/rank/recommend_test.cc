@@ -111,12 +111,12 @@ TEST_F(RecommendToAll, IsWrittenAsJsonLinesAndAsCsv) {
   const Dataset dataset = test::named_dataset(folder_ / "data", {{"a", "b,\"c"}, {"b,\"c", "d"}});
   const auto write = [&](const std::string& name) {
     const fs::path path = folder_ / name.c_str();
-    RecommendationFile file(path, false, dataset, "lrurec");
+    RecommendationFile file(path, dataset, "lrurec");
     file.add({.user = 0, .items = {{.item = 2, .score = .1f}, {.item = 3, .score = -2}}});
     file.add({.user = 1, .popular = true, .items = {{.item = 1, .score = 7}}});
     EXPECT_FALSE(fs::exists(path));
     file.commit();
-    EXPECT_TRUE(is_recommendation_file(path));
+    EXPECT_TRUE(Output(path, kRecommendationFile, true).replaces());
     return read_file(path);
   };
   EXPECT_EQ(write("x.csv"),
@@ -137,21 +137,19 @@ TEST_F(RecommendToAll, IsWrittenAsJsonLinesAndAsCsv) {
 TEST_F(RecommendToAll, AnUnfinishedOrStrangeFileIsNotTouched) {
   const Dataset dataset = test::named_dataset(folder_ / "data", {{"a", "b"}});
   {
-    RecommendationFile file(folder_ / "x.csv", false, dataset, "lrurec");
+    RecommendationFile file(folder_ / "x.csv", dataset, "lrurec");
     file.add({.user = 0, .items = {{.item = 2, .score = 1}}});
   }
   for (const auto& entry : fs::directory_iterator(folder_ / "."))
     EXPECT_EQ(entry.path().filename().string().find("x.csv"), std::string::npos) << entry.path();
-  EXPECT_THROW(RecommendationFile(folder_ / "x.txt", false, dataset, "lrurec"), UsageError);
+  EXPECT_THROW(RecommendationFile(folder_ / "x.txt", dataset, "lrurec"), UsageError);
   write_file(folder_ / "y.csv", "user,item\n1,2\n");
   write_file(folder_ / "y.jsonl", "{\"user_id\": 3}\n");
-  EXPECT_FALSE(is_recommendation_file(folder_ / "y.csv"));
-  EXPECT_FALSE(is_recommendation_file(folder_ / "y.jsonl"));
-  EXPECT_FALSE(is_recommendation_file(folder_ / "absent"));
-  EXPECT_THROW(RecommendationFile(folder_ / "y.csv", true, dataset, "lrurec"), IoError);
+  for (const char* name : {"y.csv", "y.jsonl"})
+    EXPECT_THROW(Output(folder_ / name, kRecommendationFile, true), IoError) << name;
   write_file(folder_ / "z.csv", "user_id,rank,item_id,title,score,source\n");
-  EXPECT_THROW(RecommendationFile(folder_ / "z.csv", false, dataset, "lrurec"), IoError);
-  RecommendationFile(folder_ / "z.csv", true, dataset, "lrurec").commit();
+  EXPECT_THROW(Output(folder_ / "z.csv", kRecommendationFile, false), IoError);
+  RecommendationFile({folder_ / "z.csv", kRecommendationFile, true}, dataset, "lrurec").commit();
 }
 
 // Both stages: the fused score is the weighted sum of log probabilities over the candidates.
