@@ -113,7 +113,8 @@ void unrank_excluded(CandidateSet& set) {
   for (int64_t user = 0; user < set.num_users; ++user) {
     const auto items = set.items_of(user);
     const bool lists_all = !items.empty() && items.back() == 0;
-    if (lists_all && !set.holds_target(user)) set.rank[user] = 0;
+    const bool known = set.rank[user] <= set.num_items;
+    if (lists_all && known && !set.holds_target(user)) set.rank[user] = 0;
   }
 }
 

@@ -14,6 +14,7 @@ int32_t target_of(const RankingSample& sample) {
 
 Rank retriever_rank(const CandidateSet& candidates, int64_t user) {
   const int32_t rank = candidates.rank[static_cast<size_t>(user)];
+  if (rank > candidates.num_items) return {};  // the retriever does not know the item: a miss
   return {.rank = rank, .excluded = rank == 0};
 }
 

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "data/string_table.h"
 #include "rank/full_ranking.h"
+#include "rank/ranker_evaluation.h"
 #include "unit/engine/random_retriever.h"
 #include "unit/eval/temporary_folder.h"
 #include "unit/rank/named_dataset.h"
@@ -140,6 +141,10 @@ TEST_F(Catalogue, AHeldOutItemThatTheModelDoesNotKnowIsAMiss) {
   EXPECT_EQ(test.candidates.rank[0], later.num_items() + 1);
   EXPECT_EQ(test.candidates.rank[1], test.ranks.ranks[1]);
   EXPECT_NO_THROW(test.candidates.validate("test"));
+  const RankList again = all_retriever_ranks(test.candidates);  // as two stages read it
+  EXPECT_EQ(again.ranks, test.ranks.ranks);
+  EXPECT_EQ(again.excluded, (std::vector<uint8_t>{0, 0}));
+  EXPECT_EQ(test.ranks.excluded, (std::vector<uint8_t>{0, 0}));
   const FullRanking valid =
       rank_users(*retriever, later, Split::kValid, 3, SeenItems::kNone, pool_);
   EXPECT_GE(valid.ranks.ranks[0], 1);
