@@ -33,8 +33,8 @@ std::vector<std::string> verbs_of(const CLI::App& app) {
 // -q and --quiet.
 std::vector<std::string> names_of(const CLI::Option& option) {
   std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back('-' + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) names.push_back(fmt::format("-{}", name));
+  for (const std::string& name : option.get_lnames()) names.push_back(fmt::format("--{}", name));
   return names;
 }
 
@@ -44,7 +44,8 @@ bool takes_value(const CLI::Option& option) { return option.get_type_size() != 0
 std::string case_pattern(const Command& command, const CLI::Option& option) {
   std::string pattern;
   for (const std::string& name : names_of(option))
-    pattern += (pattern.empty() ? "" : "|") + single_quoted(command.path + ' ' + name);
+    pattern += fmt::format("{}{}", pattern.empty() ? "" : "|",
+                           single_quoted(fmt::format("{} {}", command.path, name)));
   return pattern;
 }
 
@@ -75,7 +76,7 @@ std::string bash_script(const CLI::App& root) {
   std::string commands, values, words;
   for (const Command& command : all_commands(root)) {
     if (command.app != &root)
-      commands += (commands.empty() ? "" : "|") + single_quoted(command.path);
+      commands += fmt::format("{}{}", commands.empty() ? "" : "|", single_quoted(command.path));
     words +=
         fmt::format("    {}) verbs={} options={} ;;\n", single_quoted(command.path),
                     single_quoted(fmt::format("{}", fmt::join(verbs_of(*command.app), " "))),
@@ -119,9 +120,9 @@ std::string fish_script(const CLI::App& root) {
   std::string commands, lines;
   for (const Command& command : all_commands(root)) {
     if (command.app != &root)
-      commands += (commands.empty() ? "" : " ") + single_quoted(command.path);
-    const std::string here =
-        "complete -c tandem -n " + single_quoted("__tandem_at " + command.path) + " ";
+      commands += fmt::format("{}{}", commands.empty() ? "" : " ", single_quoted(command.path));
+    const std::string here = fmt::format(
+        "complete -c tandem -n {} ", single_quoted(fmt::format("__tandem_at {}", command.path)));
     for (const CLI::App* child : command.app->get_subcommands({})) {
       const std::string text = child->get_description();
       lines += fmt::format("{}-f -a {} -d {}\n", here, child->get_name(),
@@ -130,13 +131,13 @@ std::string fish_script(const CLI::App& root) {
     for (const CLI::Option* option : command.app->get_options()) {
       if (names_of(*option).empty()) continue;
       lines += here;
-      for (const std::string& name : option->get_snames()) lines += "-s " + name + ' ';
-      for (const std::string& name : option->get_lnames()) lines += "-l " + name + ' ';
+      for (const std::string& name : option->get_snames()) lines += fmt::format("-s {} ", name);
+      for (const std::string& name : option->get_lnames()) lines += fmt::format("-l {} ", name);
       if (takes_value(*option)) lines += "-r ";
       if (const auto choices = choices_of(*option); !choices.empty())
         lines +=
             fmt::format("-f -a {} ", single_quoted(fmt::format("{}", fmt::join(choices, " "))));
-      lines += "-d " + single_quoted(option->get_description()) + '\n';
+      lines += fmt::format("-d {}\n", single_quoted(option->get_description()));
     }
   }
   return fmt::format(kFish, fmt::arg("commands", commands)) + lines;

@@ -50,8 +50,8 @@ void check(const RecommendOptions& options) {
         "recommend needs one of --user ID, --history \"title; title\" (\"\" for a visitor without "
         "history) and --all-users");
   if (options.all_users == options.output.empty())
-    throw UsageError(options.all_users ? "--all-users needs --output FILE.jsonl or FILE.csv"
-                                       : "--output needs --all-users");
+    throw UsageError("{}", options.all_users ? "--all-users needs --output FILE.jsonl or FILE.csv"
+                                             : "--output needs --all-users");
   const bool second = options.second.asked();
   if (!options.fusion.empty() && !second)
     throw UsageError("--fusion needs --ranker or --likelihood: it weighs them and the retriever");

@@ -27,7 +27,8 @@ u4,a,2
 u4,b,3
 u4,e,4
 CSV
-"$tandem" --quiet data import --format csv --input world.csv --output world > /dev/null
+"$tandem" --quiet data import --format csv --input world.csv --min-user 0 --min-item 0 \
+  --output world > /dev/null
 popularity=("$tandem" --quiet eval --dataset world --retriever popularity --resamples 20)
 
 # has FOLDER TEXT...: metrics.json, without blanks, holds each text.
