@@ -4,12 +4,15 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/verbs.h"
 #include "core/json.h"
 #include "core/progress.h"
 #include "data/dataset.h"
+#include "tokenizer/files.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/trainer.h"
 
@@ -72,18 +75,33 @@ void add_input(const fs::path& input, BpeTrainer& trainer) {
   }
 }
 
+// A model's folder that has no tokenizer yet: it gets one, and nothing is replaced.
+bool lacks_tokenizer(const fs::path& folder) {
+  return fs::exists(folder / "config.json") &&
+         std::ranges::none_of(tokenizer_file_names(),
+                              [&](const std::string& name) { return fs::exists(folder / name); });
+}
+
 void run_train(const TrainOptions& options) {
-  const Output output(options.output, kTokenizerFolder, options.overwrite,
-                      {options.input, options.titles});
+  const fs::path folder = options.output;
+  std::optional<Output> output;
+  if (!lacks_tokenizer(folder))
+    output.emplace(folder, kTokenizerFolder, options.overwrite,
+                   std::vector<fs::path>{options.input, options.titles});
   const TokenizerStyle style =
       options.style == "llama2" ? TokenizerStyle::kByteFallback : TokenizerStyle::kByteLevel;
   BpeTrainer trainer(style);
   add_input(options.input, trainer);
   std::vector<std::string> titles;
   if (!options.titles.empty()) titles = titles_of(options.titles);
-  StagedFolder staged(output);
-  write_tokenizer_files(staged.path(), trainer.train(options.vocab_size, titles), style);
-  staged.commit();
+  const std::string trained = trainer.train(options.vocab_size, titles);
+  if (output) {
+    StagedFolder staged(*output);
+    write_tokenizer_files(staged.path(), trained, style);
+    staged.commit();
+  } else {
+    write_tokenizer_files(folder, trained, style);
+  }
   const auto tokenizer = load_tokenizer(options.output);
   fmt::print("{}: {} tokens\n", (fs::path(options.output) / "tokenizer.json").string(),
              tokenizer->vocab_size());
@@ -133,7 +151,10 @@ void add_tokenizer_verb(CLI::App& app) {
                    "pieces and special tokens, titles apart")
       ->required()
       ->check(CLI::PositiveNumber);
-  train->add_option("--output", train_options->output, "folder for tokenizer.json")->required();
+  train
+      ->add_option("--output", train_options->output,
+                   "new folder for tokenizer.json, or a model's that has none")
+      ->required();
   train
       ->add_option("--style", train_options->style,
                    "byte-level as Llama 3, or llama2 with byte fallback")

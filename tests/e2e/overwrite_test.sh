@@ -40,6 +40,10 @@ rm data/notes.txt
 keeps "a model's folder" 'model: exists and is not a data set' model "${import[@]}" --output model --overwrite
 mkdir llama && cp model/model.safetensors llama/ && grep -v tandem_version model/config.json > llama/config.json
 keeps "somebody else's model" 'llama: exists and is not a model folder' llama model init --preset tiny --output llama --overwrite
+"$tandem" --quiet tokenizer train --input data --vocab-size 300 --output model > ../stdout || fail "a model gets no tokenizer"
+[ -e model/tokenizer.json ] && [ -e model/model.safetensors ] || fail "a model that got a tokenizer: $(ls model)"
+keeps "a model's tokenizer" "model: holds 'model.safetensors', which is no part of a tokenizer" model \
+  tokenizer train --input data --vocab-size 300 --output model --overwrite
 keeps "a model converted onto itself" 'model: is the input' model model convert model --output model --overwrite
 "$tandem" --quiet model init --preset tiny --output model --overwrite 2> ../message || fail "an own model is not replaced"
 

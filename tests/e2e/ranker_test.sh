@@ -175,7 +175,7 @@ code=0
 "$tandem" --quiet rerank --ranker lora --history "i1; i2" --candidates "i3; i4; i5" --json > titles.json
 [ "$(grep -c '"letter"' titles.json)" = 3 ] || fail "three candidates, but: $(cat titles.json)"
 
-few="--set train.max_steps=3 --set valid.every=3 --set train.batch=4"
+few="--set train.max_steps=3 --set train.warmup_steps=1 --set valid.every=3 --set train.batch=4"
 "${ranker[@]}" $few --set model.tuning=qlora --set model.checkpoint_layers=true --output qlora
 "${ranker[@]}" $few --set model.tuning=full --retriever retriever --set train.negatives=retriever \
   --set train.order=retrieval --set train.only_retrieved=true --set train.eos=false --output full
@@ -218,7 +218,7 @@ kill_and_resume bound-killed 12 "${binding[@]}"
 same bound/model/model.safetensors bound-killed/model/model.safetensors
 [ "$(values_of loss bound)" = "$(values_of loss bound-killed)" ] || fail "the loss curve with soft targets differs"
 "$tandem" train ranker --dataset data --base bound --retriever folds --threads 1 --set model.tuning=full \
-  --set train.max_steps=3 --set valid.every=3 --set train.batch=4 --set train.negatives=crossfit \
+  --set train.max_steps=3 --set train.warmup_steps=1 --set valid.every=3 --set train.batch=4 --set train.negatives=crossfit \
   --set train.order=retrieval --set train.only_retrieved=true --output crossfit 2> crossfit.txt
 grep -q "crossfit candidates: answer in the top 20 in .* % of .* training prompts" crossfit.txt || fail "$(cat crossfit.txt)"
 "$tandem" --quiet eval --ranker crossfit --dataset data --retriever test.safetensors > crossfit-eval.txt
