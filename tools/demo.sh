@@ -34,7 +34,7 @@ show eval --dataset "$data" --retriever "$retriever" --ranker "$ranker" --likeli
   --output "$out/two-stage" --overwrite
 say "6/7  Draw it: $out/report.html"
 show report "$out/two-stage" "$retriever" "$base" "$ranker" --dataset "$data" --title "Tandem demo: MovieTweetings" \
-  --output "$out/report.html"
+  --output "$out/report.html" --overwrite
 say "7/7  What would user 1000 watch next?"
 show recommend --run "$retriever" --dataset "$data" --user 1000 -k 10 --ranker "$ranker" --likelihood "$base" \
   --fusion "$out/two-stage/fusion.json"

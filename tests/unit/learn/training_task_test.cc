@@ -183,7 +183,8 @@ TEST(Trainer, WritesLossNormAndRateOfEachStep) {
   EXPECT_EQ(validated, (std::vector<int64_t>{0, 2, 4}));
   double want = 0;  // the mean over labels at w = 10
   for (int64_t sample = 0; sample < 10; ++sample)
-    want += static_cast<double>(MeanTask::labels_of(sample)) * std::pow(10.0 - sample, 2) / 19;
+    want += static_cast<double>(MeanTask::labels_of(sample)) *
+            std::pow(10.0 - static_cast<double>(sample), 2) / 19;
   EXPECT_NEAR(first_loss, want, 1e-4);
   ASSERT_EQ(norms.size(), 4u);
   EXPECT_NEAR(norms[0], 2 * (10 - 87.0 / 19), 1e-4);
@@ -229,7 +230,9 @@ TEST(Trainer, AccumulationChangesRoundingAlone) {
     Trainer(together, same, nullptr, world(), pool).time_steps(20);
     EXPECT_NEAR(together.weight(), parts.weight(), 1e-4);
     EXPECT_EQ(together.taken(), parts.taken());
-    if (batch * accumulate == 5) EXPECT_EQ(together.weight(), whole.weight());
+    if (batch * accumulate == 5) {
+      EXPECT_EQ(together.weight(), whole.weight());
+    }
   }
 }
 
