@@ -59,9 +59,10 @@ TEST(OpsByHand, LayerNorm) {
                                     at::tensor({10.0f, 20.0f}), 3),
                 {9, 22});
   // The mask is on x alone: 4 * 2 + 1 = 9 and 0 + 5, mean 7, deviation 2.
-  expect_values(residual_layer_norm(matrix({4, 100}, 1), matrix({1, 5}, 1), keep({1, 0}), 0.5,
-                                    at::tensor({1.0f, 1.0f}), at::tensor({0.0f, 0.0f}), 0),
-                {1, -1});
+  expect_values(
+      residual_layer_norm(matrix({4, 100}, 1), matrix({1, 5}, 1), keep({1, 0}).view({1, 2}), 0.5,
+                          at::tensor({1.0f, 1.0f}), at::tensor({0.0f, 0.0f}), 0),
+      {1, -1});
 }
 
 TEST(OpsByHand, RmsNorm) {

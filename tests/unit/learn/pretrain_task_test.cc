@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <memory>
 #include <numeric>
+#include <string>
+#include <string_view>
 
 #include "core/error.h"
 #include "unit/rank/ranker_world.h"
@@ -22,13 +25,15 @@ using Texts = std::vector<std::vector<int32_t>>;
 
 // 40 users of 3 to 11 events; no two share an item.
 Dataset unlike_users(const test::TemporaryFolder& folder) {
-  DenseLog log;
+  DenseLog log;  // of views
+  std::deque<std::string> names;
+  const auto name = [&](std::string text) { return std::string_view(names.emplace_back(text)); };
   log.offsets.push_back(0);
   for (int user = 0; user < 40; ++user) {
-    log.user_ids.push_back(fmt::format("u{:02}", user));
+    log.user_ids.push_back(name(fmt::format("u{:02}", user)));
     for (int t = 0; t < 3 + user % 9; ++t) {
-      log.item_ids.push_back(fmt::format("i{:03}", log.items.size()));
-      log.titles.push_back(fmt::format("Film {}", log.items.size()));
+      log.item_ids.push_back(name(fmt::format("i{:03}", log.items.size())));
+      log.titles.push_back(name(fmt::format("Film {}", log.items.size())));
       log.items.push_back(static_cast<int32_t>(log.items.size()) + 1);
       log.timestamps.push_back(100 + t);
       log.ratings.push_back(1);

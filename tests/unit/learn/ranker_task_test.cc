@@ -188,6 +188,10 @@ TEST_F(RankerLoss, ValidationRanksTheLettersOfEachUser) {
   const TitleCutter cutter(config_.prompt, *tokenizer_);
   const ItemTitles titles(dataset_, cutter, pool_);
   const Verbalizer verbalizer = make_verbalizer(encoder, config_.prompt);
+  std::vector<int32_t>& shown = inputs_.valid.items;  // the answer under every letter
+  for (int64_t user = 0; user < inputs_.valid.num_users; ++user)
+    std::rotate(shown.begin() + 5 * user, shown.begin() + 5 * user + user % 5,
+                shown.begin() + 5 * user + 5);
   std::vector<int64_t> ranks;
   for (const RankingSample& sample : subset_samples(dataset_, inputs_.valid, 5)) {
     ASSERT_EQ(sample.candidates[static_cast<size_t>(sample.answer)],
