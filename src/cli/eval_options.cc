@@ -12,9 +12,10 @@ namespace {
 void add_main_options(CLI::App& verb, EvalOptions& options) {
   verb.add_option("--dataset", options.dataset, "data set folder, from `tandem data import`")
       ->required();
-  verb.add_option("--retriever", options.retriever,
-                  "a run folder, an authors' checkpoint (.pth, .safetensors), or popularity; with a "
-                  "second stage a run folder or a candidate file")
+  verb.add_option(
+          "--retriever", options.retriever,
+          "a run folder, an authors' checkpoint (.pth, .safetensors), or popularity; with a "
+          "second stage a run folder or a candidate file")
       ->required();
   verb.add_option("--baseline", options.baseline,
                   "popularity: a second system to compare a retriever alone with")
@@ -78,8 +79,7 @@ void add_beyond_options(CLI::App& verb, EvalOptions& options) {
                 "with a second stage: let its model write lists of titles, too; format compliance "
                 "and invented titles")
       ->group(group);
-  verb.add_option("--generate-users", options.generate_users,
-                  "with --generate: for so many users")
+  verb.add_option("--generate-users", options.generate_users, "with --generate: for so many users")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str()
       ->group(group);
@@ -111,7 +111,8 @@ std::vector<Rule> rules(const EvalOptions& options) {
        "a retriever alone; the candidates of a second stage come from a run, which says it, or a "
        "file"},
       {"--overwrite", output, "--output"},
-      {"--resume", stages && output, "--output and a second stage, whose scores are kept beside it"},
+      {"--resume", stages && output,
+       "--output and a second stage, whose scores are kept beside it"},
       {"--details", !options.json, "text; --json holds everything"},
       {"--base", run && !brings_its_own_model(second.ranker),
        "a --ranker run with an adapter; other models bring their weights along"},
@@ -121,7 +122,8 @@ std::vector<Rule> rules(const EvalOptions& options) {
       {"--permutations", !second.ranker.empty(), letters},
       {"--position-bias", !second.ranker.empty(), letters},
       {"--fuse", stages, a_second_stage},
-      {"--list-size", !popularity, "a retriever with lists of its users; popularity has one for all"},
+      {"--list-size", !popularity,
+       "a retriever with lists of its users; popularity has one for all"},
       {"--history-lengths", !popularity, "a model; popularity does not look at histories"},
       {"--examples", stages && (output || options.json),
        "a second stage, and --output or --json to show them in"},

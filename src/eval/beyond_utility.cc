@@ -201,8 +201,8 @@ std::string bias_text(const PositionBias& bias) {
 }
 
 std::string generation_text(const GenerationQuality& quality) {
-  std::string text = fmt::format("Lists written by {} for {} users\n", quality.system,
-                                 quality.num_users);
+  std::string text =
+      fmt::format("Lists written by {} for {} users\n", quality.system, quality.num_users);
   const auto line = [&](const char* name, double value) {
     text += fmt::format("{:<26}{:.4f}\n", name, value);
   };

@@ -57,7 +57,8 @@ ScoringForecast::Part measure(const char* scorer, int64_t num_prompts,
 // the keys and values of all layers where they are kept.
 int64_t bytes_a_token(const LlamaConfig& config, bool with_cache) {
   const int64_t query = config.num_heads * config.head_dim, kv = config.kv_width();
-  const int64_t floats = 4 * config.hidden_size + 2 * query + 2 * kv + 3 * config.intermediate_size +
+  const int64_t floats = 4 * config.hidden_size + 2 * query + 2 * kv +
+                         3 * config.intermediate_size +
                          (with_cache ? 2 * kv * config.num_layers : 0);
   return 4 * floats;
 }
@@ -106,13 +107,12 @@ ScoringForecast forecast_scoring(const SecondStageModels& models,
     std::vector<SharedPrefix> texts;
     for (const RankingSample& sample : some)
       texts.push_back(likelihood_prompt(ranker.config(), ranker.encoder(), model.titles, sample));
-    forecast.parts.push_back(
-        measure("likelihood", prompts.likelihood, std::span<const SharedPrefix>(texts),
-                [&](std::span<const SharedPrefix> part) {
-                  title_likelihoods(ranker.model(), part, pool);
-                }));
-    pack_bytes =
-        std::max(pack_bytes, kTokensAtOnce * bytes_a_token(ranker.model().config(), true));
+    forecast.parts.push_back(measure("likelihood", prompts.likelihood,
+                                     std::span<const SharedPrefix>(texts),
+                                     [&](std::span<const SharedPrefix> part) {
+                                       title_likelihoods(ranker.model(), part, pool);
+                                     }));
+    pack_bytes = std::max(pack_bytes, kTokensAtOnce * bytes_a_token(ranker.model().config(), true));
   }
   forecast.memory_bytes = peak_memory_bytes() + pack_bytes;
   return forecast;

@@ -15,12 +15,14 @@ namespace tandem {
 // What scoring will cost, measured on the first prompts of the users' own.
 struct ScoringForecast {
   struct Part {
-    std::string scorer;         // "letters", "likelihood"
-    int64_t prompts = 0;        // in all passes together
+    std::string scorer;          // "letters", "likelihood"
+    int64_t prompts = 0;         // in all passes together
     double tokens_a_prompt = 0;  // mean of some prompts at equal distances
     double tokens_a_second = 0;  // measured
 
-    double seconds() const { return tokens_a_prompt * static_cast<double>(prompts) / tokens_a_second; }
+    double seconds() const {
+      return tokens_a_prompt * static_cast<double>(prompts) / tokens_a_second;
+    }
   };
   std::vector<Part> parts = {};
   int64_t memory_bytes = 0;  // what the process had at most after measuring, and a full pack

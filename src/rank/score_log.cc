@@ -20,7 +20,9 @@ constexpr std::string_view kFormat = "tandem-scores-1";
 constexpr size_t kHex = 64;
 
 std::string header_line(const Json& settings) {
-  return Json{{"format", kFormat}, {"settings", settings}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Json{{"format", kFormat}, {"settings", settings}}.dump(-1, ' ', false,
+                                                                Json::error_handler_t::replace) +
+         "\n";
 }
 
 void append_bytes(const fs::path& path, std::string_view bytes) {
@@ -85,12 +87,12 @@ void ScoreLog::read(const Json& settings) {
   const auto format = json_get<std::string>(header, "format", path_.string());
   if (format != kFormat)
     throw FormatError("{}: format is '{}', expected '{}'", path_.string(), format, kFormat);
-  const auto lines =
-      differences(json_get<Json>(header, "settings", path_.string()), settings);
+  const auto lines = differences(json_get<Json>(header, "settings", path_.string()), settings);
   if (!lines.empty())
-    throw UsageError("{}: these scores were made with other settings:\n  {}\n--resume goes on with "
-                     "the same ones; --overwrite in its place starts anew",
-                     path_.string(), fmt::join(lines, "\n  "));
+    throw UsageError(
+        "{}: these scores were made with other settings:\n  {}\n--resume goes on with "
+        "the same ones; --overwrite in its place starts anew",
+        path_.string(), fmt::join(lines, "\n  "));
   rest.remove_prefix(end + 1);
   std::string pass;
   std::vector<float> values;
@@ -108,7 +110,8 @@ const std::vector<float>& ScoreLog::rows_of(const std::string& pass) const {
 }
 
 void ScoreLog::append(const std::string& pass, const float* rows, int64_t count, int64_t columns) {
-  if (pass.size() != kHex) throw ShapeError("a pass is called '{}', expected {} letters", pass, kHex);
+  if (pass.size() != kHex)
+    throw ShapeError("a pass is called '{}', expected {} letters", pass, kHex);
   const int64_t floats = count * columns;
   std::string record = pass;
   record.append(reinterpret_cast<const char*>(&floats), sizeof floats);

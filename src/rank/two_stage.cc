@@ -102,8 +102,7 @@ std::string keep_sample(const UserSample& sample, CandidateSet& candidates) {
 
 }  // namespace
 
-SecondStage open_second_stage(const StageSource& source, const Dataset& dataset,
-                              ThreadPool& pool) {
+SecondStage open_second_stage(const StageSource& source, const Dataset& dataset, ThreadPool& pool) {
   SecondStage stage{.candidates = load_candidates(source.retriever, dataset, source.split,
                                                   source.num_candidates, pool, source.seen),
                     .num_candidates = source.num_candidates};

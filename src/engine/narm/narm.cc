@@ -30,8 +30,7 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 }  // namespace
 
 NarmRetriever::NarmRetriever(const RetrieverWeights& weights)
-    : Retriever(weights, matrix(weights, "embedding.token.weight", weights.config().width),
-                {}),
+    : Retriever(weights, matrix(weights, "embedding.token.weight", weights.config().width), {}),
       state_(2 * weights.config().width),
       weight_ih_(matrix(weights, "model.gru.weight_ih_l0", width())),
       weight_hh_(matrix(weights, "model.gru.weight_hh_l0", state_)),
