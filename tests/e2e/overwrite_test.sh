@@ -54,6 +54,10 @@ keeps "an evaluation over a model" 'model: exists and is not an evaluation' mode
 keeps "an evaluation that is there" 'eval: exists already' eval eval --dataset data --retriever popularity --output eval
 "$tandem" --quiet eval --dataset data --retriever popularity --output eval --overwrite > ../stdout || fail "an own evaluation"
 
+mkdir mlrun && echo '{"program": "other", "verb": "train"}' > mlrun/run.json
+keeps "another program's run" 'mlrun: exists and is not a run' mlrun \
+  train retriever --dataset data --output mlrun --overwrite
+
 echo "dear diary" > diary.html
 keeps "another page" 'diary.html: exists and is not a report' . report eval --output diary.html --overwrite
 "$tandem" --quiet report eval --output report.html > ../stdout

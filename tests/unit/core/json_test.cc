@@ -2,6 +2,7 @@
 #include "core/json.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "core/json_depth.h"
 
@@ -71,6 +72,25 @@ TEST(Json, GetNamesKeyAndValue) {
   } catch (const FormatError& error) {
     EXPECT_STREQ(error.what(), "run.json: key 's' has an unexpected value: \"x\"");
   }
+}
+
+// By this a run is told from another program's folder before it is replaced.
+TEST(Json, AFileHasAKeyWithAText) {
+  const fs::path file =
+      fs::temp_directory_path() / ("tandem_json_" + std::to_string(::getpid()) + ".json");
+  write_file(file, R"({"program":"tandem","n":3})");
+  EXPECT_TRUE(json_file_has(file, "program"));
+  EXPECT_TRUE(json_file_has(file, "program", "tandem"));
+  EXPECT_FALSE(json_file_has(file, "program", "other"));
+  EXPECT_TRUE(json_file_has(file, "n"));
+  EXPECT_FALSE(json_file_has(file, "n", "3")) << "a number is no text";
+  EXPECT_FALSE(json_file_has(file, "absent"));
+  write_file(file, "[\"program\"]");
+  EXPECT_FALSE(json_file_has(file, "program"));
+  write_file(file, "{broken");
+  EXPECT_FALSE(json_file_has(file, "program"));
+  fs::remove(file);
+  EXPECT_FALSE(json_file_has(file, "program"));
 }
 
 }  // namespace

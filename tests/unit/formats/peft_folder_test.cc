@@ -57,6 +57,7 @@ TEST_F(PeftFolderTest, WhatIsWrittenIsRead) {
 TEST_F(PeftFolderTest, MissingAndUnknownFieldsAreAccepted) {
   const PeftFolder old = with_config({{"r", 2}, {"lora_alpha", 16}});  // PEFT 0.3 had few
   EXPECT_EQ(old.find(kQuery)->scale, 8);
+  EXPECT_EQ(with_config({{"r", 2}}).find(kQuery)->scale, 4) << "PEFT's own alpha is 8";
   const PeftFolder next = with_config({{"r", 2},
                                        {"lora_alpha", 16},
                                        {"use_rslora", true},
