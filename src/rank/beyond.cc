@@ -105,6 +105,7 @@ PositionBias letters_bias(const SecondStage& stage, const SecondStageModels& mod
 std::vector<RankingExample> examples_of(const SecondStage& stage, const SecondStageModels& models,
                                         const Dataset& dataset, int64_t count) {
   std::vector<RankingExample> examples;
+  if (count < 1) return examples;
   const CandidateScores& scores = stage.scorers[1];
   const bool letters = models.letters != nullptr;
   const TitledRanker& model = letters ? *models.letters : *models.likelihood;
