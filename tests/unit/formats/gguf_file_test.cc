@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "formats/half.h"
+#include "formats/stored_tensor.h"
 
 namespace tandem {
 namespace {
@@ -21,6 +22,7 @@ struct Recipe {
   uint64_t offset = 0, second_offset = 128;
   std::string second_name = "norm";
   uint32_t alignment = 32;
+  std::vector<float> floats = {};  // the matrix, in place of three Q8_0 rows
 
   std::string bytes() const {
     std::string out = "GGUF";
@@ -48,7 +50,8 @@ struct Recipe {
     put(uint32_t{0});
     put(second_offset);
     out.resize((out.size() + 31) / 32 * 32);
-    for (int row = 0; row < 3; ++row) {  // scale 0.5, codes row, row + 1, ...
+    for (const float value : floats) put(value);
+    for (int row = 0; floats.empty() && row < 3; ++row) {  // scale 0.5, codes row, row + 1, ...
       put(float_to_f16(0.5f));
       for (int i = 0; i < 32; ++i) put(static_cast<int8_t>(row + i));
     }
@@ -83,6 +86,24 @@ TEST_F(GgufFileTest, ShapesAreReversedAndBlocksLieAlongRows) {
   file.at("norm").dequantize_rows(0, 1, norm.data());
   EXPECT_EQ(norm, (std::vector<float>{1.5f, -2.0f}));
   EXPECT_THROW(file.at("bias"), FormatError);
+}
+
+// The file's rows 0 1 2 3 of a head are the tensor's 0 2 1 3, wherever a read begins.
+TEST_F(GgufFileTest, InterleavedRowsAreTheSameHoweverTheyAreRead) {
+  Recipe recipe{.axes = {8, 12}, .type = 0, .second_offset = 12 * 8 * sizeof(float)};
+  for (int i = 0; i < 12 * 8; ++i) recipe.floats.push_back(static_cast<float>(i));
+  const GgufFile file = open(recipe.bytes());
+  const StoredTensor tensor(file.at("matrix"), {.head_dim = 4});
+  const std::vector<float> whole = tensor.read();
+  ASSERT_EQ(tensor.rows(), 12);
+  std::vector<float> row(8);
+  for (int64_t r = 0; r < 12; ++r) {
+    const int64_t stored[] = {0, 2, 1, 3};
+    file.at("matrix").dequantize_rows(r / 4 * 4 + stored[r % 4], 1, row.data());
+    EXPECT_EQ(std::vector<float>(whole.begin() + r * 8, whole.begin() + r * 8 + 8), row) << r;
+    tensor.read_rows(r, 1, row.data());
+    EXPECT_EQ(std::vector<float>(whole.begin() + r * 8, whole.begin() + r * 8 + 8), row) << r;
+  }
 }
 
 TEST_F(GgufFileTest, EveryTruncationIsAnError) {
