@@ -12,7 +12,7 @@
 #include "core/json.h"
 #include "core/machine.h"
 #include "models/llama_init.h"
-#include "rank/figure3.h"
+#include "offline/figure3.h"
 
 namespace tandem {
 namespace {

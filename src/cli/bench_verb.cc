@@ -15,7 +15,7 @@
 #include "engine/kernels/gemm.h"
 #include "engine/lrurec/lrurec.h"
 #include "rank/catalogue.h"
-#include "rank/full_ranking.h"
+#include "offline/full_ranking.h"
 
 namespace tandem {
 namespace {

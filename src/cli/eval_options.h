@@ -14,7 +14,7 @@
 #include "eval/bootstrap.h"
 #include "eval/metrics.h"
 #include "eval/user_sample.h"
-#include "rank/beyond.h"
+#include "offline/beyond.h"
 
 namespace tandem {
 

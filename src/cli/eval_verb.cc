@@ -16,7 +16,7 @@
 #include "eval/evaluation.h"
 #include "eval/report/report.h"
 #include "rank/catalogue.h"
-#include "rank/full_ranking.h"
+#include "offline/full_ranking.h"
 
 namespace tandem {
 namespace {

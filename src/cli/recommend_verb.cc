@@ -14,7 +14,7 @@
 #include "core/plural.h"
 #include "rank/catalogue.h"
 #include "rank/recommend.h"
-#include "rank/recommendation_file.h"
+#include "offline/recommendation_file.h"
 
 namespace tandem {
 namespace {

@@ -9,7 +9,7 @@
 #include "data/dataset.h"
 #include "eval/report/report.h"
 #include "formats/run_folder.h"
-#include "rank/beyond.h"
+#include "offline/beyond.h"
 
 namespace tandem {
 namespace {

@@ -9,11 +9,11 @@
 #include "core/json.h"
 #include "eval/candidates.h"
 #include "rank/catalogue.h"
-#include "rank/full_ranking.h"
+#include "offline/full_ranking.h"
 #include "rank/ranker.h"
 #include "rank/ranker_files.h"
 #include "rank/rerank.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 
 namespace tandem {
 namespace {

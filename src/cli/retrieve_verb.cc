@@ -7,7 +7,7 @@
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "rank/catalogue.h"
-#include "rank/full_ranking.h"
+#include "offline/full_ranking.h"
 
 namespace tandem {
 namespace {

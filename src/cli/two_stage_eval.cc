@@ -14,9 +14,9 @@
 #include "eval/candidate_lists.h"
 #include "eval/report/report.h"
 #include "eval/summary.h"
-#include "rank/forecast.h"
-#include "rank/full_ranking.h"
-#include "rank/two_stage.h"
+#include "offline/forecast.h"
+#include "offline/full_ranking.h"
+#include "offline/two_stage.h"
 
 namespace tandem {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "data/dataset.h"
 #include "rank/prompt.h"
-#include "rank/two_stage.h"
+#include "offline/two_stage.h"
 
 namespace tandem {
 

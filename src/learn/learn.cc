@@ -15,11 +15,11 @@
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "learn/distributed/process_group.h"
-#include "learn/trainer/model_factory.h"
-#include "learn/trainer/pretrain_config.h"
-#include "learn/trainer/ranker_config.h"
-#include "learn/trainer/retriever_config.h"
-#include "learn/trainer/retriever_task.h"
+#include "learn/retriever/model_factory.h"
+#include "learn/pretrain/pretrain_config.h"
+#include "learn/ranker/ranker_config.h"
+#include "learn/retriever/retriever_config.h"
+#include "learn/retriever/retriever_task.h"
 #include "learn/trainer/session.h"
 
 namespace tandem {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "rank/samples.h"
+#include "offline/samples.h"
 
 namespace tandem {
 

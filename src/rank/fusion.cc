@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "rank/ranker_evaluation.h"
+#include "offline/ranker_evaluation.h"
 
 namespace tandem {
 namespace {

@@ -9,7 +9,7 @@
 #include "engine/ops/matrix.h"
 #include "eval/candidates.h"
 #include "eval/metrics.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 
 namespace tandem {
 

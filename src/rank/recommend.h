@@ -11,7 +11,7 @@
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "engine/retriever.h"
-#include "rank/two_stage.h"
+#include "offline/two_stage.h"
 
 namespace tandem {
 

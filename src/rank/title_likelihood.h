@@ -9,7 +9,7 @@
 #include "core/thread_pool.h"
 #include "engine/llama/llama.h"
 #include "rank/prompt.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 
 namespace tandem {
 

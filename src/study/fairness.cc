@@ -18,7 +18,7 @@
 #include "eval/candidates.h"
 #include "rank/prompt.h"
 #include "rank/ranker_files.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 #include "study/run_config.h"
 #include "tokenizer/files.h"
 #include "tokenizer/tokenizer.h"

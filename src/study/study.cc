@@ -12,7 +12,7 @@
 #include "core/version.h"
 #include "data/dataset.h"
 #include "eval/candidates.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 #include "study/run_config.h"
 
 namespace tandem {

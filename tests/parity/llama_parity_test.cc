@@ -11,8 +11,8 @@
 #include "formats/peft_folder.h"
 #include "learn/llama/llama.h"
 #include "models/llama_merge.h"
-#include "unit/engine/llama_reference.h"
-#include "unit/engine/random_retriever.h"
+#include "support/llama_reference.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

@@ -16,10 +16,10 @@
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
 #include "learn/sasrec/sasrec.h"
-#include "learn/trainer/cloze.h"
-#include "learn/trainer/objective.h"
+#include "learn/retriever/cloze.h"
+#include "learn/retriever/objective.h"
 #include "models/retriever_weights.h"
-#include "unit/engine/random_retriever.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

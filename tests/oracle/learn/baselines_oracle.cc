@@ -15,7 +15,7 @@
 
 #include "core/json.h"
 #include "learn/optim/adamw.h"
-#include "learn/trainer/model_factory.h"
+#include "learn/retriever/model_factory.h"
 #include "models/retriever_config.h"
 #include "models/retriever_weights.h"
 #include "oracle/learn/tensors.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "learn/trainer/windows.h"
+#include "learn/retriever/windows.h"
 #include "oracle/report.h"
 
 namespace tandem {

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "data/raw_log.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

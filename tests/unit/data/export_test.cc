@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "data/dataset_files.h"
 #include "data/import.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 // Options are named where they differ from the default.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"

@@ -7,7 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/dataset_files.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

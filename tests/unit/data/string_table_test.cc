@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "core/error.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "unit/engine/llama_reference.h"
-#include "unit/engine/random_retriever.h"
+#include "support/llama_reference.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "engine/llama/llama.h"
 #include "models/llama2c.h"
-#include "unit/engine/llama_reference.h"
-#include "unit/engine/random_retriever.h"
+#include "support/llama_reference.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

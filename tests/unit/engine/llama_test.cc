@@ -10,8 +10,8 @@
 #include "core/rng.h"
 #include "engine/llama/generate.h"
 #include "models/llama_init.h"
-#include "unit/engine/llama_reference.h"
-#include "unit/engine/random_retriever.h"
+#include "support/llama_reference.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

@@ -2,8 +2,8 @@
 // Every retriever's scores against plain loops.
 #include <gtest/gtest.h>
 
-#include "unit/engine/random_retriever.h"
-#include "unit/engine/retriever_reference.h"
+#include "support/random_retriever.h"
+#include "support/retriever_reference.h"
 
 namespace tandem {
 namespace {

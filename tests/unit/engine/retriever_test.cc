@@ -12,7 +12,7 @@
 #include "engine/lrurec/lrurec.h"
 #include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
-#include "random_retriever.h"
+#include "support/random_retriever.h"
 
 namespace tandem {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "formats/half.h"
-#include "unit/engine/random_values.h"
+#include "support/random_values.h"
 
 namespace tandem {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "formats/safetensors.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

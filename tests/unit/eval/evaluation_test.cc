@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "eval/evaluation.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -10,7 +10,7 @@
 #include "eval/report/chart.h"
 #include "eval/report/dot_plot.h"
 #include "eval/report/page.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -14,7 +14,7 @@
 #include "learn/bert4rec/bert4rec.h"
 #include "learn/narm/narm.h"
 #include "learn/optim/adamw.h"
-#include "learn/trainer/model_factory.h"
+#include "learn/retriever/model_factory.h"
 #include "models/retriever_config.h"
 #include "unit/learn/op_gradient.h"
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "learn/ops/kernels.h"
-#include "learn/trainer/model_factory.h"
+#include "learn/retriever/model_factory.h"
 #include "unit/learn/op_gradient.h"
 
 namespace tandem {

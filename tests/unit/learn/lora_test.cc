@@ -13,9 +13,9 @@
 #include "core/rng.h"
 #include "formats/peft_folder.h"
 #include "learn/llama/llama.h"
-#include "learn/trainer/llama_files.h"
+#include "learn/llama/llama_files.h"
 #include "unit/learn/op_gradient.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

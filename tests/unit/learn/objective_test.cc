@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "learn/trainer/objective.h"
+#include "learn/retriever/objective.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "learn/trainer/cloze.h"
+#include "learn/retriever/cloze.h"
 
 namespace tandem {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pre-training's texts: what is trained, what is held out, and the loss of either.
-#include "learn/trainer/pretrain_task.h"
+#include "learn/pretrain/pretrain_task.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/log_softmax.h>
@@ -16,7 +16,7 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ranker's loss with soft targets and the history's language loss, against a slow twin.
-#include "learn/trainer/ranker_task.h"
+#include "learn/ranker/ranker_task.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log_softmax.h>
@@ -15,9 +15,9 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "learn/trainer/validation.h"
+#include "learn/retriever/validation.h"
 #include "unit/learn/op_gradient.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "core/rng.h"
 #include "learn/parameter_init.h"
-#include "learn/trainer/model_factory.h"
-#include "unit/engine/retriever_reference.h"
+#include "learn/retriever/model_factory.h"
+#include "support/retriever_reference.h"
 
 namespace tandem {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a retriever is trained on: whose sequences, cut how, and that the cut of a step into parts
 // changes nothing.
-#include "learn/trainer/retriever_task.h"
+#include "learn/retriever/retriever_task.h"
 
 #include <gtest/gtest.h>
 
@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "core/error.h"
-#include "learn/trainer/model_factory.h"
+#include "learn/retriever/model_factory.h"
 #include "unit/learn/op_gradient.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -9,13 +9,13 @@
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
 #include "learn/sasrec/sasrec.h"
-#include "learn/trainer/cloze.h"
-#include "learn/trainer/model_factory.h"
-#include "learn/trainer/pretrain_config.h"
-#include "learn/trainer/ranker_config.h"
-#include "learn/trainer/retriever_config.h"
-#include "learn/trainer/retriever_task.h"
-#include "unit/rank/ranker_world.h"
+#include "learn/retriever/cloze.h"
+#include "learn/retriever/model_factory.h"
+#include "learn/pretrain/pretrain_config.h"
+#include "learn/ranker/ranker_config.h"
+#include "learn/retriever/retriever_config.h"
+#include "learn/retriever/retriever_task.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -17,8 +17,8 @@
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
 #include "learn/sasrec/sasrec.h"
-#include "learn/trainer/validation.h"
-#include "learn/trainer/windows.h"
+#include "learn/retriever/validation.h"
+#include "learn/retriever/windows.h"
 
 namespace tandem {
 namespace {

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "core/error.h"
-#include "learn/trainer/llama_task.h"
+#include "learn/llama/llama_task.h"
 #include "learn/trainer/trainer.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

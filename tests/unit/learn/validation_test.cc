@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranks that training validates by are those of the engine on the same weights, user by user.
-#include "learn/trainer/validation.h"
+#include "learn/retriever/validation.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -11,11 +11,11 @@
 #include "core/rng.h"
 #include "engine/retriever.h"
 #include "learn/checkpoint/checkpoint.h"
-#include "learn/trainer/model_factory.h"
-#include "learn/trainer/retriever_task.h"
+#include "learn/retriever/model_factory.h"
+#include "learn/retriever/retriever_task.h"
 #include "models/retriever_weights.h"
-#include "rank/full_ranking.h"
-#include "unit/rank/ranker_world.h"
+#include "offline/full_ranking.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

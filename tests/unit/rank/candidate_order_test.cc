@@ -7,9 +7,9 @@
 #include <set>
 
 #include "core/error.h"
-#include "rank/beyond.h"
+#include "offline/beyond.h"
 #include "rank/ranker_files.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -9,11 +9,11 @@
 
 #include "core/error.h"
 #include "data/string_table.h"
-#include "rank/full_ranking.h"
-#include "rank/ranker_evaluation.h"
-#include "unit/engine/random_retriever.h"
-#include "unit/eval/temporary_folder.h"
-#include "unit/rank/named_dataset.h"
+#include "offline/full_ranking.h"
+#include "offline/ranker_evaluation.h"
+#include "support/random_retriever.h"
+#include "support/temporary_folder.h"
+#include "support/named_dataset.h"
 
 namespace tandem {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "rank/prompt.h"
 #include "tokenizer/tokenizer.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

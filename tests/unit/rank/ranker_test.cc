@@ -7,10 +7,10 @@
 
 #include "core/error.h"
 #include "rank/ranker_files.h"
-#include "rank/samples.h"
+#include "offline/samples.h"
 #include "tokenizer/files.h"
-#include "unit/engine/llama_reference.h"
-#include "unit/rank/ranker_world.h"
+#include "support/llama_reference.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -11,11 +11,11 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "rank/catalogue.h"
-#include "rank/recommendation_file.h"
-#include "unit/eval/temporary_folder.h"
-#include "unit/rank/constant_retriever.h"
-#include "unit/rank/named_dataset.h"
-#include "unit/rank/ranker_world.h"
+#include "offline/recommendation_file.h"
+#include "support/temporary_folder.h"
+#include "support/constant_retriever.h"
+#include "support/named_dataset.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

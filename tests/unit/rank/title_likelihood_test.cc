@@ -7,9 +7,9 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "unit/engine/llama_reference.h"
-#include "unit/engine/random_retriever.h"
-#include "unit/rank/ranker_world.h"
+#include "support/llama_reference.h"
+#include "support/random_retriever.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

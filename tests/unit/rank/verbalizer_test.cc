@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "unit/rank/llama2_like.h"
-#include "unit/rank/ranker_world.h"
+#include "support/llama2_like.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -14,7 +14,7 @@
 #include "eval/candidates.h"
 #include "rank/ranker_files.h"
 #include "tokenizer/files.h"
-#include "unit/rank/ranker_world.h"
+#include "support/ranker_world.h"
 
 namespace tandem {
 namespace {

@@ -13,7 +13,7 @@
 #include "core/error.h"
 #include "study/process.h"
 #include "study/run_steps.h"
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "unit/eval/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {

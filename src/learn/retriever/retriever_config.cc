@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/retriever/retriever_config.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "learn/retriever/validation.h"
+
+namespace tandem {
+
+RetrieverConfig::RetrieverConfig() {
+  eps = 1e-9;
+  clip = 5.0;
+  epochs = 500;
+  metric = "Recall@10";
+}
+
+ConfigSchema RetrieverConfig::schema() {
+  ConfigSchema schema;
+  schema.add(
+      "model.type", &model_type,
+      "lrurec (linear recurrent units), sasrec (self-attention), narm (GRU and attention) or "
+      "bert4rec (bidirectional self-attention, masked items)",
+      {"lrurec", "sasrec", "narm", "bert4rec"});
+  schema.add("model.width", &width, "model width D");
+  schema.add("model.blocks", &blocks, "number of blocks (narm has one GRU layer of width 2 D)");
+  schema.add("model.heads", &heads, "attention heads (sasrec, bert4rec)");
+  schema.add("model.inner", &inner,
+             "FFN width as a multiple of model.width (sasrec, bert4rec; lrurec has 4); 0: 2 for "
+             "sasrec, 4 for bert4rec");
+  schema.add(
+      "model.max_length", &max_length,
+      "window L in items; 0: 200 when users have more than 50 training items on average, else 50");
+  schema.add("model.dropout", &dropout, "dropout of embedding and FFN");
+  schema.add("model.attn_dropout", &attn_dropout,
+             "dropout of the LRU's output, the attention or NARM's states before its decoder");
+  schema.add("cloze.probability", &mask_probability, "how often an item is hidden (bert4rec)");
+  schema.add("cloze.most", &max_masks,
+             "hidden items of a row, at most; 0: no limit; LlamaRec's fork: 20 (bert4rec)");
+  add_keys(schema, "rows a micro-batch; 0: 16 at max_length 200 or more, else 64",
+           "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50");
+  schema.add("valid.exclude_history", &exclude_history,
+             "validation never recommends padding or an item of the input window");
+  schema
+      .add("data.folds", &folds.count,
+           "cut the users into so many folds, user number modulo folds; 0: no folds")
+      .may_change([this] {
+        return std::string(folds.left_out < 0 ? "" : "it decides whom this fold leaves out");
+      });
+  schema.add("data.fold", &folds.left_out,
+             "neither train nor validate on the users of this fold; -1: all users");
+  return schema;
+}
+
+void RetrieverConfig::resolve(const Dataset& dataset) {
+  if (max_length == 0) {
+    int64_t items = 0, users = 0;
+    for (int64_t user = 0; user < dataset.num_users(); ++user) {
+      items += static_cast<int64_t>(train_items(dataset, user).size());
+      users += train_items(dataset, user).empty() ? 0 : 1;
+    }
+    max_length = items > 50 * users ? 200 : 50;
+  }
+  if (batch == 0) batch = max_length >= 200 ? 16 : 64;
+
+  check_at_least("data.folds", folds.count, 0);
+  if (folds.count == 1 || folds.count > dataset.num_users())
+    throw ConfigError("data.folds is {}; expected 0, or 2 to {} users", folds.count,
+                      dataset.num_users());
+  if (folds.left_out < -1 || folds.left_out >= std::max<int64_t>(folds.count, 0))
+    throw ConfigError("data.fold is {}; expected -1 to {}", folds.left_out, folds.count - 1);
+  if (inner == 0) inner = model_type == "sasrec" ? 2 : 4;
+  check_at_least("model.width", width, 1);
+  check_at_least("model.blocks", blocks, 1);
+  check_at_least("model.max_length", max_length, 1);
+  check_probability("model.dropout", dropout);
+  check_probability("model.attn_dropout", attn_dropout);
+  check_at_least("model.inner", inner, 1);
+  if (!(mask_probability > 0 && mask_probability <= 1))
+    throw ConfigError("cloze.probability is {}; expected 0 < p <= 1", mask_probability);
+  check_at_least("cloze.most", max_masks, 0);
+  check();
+  ValidationMetrics().value(metric);
+}
+
+}  // namespace tandem

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/retriever/retriever_task.h"
+
+#include "core/error.h"
+#include "learn/checkpoint/checkpoint.h"
+#include "learn/retriever/validation.h"
+#include "rank/catalogue.h"
+
+namespace tandem {
+namespace {
+
+// Masks for rows that start at a place within the step's rows: as if all of them were drawn
+// together.
+class PlacedDropout : public DropoutRng {
+ public:
+  PlacedDropout(uint64_t seed, uint64_t step, int64_t first)
+      : DropoutRng(seed, step), first_(first) {}
+
+  at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double p) const override {
+    if (first_ == 0) return DropoutRng::keep(site, rows, columns, p);
+    return DropoutRng::keep(site, first_ + rows, columns, p).narrow(0, first_, rows).contiguous();
+  }
+
+ private:
+  int64_t first_;
+};
+
+PackedBatch to_device(PackedBatch batch, const at::Device& device) {
+  if (device.is_cpu()) return batch;
+  return {.items = batch.items.to(device),
+          .labels = batch.labels.to(device),
+          .row_starts = batch.row_starts.to(device),
+          .wanted = batch.wanted.defined() ? batch.wanted.to(device) : batch.wanted};
+}
+
+std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjective& objective,
+                                  const UserFolds& folds) {
+  std::vector<TrainingRow> rows;
+  for (int64_t user = 0; user < dataset.num_users(); ++user) {
+    if (!folds.trains(user)) continue;
+    const auto of_user = objective.rows(train_items(dataset, user));
+    rows.insert(rows.end(), of_user.begin(), of_user.end());
+  }
+  if (rows.empty()) throw DataError("{}: nothing to train on", dataset.folder().string());
+  return rows;
+}
+
+}  // namespace
+
+RetrieverTask::RetrieverTask(RetrieverModel& model, const TrainingObjective& objective,
+                             const Dataset& dataset, const RetrieverConfig& config)
+    : model_(model),
+      objective_(objective),
+      dataset_(dataset),
+      config_(config),
+      rows_(all_rows(dataset, objective, config.folds)) {}
+
+std::string RetrieverTask::label() const {
+  const UserFolds& folds = config_.folds;
+  return folds.left_out < 0 ? "train"
+                            : fmt::format("train fold {} of {}", folds.left_out + 1, folds.count);
+}
+
+std::string RetrieverTask::fingerprint() const {
+  const UserFolds& folds = config_.folds;
+  return folds.left_out < 0 ? dataset_.fingerprint()
+                            : fmt::format("{} without fold {} of {}", dataset_.fingerprint(),
+                                          folds.left_out, folds.count);
+}
+
+std::vector<TrainingExample> RetrieverTask::examples(std::span<const int64_t> samples,
+                                                     int64_t epoch) const {
+  std::vector<TrainingExample> examples;
+  for (const int64_t sample : samples)
+    examples.push_back(objective_.example(rows_[static_cast<size_t>(sample)], sample, epoch));
+  return examples;
+}
+
+int64_t RetrieverTask::num_labels(std::span<const int64_t> samples, int64_t epoch) const {
+  int64_t labels = 0;
+  for (const TrainingExample& example : examples(samples, epoch)) labels += example.num_labels();
+  return labels;
+}
+
+double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
+  const PackedBatch batch = pack(examples(part.own(), part.epoch));
+  if (batch.wanted.defined() && batch.wanted.numel() == 0) return 0;
+  int64_t before = 0;  // positions
+  for (const int64_t sample : part.samples.first(static_cast<size_t>(part.begin)))
+    before += objective_.positions(rows_[static_cast<size_t>(sample)]);
+  const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
+                              before);
+  const at::Tensor loss =
+      retriever_loss(model_, to_device(batch, model_.item_table().device()), &dropout).mul(weight);
+  loss.backward();
+  return loss.item<double>();
+}
+
+std::string RetrieverTask::validated_on() const {
+  return fmt::format("{} users", validation_users(dataset_, config_.folds).size());
+}
+
+ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
+  const ValidationMetrics metrics = metrics_of_ranks(validation_ranks(
+      model_, objective_, dataset_,
+      {.exclude_history = config_.exclude_history, .folds = config_.folds}, group, pool));
+  ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
+  for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
+    result.scalars.emplace_back(name, metrics.value(name));
+  return result;
+}
+
+void RetrieverTask::write_model(const fs::path& folder,
+                                std::span<const NamedParameter> parameters) const {
+  // The weights last: a run that has them is whole.
+  write_item_ids(folder, dataset_);
+  write_json(folder / "config.json", retriever_model_config(config_, dataset_).to_json());
+  save_tensors(folder / "model.safetensors", parameters);
+}
+
+RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const Dataset& dataset) {
+  return {.model_type = config.model_type,
+          .num_items = dataset.num_items(),
+          .width = config.width,
+          .blocks = config.blocks,
+          .heads = config.heads,
+          .inner = config.inner,
+          .max_length = config.max_length,
+          .dataset_fingerprint = dataset.fingerprint()};
+}
+
+}  // namespace tandem

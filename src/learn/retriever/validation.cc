@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/retriever/validation.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/error.h"
+#include "engine/kernels/score_topk.h"
+#include "learn/ops/kernels.h"
+
+namespace tandem {
+namespace {
+
+using History = std::span<const int32_t>;
+
+// One row's held-out item among all scores, where the model is not on the CPU.
+std::vector<int64_t> ranks_on_device(const at::Tensor& hidden, const at::Tensor& table,
+                                     const at::Tensor& bias, std::span<const int32_t> targets,
+                                     std::span<const History> excluded) {
+  at::Tensor scores = at::addmm(bias, hidden, table.t());  // [B, N+1]
+  if (!excluded.empty()) {
+    std::vector<int64_t> cells;
+    for (size_t row = 0; row < excluded.size(); ++row) {
+      const int64_t first = static_cast<int64_t>(row) * scores.size(1);
+      cells.push_back(first + kPaddingItem);
+      for (const int32_t item : excluded[row]) cells.push_back(first + item);
+    }
+    const at::Tensor where = at::tensor(cells, at::kLong).to(scores.device());
+    scores.view({-1}).index_fill_(0, where, kExcludedScore);
+  }
+  const std::vector<int64_t> wide(targets.begin(), targets.end());
+  const at::Tensor truth =
+      scores.gather(1, at::tensor(wide, at::kLong).to(scores.device()).unsqueeze(1));
+  const at::Tensor ranks = scores.gt(truth).sum(1).add(1).cpu();
+  const int64_t* data = ranks.const_data_ptr<int64_t>();
+  return {data, data + ranks.numel()};
+}
+
+std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& table,
+                                  const at::Tensor& bias, std::span<const int32_t> targets,
+                                  std::span<const History> excluded, ThreadPool& pool) {
+  const at::Tensor rows = hidden.contiguous(), items = table.contiguous(),
+                   offsets = bias.contiguous();
+  const ScoreProblem problem{.hidden = rows.const_data_ptr<float>(),
+                             .rows = rows.size(0),
+                             .width = rows.size(1),
+                             .table = items.const_data_ptr<float>(),
+                             .bias = offsets.const_data_ptr<float>(),
+                             .num_items = items.size(0) - 1,
+                             .excluded = excluded,
+                             .exclude_padding = !excluded.empty()};
+  std::vector<int64_t> ranks;
+  for (const TargetRank& target : score_rank(problem, targets, pool)) ranks.push_back(target.rank);
+  return ranks;
+}
+
+std::vector<int64_t> rank_users(const RetrieverModel& model, const TrainingObjective& objective,
+                                int64_t num_items, std::span<const History> histories,
+                                std::span<const int32_t> targets, const ValidationOptions& options,
+                                ThreadPool& pool) {
+  // What lies behind the items (a mask) is never recommended.
+  const at::Tensor table = model.item_table().detach().narrow(0, 0, num_items + 1);
+  const at::Tensor bias = model.item_bias().detach().narrow(0, 0, num_items + 1);
+  std::vector<std::vector<int64_t>> questions;
+  std::vector<History> excluded;
+  for (const History history : histories) {
+    questions.push_back(objective.question(history));
+    if (options.exclude_history) excluded.push_back(objective.seen(history));
+  }
+  PackedBatch batch = pack_questions(questions);
+  batch = {.items = batch.items.to(table.device()),
+           .labels = batch.labels.to(table.device()),
+           .row_starts = batch.row_starts.to(table.device()),
+           .wanted = batch.wanted.to(table.device())};
+  const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
+  return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
+                             : ranks_on_device(hidden, table, bias, targets, excluded);
+}
+
+}  // namespace
+
+double ValidationMetrics::value(std::string_view name) const {
+  for (size_t i = 0; i < kCutOffs.size(); ++i) {
+    if (name == fmt::format("Recall@{}", kCutOffs[i])) return recall[i];
+    if (name == fmt::format("NDCG@{}", kCutOffs[i])) return ndcg[i];
+    if (name == fmt::format("MRR@{}", kCutOffs[i])) return mrr[i];
+  }
+  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @1, 5, 10, 20 or 50", name);
+}
+
+Json ValidationMetrics::to_json() const {
+  Json json;
+  json["users"] = users;
+  for (size_t i = 0; i < kCutOffs.size(); ++i) {
+    json[fmt::format("Recall@{}", kCutOffs[i])] = recall[i];
+    json[fmt::format("NDCG@{}", kCutOffs[i])] = ndcg[i];
+    json[fmt::format("MRR@{}", kCutOffs[i])] = mrr[i];
+  }
+  return json;
+}
+
+ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
+  ValidationMetrics metrics;
+  metrics.users = static_cast<int64_t>(ranks.size());
+  if (ranks.empty()) return metrics;
+  const auto users = static_cast<double>(ranks.size());
+  for (size_t i = 0; i < ValidationMetrics::kCutOffs.size(); ++i) {
+    for (const int64_t rank : ranks) {
+      if (rank > ValidationMetrics::kCutOffs[i]) continue;
+      metrics.recall[i] += 1;
+      metrics.ndcg[i] += 1 / std::log2(static_cast<double>(rank) + 1);
+      metrics.mrr[i] += 1 / static_cast<double>(rank);
+    }
+    metrics.recall[i] /= users;
+    metrics.ndcg[i] /= users;
+    metrics.mrr[i] /= users;
+  }
+  return metrics;
+}
+
+std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds) {
+  std::vector<int64_t> users;
+  for (int64_t user = 0; user < dataset.num_users(); ++user)
+    if (target_item(dataset, user, Split::kValid) && folds.trains(user)) users.push_back(user);
+  return users;
+}
+
+std::vector<int64_t> validation_ranks(const RetrieverModel& model,
+                                      const TrainingObjective& objective, const Dataset& dataset,
+                                      const ValidationOptions& options, ProcessGroup& group,
+                                      ThreadPool& pool) {
+  at::NoGradGuard no_grad;
+  std::vector<History> histories;
+  std::vector<int32_t> targets;
+  for (const int64_t user : validation_users(dataset, options.folds)) {
+    histories.push_back(input_items(dataset, user, Split::kValid));
+    targets.push_back(*target_item(dataset, user, Split::kValid));
+  }
+  std::vector<int64_t> ranks(targets.size(), 0);  // 0 where another process ranks
+  for (size_t at = 0, turn = 0; at < targets.size(); at += options.batch, ++turn) {
+    if (static_cast<int>(turn % group.size()) != group.rank()) continue;
+    const size_t count = std::min(targets.size() - at, static_cast<size_t>(options.batch));
+    const auto part =
+        rank_users(model, objective, dataset.num_items(), std::span(histories).subspan(at, count),
+                   std::span(targets).subspan(at, count), options, pool);
+    std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(at));
+  }
+  group.sum(ranks);
+  return ranks;
+}
+
+}  // namespace tandem
