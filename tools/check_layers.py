@@ -16,9 +16,10 @@ ALLOWED = {
     "models": {"core", "formats"},
     "engine": {"core", "formats", "models"},
     "rank": {"core", "formats", "models", "engine", "tokenizer", "data", "eval"},
-    "study": {"core", "formats", "tokenizer", "data", "eval", "rank"},
-    "learn": {"core", "formats", "models", "tokenizer", "data", "eval", "rank", "engine/kernels"},
-    "cli": {"core", "formats", "models", "engine", "tokenizer", "data", "eval", "rank", "study",
+    "offline": {"core", "formats", "models", "engine", "tokenizer", "data", "eval", "rank"},
+    "study": {"core", "formats", "tokenizer", "data", "eval", "rank", "offline"},
+    "learn": {"core", "formats", "models", "tokenizer", "data", "eval", "rank", "offline", "engine/kernels"},
+    "cli": {"core", "formats", "models", "engine", "tokenizer", "data", "eval", "rank", "offline", "study",
             "learn/learn.h"},
 }
 ONLY_IN = {  # header prefix -> folders that may include it

@@ -54,10 +54,11 @@ double product_gflops(Precision precision, int64_t rows, int64_t width) {
   std::vector<float> c(static_cast<size_t>(rows * width));
   const Timing timing = time(9, [&] {
     if (precision == Precision::kBfloat16)
-      bf16_gemm(rows, width, width, half_a.data(), width, half_b.data(), width, c.data(), width);
+      engine::bf16_gemm(rows, width, width, half_a.data(), width, half_b.data(), width, c.data(),
+                        width);
     else
-      sgemm(false, true, rows, width, width, 1, a.data(), width, b.data(), width, 0, c.data(),
-            width);
+      engine::sgemm(false, true, rows, width, width, 1, a.data(), width, b.data(), width, 0,
+                    c.data(), width);
   });
   return 2e-9 * static_cast<double>(rows * width * width) / timing.median;
 }
@@ -74,14 +75,15 @@ double prefill_flops(const LlamaConfig& c, int64_t tokens) {
 }
 
 // The prompt in two pieces through a cache must end in the same state.
-void check(const Llama& model, const std::vector<int32_t>& tokens, float limit, ThreadPool& pool) {
+void check(const engine::Llama& model, const std::vector<int32_t>& tokens, float limit,
+           ThreadPool& pool) {
   const auto total = static_cast<int64_t>(tokens.size()), half = total / 2;
-  const LlamaSequence whole{total};
-  const Matrix want = model.hidden(model.embed(tokens), {&whole, 1}, 1, pool);
-  KvCache cache = model.new_cache();
-  Matrix got;
+  const engine::LlamaSequence whole{total};
+  const engine::Matrix want = model.hidden(model.embed(tokens), {&whole, 1}, 1, pool);
+  engine::KvCache cache = model.new_cache();
+  engine::Matrix got;
   for (const auto& [begin, count] : {std::pair{int64_t{0}, half}, std::pair{half, total - half}}) {
-    const LlamaSequence piece{count, &cache};
+    const engine::LlamaSequence piece{count, &cache};
     const auto part =
         std::span(tokens).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
     got = model.hidden(model.embed(part), {&piece, 1}, 1, pool);
@@ -117,14 +119,14 @@ void run(const std::string& preset, int64_t layers, int64_t num_tokens) {
     const bool is_half = precision == Precision::kBfloat16;
     const double ceiling = product_gflops(precision, num_tokens, config.hidden_size);
     write_random_llama(config, {.dtype = stored}, {folder, kModelFolder, true}, pool);
-    const Llama model(folder, {}, precision);
+    const engine::Llama model(folder, {}, precision);
     check(model, tokens, is_half ? 0.2f : 1e-3f, pool);
-    const LlamaSequence sequence{num_tokens};
+    const engine::LlamaSequence sequence{num_tokens};
     const Timing timing = time(5, [&] {
       model.hidden(model.embed(tokens), {&sequence, 1}, 1, pool);
     });
-    KvCache cache = model.new_cache();
-    const LlamaSequence fed{num_tokens, &cache}, next{1, &cache};
+    engine::KvCache cache = model.new_cache();
+    const engine::LlamaSequence fed{num_tokens, &cache}, next{1, &cache};
     model.hidden(model.embed(tokens), {&fed, 1}, 1, pool);
     const Timing step = time(9, [&] {
       model.hidden(model.embed(std::span(tokens).first(1)), {&next, 1}, 1, pool);

@@ -40,13 +40,13 @@ double now_seconds() {
 
 // Cheap noise of about stddev 0.02, one tensor at a time; projections of layers as NF4 codes where
 // asked, so that no 16-bit copy of the model ever exists.
-class NoiseWeights : public LlamaWeights {
+class NoiseWeights : public learn::LlamaWeights {
  public:
   NoiseWeights(LlamaConfig config, bool is_nf4) : config_(std::move(config)), is_nf4_(is_nf4) {}
 
   const LlamaConfig& config() const override { return config_; }
 
-  FrozenWeightPtr frozen(const TensorSpec& spec) const override {
+  learn::FrozenWeightPtr frozen(const TensorSpec& spec) const override {
     if (is_nf4_ && spec.name.starts_with("model.layers.")) return nf4(spec);
     at::Tensor matrix = at::empty(spec.shape, at::kBFloat16);
     auto* values = matrix.data_ptr<at::BFloat16>();
@@ -61,7 +61,7 @@ class NoiseWeights : public LlamaWeights {
         }
       }
     });
-    return dense_weight(matrix);
+    return learn::dense_weight(matrix);
   }
 
   at::Tensor copy(const TensorSpec& spec) const override { return at::ones(spec.shape); }
@@ -72,7 +72,7 @@ class NoiseWeights : public LlamaWeights {
     std::vector<float> absmax2;
   };
 
-  static FrozenWeightPtr nf4(const TensorSpec& spec) {
+  static learn::FrozenWeightPtr nf4(const TensorSpec& spec) {
     const auto count = static_cast<size_t>(spec.count()), blocks = count / 64;
     const auto memory = std::make_shared<Memory>();
     memory->codes.resize(count / 2);
@@ -91,7 +91,7 @@ class NoiseWeights : public LlamaWeights {
     tensor.absmax2 = memory->absmax2;
     tensor.offset = 0.04f;
     tensor.owner = memory;
-    return nf4_weight(tensor);
+    return learn::nf4_weight(tensor);
   }
 
   LlamaConfig config_;
@@ -123,29 +123,29 @@ void run(const Request& request) {
   const Machine machine = describe_machine();
   const double begin = now_seconds();
   const NoiseWeights weights(config, request.is_nf4);
-  const LlamaModel model(weights, {.precision = Precision::kBfloat16,
-                                   .lora = LoraConfig{},
-                                   .checkpoint_layers = request.checkpoint});
+  const learn::Llama model(weights, {.precision = Precision::kBfloat16,
+                                     .lora = learn::LoraConfig{},
+                                     .checkpoint_layers = request.checkpoint});
   fmt::print(
       "{} shape, {} base, {} tokens, {} threads, {} ({}){}\nmodel ready in {:.1f} s, {:.2f} GB\n",
       request.preset, request.is_nf4 ? "NF4" : "bfloat16", request.tokens, at::get_num_threads(),
       machine.cpu_name, machine.instruction_set, request.checkpoint ? ", checkpointed layers" : "",
       now_seconds() - begin, 1e-9 * static_cast<double>(peak_memory_bytes()));
-  AdamW optimizer(model.parameters(), {.eps = 1e-8, .weight_decay = 0},
-                  [](std::string_view) { return true; });
+  learn::AdamW optimizer(model.parameters(), {.eps = 1e-8, .weight_decay = 0},
+                         [](std::string_view) { return true; });
   Rng rng(1);
   std::vector<int64_t> tokens;
   for (int64_t i = 0; i < request.tokens; ++i)
     tokens.push_back(static_cast<int64_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
-  const PackedTokens packed{at::tensor(tokens, at::kLong),
-                            at::tensor({int64_t{0}, request.tokens}, at::kLong)};
-  const SupervisedPositions supervised{
+  const learn::PackedTokens packed{at::tensor(tokens, at::kLong),
+                                   at::tensor({int64_t{0}, request.tokens}, at::kLong)};
+  const learn::SupervisedPositions supervised{
       at::tensor({request.tokens - 2, request.tokens - 1}, at::kLong),
       at::tensor({int64_t{319}, int64_t{2}}, at::kLong)};
   std::vector<double> seconds;
   for (int64_t step = 0; step < request.steps + (request.steps > 1 ? 1 : 0); ++step) {
     const double start = now_seconds();
-    const DropoutRng dropout(1, static_cast<uint64_t>(step));
+    const learn::DropoutRng dropout(1, static_cast<uint64_t>(step));
     optimizer.zero_gradients();
     const at::Tensor loss = model.loss(packed, supervised, &dropout);
     const double forward = now_seconds() - start;

@@ -24,7 +24,7 @@ struct Shape {
   int64_t rows, min_length, max_length, items;
 };
 
-PackedBatch random_batch(const Shape& shape, Rng& rng) {
+learn::PackedBatch random_batch(const Shape& shape, Rng& rng) {
   std::vector<int64_t> items, labels, starts = {0};
   for (int64_t row = 0; row < shape.rows; ++row) {
     const uint64_t spread = shape.max_length - shape.min_length + 1;
@@ -40,20 +40,20 @@ PackedBatch random_batch(const Shape& shape, Rng& rng) {
 
 void measure(const Shape& shape, double seconds) {
   Rng rng(1);
-  const LruRec model({.num_items = shape.items}, 1);
-  AdamW optimizer(model.parameters(), {},
-                  [&](std::string_view name) { return model.decayed(name); });
+  const learn::LruRec model({.num_items = shape.items}, 1);
+  learn::AdamW optimizer(model.parameters(), {},
+                         [&](std::string_view name) { return model.decayed(name); });
   std::vector<double> times;
   int64_t positions = 0;
   std::clock_t cpu = 0;  // of all threads; the fair figure on a shared machine
   const Stopwatch all;
   for (uint64_t step = 0; step < 15 || all.seconds() < seconds; ++step) {
-    const PackedBatch batch = random_batch(shape, rng);
-    const DropoutRng dropout(1, step);
+    const learn::PackedBatch batch = random_batch(shape, rng);
+    const learn::DropoutRng dropout(1, step);
     const Stopwatch watch;
     const std::clock_t cpu_before = std::clock();
     optimizer.zero_gradients();
-    retriever_loss(model, batch, &dropout).backward();
+    learn::retriever_loss(model, batch, &dropout).backward();
     optimizer.clip_gradients(5.0);
     optimizer.step(1e-3);
     if (step < 5) continue;  // warming up

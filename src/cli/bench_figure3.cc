@@ -45,21 +45,21 @@ class ScratchFolder {
   fs::path path_;
 };
 
-Llama random_model(const Figure3BenchOptions& options, ThreadPool& pool) {
+engine::Llama random_model(const Figure3BenchOptions& options, ThreadPool& pool) {
   LlamaConfig config = llama_preset(options.preset);
   config.max_positions = std::max(config.max_positions, figure3_positions(options));
   const ScratchFolder scratch;
   const fs::path folder = scratch.path() / "model";
   write_random_llama(config, {.seed = options.seed}, folder, pool);
-  return Llama(folder);  // its mapping outlives the files
+  return engine::Llama(folder);  // its mapping outlives the files
 }
 
 void run_figure3(const Figure3BenchOptions& options) {
   const InterruptGuard guard;
   options.validate();
   ThreadPool pool(options.threads);
-  const Llama model =
-      options.model.empty() ? random_model(options, pool) : Llama(fs::path(options.model));
+  const engine::Llama model =
+      options.model.empty() ? random_model(options, pool) : engine::Llama(fs::path(options.model));
   const std::vector<Figure3Row> rows = measure_figure3(model, options, pool);
   const std::string name = options.model.empty() ? "random " + options.preset : options.model;
   if (options.json) {

@@ -14,14 +14,14 @@
 #include "core/rng.h"
 #include "engine/kernels/gemm.h"
 #include "engine/lrurec/lrurec.h"
-#include "rank/catalogue.h"
 #include "offline/full_ranking.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
 
 struct TrainingBenchOptions {
-  TrainRetrieverRequest request;
+  learn::TrainRetrieverRequest request;
   int64_t steps = 40;
   bool json = false;
 };
@@ -50,8 +50,8 @@ double sgemm_gflops() {
   const std::vector<float> a(kSize * kSize, 0.5f), b(kSize * kSize, 0.25f);
   std::vector<float> c(kSize * kSize);
   const double seconds = fastest(8, [&] {
-    sgemm(false, false, kSize, kSize, kSize, 1, a.data(), kSize, b.data(), kSize, 0, c.data(),
-          kSize);
+    engine::sgemm(false, false, kSize, kSize, kSize, 1, a.data(), kSize, b.data(), kSize, 0,
+                  c.data(), kSize);
   });
   return 2e-9 * kSize * kSize * kSize / seconds;
 }
@@ -75,7 +75,7 @@ void run_bench(const BenchOptions& options) {
     const auto retriever =
         open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
     ThreadPool pool(options.threads);
-    std::vector<History> histories;
+    std::vector<engine::History> histories;
     int64_t positions = 0;
     for (int64_t user = 0; user < std::min<int64_t>(dataset.num_users(), 2048); ++user) {
       histories.push_back(dataset.items(user));
@@ -87,7 +87,7 @@ void run_bench(const BenchOptions& options) {
                  width = static_cast<double>(retriever->width());
     const double states = fastest(3, [&] { retriever->hidden(histories, pool); });
     const double all =
-        fastest(3, [&] { retriever->top_k(histories, 20, SeenItems::kWindow, pool); });
+        fastest(3, [&] { retriever->top_k(histories, 20, engine::SeenItems::kWindow, pool); });
     // The last block's output and feed-forward of all but the last position are left out, so this
     // is an upper bound.
     const double work = flops_per_position(retriever->config()) * static_cast<double>(positions) +
@@ -101,14 +101,14 @@ void run_bench(const BenchOptions& options) {
     result["top20_gflops"] = 1e-9 * work / all;
     result["share_of_ceiling"] =
         1e-9 * work / all / (ceiling * std::min(pool.size(), machine.processors));
-    if (const auto* lru = dynamic_cast<const LruRecRetriever*>(retriever.get())) {
+    if (const auto* lru = dynamic_cast<const engine::LruRec*>(retriever.get())) {
       constexpr size_t kSteps = 2000;
       std::vector<float> hidden(retriever->width());
       std::vector<int32_t> items;
       for (int32_t item = 1; item <= retriever->num_items(); ++item)
         if (retriever->knows(item)) items.push_back(item);
       const double steps = fastest(3, [&] {
-        LruRecState state = lru->new_state();
+        engine::LruRecState state = lru->new_state();
         for (size_t i = 0; i < kSteps; ++i)
           lru->step(state, items[i % items.size()], hidden.data());
       });
@@ -141,17 +141,17 @@ void run_bench(const BenchOptions& options) {
 
 // A step is three forward passes' worth of products (backward counts two), each scoring every item
 // at every label.
-double training_flops(const TrainingSpeed& speed) {
+double training_flops(const learn::TrainingSpeed& speed) {
   const double scoring =
       2 * static_cast<double>(speed.model.width) * static_cast<double>(speed.model.num_items + 1);
   return 3 * (flops_per_position(speed.model) + scoring) * static_cast<double>(speed.labels);
 }
 
 void run_training_bench(const TrainingBenchOptions& options) {
-  Learn& learn = load_learn();
+  learn::Learn& learn = load_learn();
   const Machine machine = describe_machine();
   const double ceiling = sgemm_gflops();
-  const TrainingSpeed speed = learn.bench_retriever(options.request, options.steps);
+  const learn::TrainingSpeed speed = learn.bench_retriever(options.request, options.steps);
   const double gflops = 1e-9 * training_flops(speed) / speed.seconds;
   const double share = gflops / (ceiling * std::min(speed.threads, machine.processors));
   const double samples = static_cast<double>(speed.rows) / speed.seconds;
@@ -185,7 +185,7 @@ void run_training_bench(const TrainingBenchOptions& options) {
 
 void add_training_bench(CLI::App& bench) {
   const auto options = std::make_shared<TrainingBenchOptions>();
-  TrainRetrieverRequest& request = options->request;
+  learn::TrainRetrieverRequest& request = options->request;
   CLI::App* verb = bench.add_subcommand(
       "training", "Steps of `train retriever`: samples a second, share of the ceiling, memory");
   verb->add_option("--dataset", request.dataset, "data set folder to train on")->required();

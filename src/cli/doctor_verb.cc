@@ -23,7 +23,7 @@ std::string amx_permission(const Machine& machine) {
 
 Json learn_report() {
   try {
-    Learn& learn = load_learn();
+    learn::Learn& learn = load_learn();
     return {{"found", true}, {"version", learn.libtorch_version()}, {"devices", learn.devices()}};
   } catch (const std::exception& error) {
     return {{"found", false}, {"reason", error.what()}};

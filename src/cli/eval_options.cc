@@ -134,9 +134,9 @@ std::vector<Rule> rules(const EvalOptions& options) {
 
 }  // namespace
 
-std::optional<SeenItems> EvalOptions::seen() const {
+std::optional<engine::SeenItems> EvalOptions::seen() const {
   if (!has("--exclude")) return {};
-  return parse_seen_items(exclude);
+  return engine::parse_seen_items(exclude);
 }
 
 std::vector<fs::path> EvalOptions::inputs() const {
@@ -166,7 +166,7 @@ void check_eval_options(const CLI::App& verb, EvalOptions& options) {
       throw UsageError("{} has no effect here; it needs {}", rule.option, rule.needs);
   options.resampling.validate();
   ranking_metrics(options.cutoffs);
-  parse_seen_items(options.exclude);
+  engine::parse_seen_items(options.exclude);
   options.beyond.validate();
   if (options.generate) options.beyond.generated_lists = options.generate_users;
 }

@@ -37,7 +37,7 @@ struct EvalOptions {
   bool has(const std::string& option) const { return given.contains(option); }
   UserSample sample() const { return {.size = users, .seed = resampling.seed}; }
   // The rule that was asked for, if one was.
-  std::optional<SeenItems> seen() const;
+  std::optional<engine::SeenItems> seen() const;
   // What the output must not lie on.
   std::vector<fs::path> inputs() const;
 };

@@ -15,8 +15,8 @@
 #include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
 #include "eval/report/report.h"
-#include "rank/catalogue.h"
 #include "offline/full_ranking.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
@@ -63,9 +63,9 @@ struct Evaluated {
 
 Evaluated evaluate_retriever(const EvalOptions& options, const Dataset& dataset, ThreadPool& pool) {
   const Split split = parse_split(options.split);
-  const SeenItems seen = parse_seen_items(options.exclude);
+  const engine::SeenItems seen = engine::parse_seen_items(options.exclude);
   Protocol protocol = start_protocol(options, dataset);
-  protocol.seen_items = seen_items_name(seen);
+  protocol.seen_items = engine::seen_items_name(seen);
   const NameOf user_name = [&](int64_t user) { return std::string(dataset.user_id(user)); };
   const NameOf item_name = [&](int64_t item) {
     return std::string(dataset.item_id(static_cast<int32_t>(item)));

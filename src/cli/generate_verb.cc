@@ -16,7 +16,7 @@ struct GenerateOptions {
   std::string model, prompt, precision = "float32";
   int64_t max_new_tokens = 64, beams = 0;
   double length_penalty = 1;
-  SamplingOptions sampling;
+  engine::SamplingOptions sampling;
   int threads = 0;
   bool raw = false, json = false;
 };
@@ -49,16 +49,16 @@ class Printer {
   size_t printed_ = 0;
 };
 
-void run_beams(const GenerateOptions& options, const Llama& model, const Tokenizer& tokenizer,
-               std::span<const int32_t> prompt, ThreadPool& pool) {
-  const auto found = beam_search(model, prompt,
-                                 {.num_beams = options.beams,
-                                  .max_new_tokens = options.max_new_tokens,
-                                  .eos_tokens = eos_tokens(model.config(), tokenizer),
-                                  .length_penalty = options.length_penalty},
-                                 pool);
+void run_beams(const GenerateOptions& options, const engine::Llama& model,
+               const Tokenizer& tokenizer, std::span<const int32_t> prompt, ThreadPool& pool) {
+  const auto found = engine::beam_search(model, prompt,
+                                         {.num_beams = options.beams,
+                                          .max_new_tokens = options.max_new_tokens,
+                                          .eos_tokens = eos_tokens(model.config(), tokenizer),
+                                          .length_penalty = options.length_penalty},
+                                         pool);
   Json list = Json::array();
-  for (const Hypothesis& hypothesis : found) {
+  for (const engine::Hypothesis& hypothesis : found) {
     const std::string text = tokenizer.decode(hypothesis.tokens, true);
     if (options.json) {
       list.push_back({{"text", text}, {"tokens", hypothesis.tokens}, {"score", hypothesis.score}});
@@ -73,7 +73,7 @@ void run_beams(const GenerateOptions& options, const Llama& model, const Tokeniz
 
 void run_generate(const GenerateOptions& options) {
   const InterruptGuard guard;
-  const Llama model(fs::path(options.model), {}, parse_precision(options.precision));
+  const engine::Llama model(fs::path(options.model), {}, parse_precision(options.precision));
   const auto tokenizer = load_tokenizer(options.model);
   // The prompt is typed by its owner, who may well mean a special token spelt out.
   std::vector<int32_t> prompt =
@@ -84,14 +84,14 @@ void run_generate(const GenerateOptions& options) {
 
   Printer printer(*tokenizer, prompt);
   const bool json = options.json;
-  const auto tokens = generate(model, prompt,
-                               {.max_new_tokens = options.max_new_tokens,
-                                .eos_tokens = eos_tokens(model.config(), *tokenizer),
-                                .sampling = options.sampling},
-                               pool, [&](int32_t token) {
-                                 if (!json) printer.add(token);
-                                 return !interrupted();
-                               });
+  const auto tokens = engine::generate(model, prompt,
+                                       {.max_new_tokens = options.max_new_tokens,
+                                        .eos_tokens = eos_tokens(model.config(), *tokenizer),
+                                        .sampling = options.sampling},
+                                       pool, [&](int32_t token) {
+                                         if (!json) printer.add(token);
+                                         return !interrupted();
+                                       });
   if (!json) {
     fmt::print("\n");
     return;

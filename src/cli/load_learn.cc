@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/process_state.h"
 
 namespace tandem {
 namespace {
@@ -52,7 +53,7 @@ void spin_briefly() {
   // Where it cannot be started again it goes on as it is.
 }
 
-Learn& load() {
+learn::Learn& load() {
   spin_briefly();
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
@@ -72,16 +73,16 @@ Learn& load() {
         "folder, or run ./run build, which fetches it",
         library.string(), dlerror());
   }
-  auto* entry = reinterpret_cast<Learn* (*)()>(dlsym(handle, "tandem_learn"));
+  auto* entry = reinterpret_cast<learn::Learn* (*)(ProcessState&)>(dlsym(handle, "tandem_learn"));
   if (entry == nullptr)
     throw DeviceError("{} has no entry tandem_learn: it is of another version", library.string());
-  return *entry();
+  return *entry(process_state());
 }
 
 }  // namespace
 
-Learn& load_learn() {
-  static Learn& learn = load();
+learn::Learn& load_learn() {
+  static learn::Learn& learn = load();
   return learn;
 }
 

@@ -6,7 +6,7 @@
 namespace tandem {
 
 void add_pretrain_verb(CLI::App& app) {
-  auto request = std::make_shared<PretrainRequest>();
+  auto request = std::make_shared<learn::PretrainRequest>();
   CLI::App* verb = app.add_subcommand(
       "pretrain", "Causal language modelling of a small base on text or on users' histories");
   verb->add_option("--model", request->model, "Hugging Face folder to start from")

@@ -12,9 +12,9 @@
 #include "core/json.h"
 #include "core/output.h"
 #include "core/plural.h"
+#include "offline/recommendation_file.h"
 #include "rank/catalogue.h"
 #include "rank/recommend.h"
-#include "offline/recommendation_file.h"
 
 namespace tandem {
 namespace {
@@ -30,7 +30,7 @@ struct RecommendOptions : RetrieverOptions {
   TwoStageOptions second;
   std::string fusion;  // weights
 
-  SeenItems seen() const { return parse_seen_items(exclude); }
+  engine::SeenItems seen() const { return engine::parse_seen_items(exclude); }
   // A visitor of whom nothing is known.
   bool visitor() const {
     return typed_history && history.find_first_not_of(" \t\n") == std::string::npos;
@@ -39,7 +39,7 @@ struct RecommendOptions : RetrieverOptions {
 
 // A list with what it was made from.
 struct Answer {
-  History history;
+  engine::History history;
   std::string source;  // the model's type, or "popularity"
   std::vector<Recommendation> list;
 };
@@ -66,12 +66,12 @@ void check(const RecommendOptions& options) {
 
 std::string exclusion_text(const RecommendOptions& options) {
   switch (options.seen()) {
-    case SeenItems::kHistory:
+    case engine::SeenItems::kHistory:
       return "nothing of the history is recommended again (--exclude full; eval's default:\n"
              "window)";
-    case SeenItems::kWindow:
+    case engine::SeenItems::kWindow:
       return "nothing of the history that the model sees is recommended again (--exclude window)";
-    case SeenItems::kNone:
+    case engine::SeenItems::kNone:
       break;
   }
   return "items of the history may be recommended again (--exclude none)";
@@ -81,14 +81,14 @@ double fusion_weight(const std::string& path, const std::string& scorer) {
   return path.empty() ? 1 : json_get<double>(read_json(path), scorer, path);
 }
 
-Answer answer(const RecommendOptions& options, const Dataset& dataset, History history) {
+Answer answer(const RecommendOptions& options, const Dataset& dataset, engine::History history) {
   // What is wrong with the run is wrong for visitors, too.
   const auto retriever =
       open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
   if (std::ranges::none_of(history, [&](int32_t item) { return retriever->knows(item); })) {
-    const bool again = options.seen() == SeenItems::kNone;
+    const bool again = options.seen() == engine::SeenItems::kNone;
     return {history, "popularity",
-            PopularItems(dataset).top(options.k, again ? History() : history)};
+            PopularItems(dataset).top(options.k, again ? engine::History() : history)};
   }
   ThreadPool pool(options.threads);
   Answer result{history, retriever->config().model_type, {}};
@@ -104,7 +104,7 @@ Answer answer(const RecommendOptions& options, const Dataset& dataset, History h
 }
 
 void print_json(const RecommendOptions& options, const Dataset& dataset, const Answer& answer,
-                History recent) {
+                engine::History recent) {
   const auto describe = [&](int32_t item) {
     return Json{{"item_id", dataset.item_id(item)}, {"title", dataset.title(item)}};
   };
@@ -121,7 +121,7 @@ void print_json(const RecommendOptions& options, const Dataset& dataset, const A
   Json result = {{"history_length", answer.history.size()},
                  {"recent_history", seen},
                  {"source", answer.source},
-                 {"excluded", seen_items_name(options.seen())},
+                 {"excluded", engine::seen_items_name(options.seen())},
                  {"recommendations", found}};
   if (!options.user.empty()) result["user"] = options.user;
   fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -162,13 +162,14 @@ void recommend_to_one(const RecommendOptions& options) {
   const Dataset dataset = Dataset::open(options.dataset);
   std::vector<int32_t> typed;
   if (options.typed_history && !options.visitor()) typed = parse_history(dataset, options.history);
-  const History history =
+  const engine::History history =
       options.typed_history
-          ? History(typed)
+          ? engine::History(typed)
           : dataset.items(find_user(dataset, options.user,
                                     "; for a visitor without history: --history \"\""));
   const Answer found = answer(options, dataset, history);
-  const History recent = history.last(std::min(history.size(), static_cast<size_t>(options.shown)));
+  const engine::History recent =
+      history.last(std::min(history.size(), static_cast<size_t>(options.shown)));
   if (options.json) return print_json(options, dataset, found, recent);
   if (!options.user.empty()) fmt::print("User {}, ", options.user);
   if (!history.empty())
@@ -200,7 +201,7 @@ void recommend_all(const RecommendOptions& options) {
                             {"users", dataset.num_users()},
                             {"recommendations", lines},
                             {"users_with_popular_items", popular},
-                            {"excluded", seen_items_name(options.seen())}}
+                            {"excluded", engine::seen_items_name(options.seen())}}
                            .dump(2));
     return;
   }

@@ -8,12 +8,12 @@
 #include "cli/verbs.h"
 #include "core/json.h"
 #include "eval/candidates.h"
-#include "rank/catalogue.h"
 #include "offline/full_ranking.h"
+#include "offline/samples.h"
+#include "rank/catalogue.h"
 #include "rank/ranker.h"
 #include "rank/ranker_files.h"
 #include "rank/rerank.h"
-#include "offline/samples.h"
 
 namespace tandem {
 namespace {
@@ -94,7 +94,7 @@ void rerank_user(const RerankOptions& options) {
   const int64_t user = find_user(dataset, options.user);
   ThreadPool pool(options.threads);
   const int64_t k = ranker.config().num_candidates;
-  History history;
+  engine::History history;
   std::vector<int32_t> items;
   if (!options.candidates.empty()) {
     const Split split = parse_split(options.split);
@@ -105,9 +105,9 @@ void rerank_user(const RerankOptions& options) {
   } else {
     const auto retriever = open_retriever(options.retriever, dataset).retriever;
     history = dataset.items(user);
-    const History one[] = {history};
-    const auto lists = retriever->top_k(one, k, SeenItems::kHistory, pool);
-    for (const ScoredItem& found : lists[0]) items.push_back(found.item);
+    const engine::History one[] = {history};
+    const auto lists = retriever->top_k(one, k, engine::SeenItems::kHistory, pool);
+    for (const engine::ScoredItem& found : lists[0]) items.push_back(found.item);
   }
   const auto shown =
       history.last(std::min(history.size(), static_cast<size_t>(ranker.config().max_history)));

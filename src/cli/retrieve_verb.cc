@@ -6,8 +6,8 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
-#include "rank/catalogue.h"
 #include "offline/full_ranking.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
@@ -28,7 +28,7 @@ void run_retrieve(const RetrieveOptions& options) {
       open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
   ThreadPool pool(options.threads);
   const FullRanking ranking = rank_users(*retriever, dataset, parse_split(options.split), options.k,
-                                         parse_seen_items(options.exclude), pool);
+                                         engine::parse_seen_items(options.exclude), pool);
   write_candidates(output.path(), ranking.candidates);
 
   int64_t held = 0;

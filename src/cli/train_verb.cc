@@ -29,7 +29,7 @@ constexpr const char* kRankerFooter =
     "RUN\n\n";
 
 void add_retriever(CLI::App& train) {
-  auto request = std::make_shared<TrainRetrieverRequest>();
+  auto request = std::make_shared<learn::TrainRetrieverRequest>();
   CLI::App* verb = train.add_subcommand(
       "retriever",
       "Train LRURec, SASRec, NARM or BERT4Rec (model.type), with validation and early stopping");
@@ -47,7 +47,7 @@ void add_retriever(CLI::App& train) {
 }
 
 void add_ranker(CLI::App& train) {
-  auto request = std::make_shared<TrainRankerRequest>();
+  auto request = std::make_shared<learn::TrainRankerRequest>();
   CLI::App* verb = train.add_subcommand(
       "ranker", "Tune a Llama to rank a retriever's candidates (LoRA, QLoRA or all weights)");
   verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
@@ -70,7 +70,7 @@ void add_ranker(CLI::App& train) {
 
 }  // namespace
 
-void add_training_options(CLI::App& verb, TrainRequest& request) {
+void add_training_options(CLI::App& verb, learn::TrainRequest& request) {
   verb.add_option("--output", request.output, "run folder to write")->required();
   verb.add_option("-c,--config", request.config, "YAML file of configuration keys")
       ->check(CLI::ExistingFile);

@@ -16,6 +16,8 @@
 #include "eval/summary.h"
 #include "offline/forecast.h"
 #include "offline/full_ranking.h"
+#include "offline/fusion_weights.h"
+#include "offline/logged_scoring.h"
 #include "offline/two_stage.h"
 
 namespace tandem {
@@ -87,8 +89,9 @@ void print_forecast(const EvalOptions& options, const SecondStageModels& models,
                  static_cast<double>(describe_machine().memory_bytes) / 1e9);
 }
 
-void score(SecondStage& stage, const SecondStageModels& models, ThreadPool& pool) {
-  for (CandidateScores& scores : models.scores(stage.samples, pool))
+void score(SecondStage& stage, const SecondStageModels& models, ThreadPool& pool,
+           ScoringWatch& watch) {
+  for (CandidateScores& scores : models.scores(stage.samples, pool, &watch))
     stage.scorers.push_back(std::move(scores));
 }
 
@@ -123,15 +126,14 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
   if (output) {
     log.emplace(scores_path(*output), score_settings(options, dataset, result.stage, valid_stage),
                 options.resume);
-    for (const auto& model : {models.letters.get(), models.likelihood.get()})
-      if (model != nullptr) model->log = &*log;
   }
+  LoggedScoring watch(log ? &*log : nullptr);
   print_forecast(options, models, result.stage, valid_stage, pool);
   if (valid) {
-    score(*valid, models, pool);
+    score(*valid, models, pool, watch);
     result.fusion = find_fusion_weights(valid->scorers, valid->samples);
   }
-  score(result.stage, models, pool);
+  score(result.stage, models, pool, watch);
 
   Protocol protocol = start_protocol(options, dataset);
   protocol.precision = options.second.precision;
@@ -147,7 +149,7 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
     result.tables.push_back(std::move(table));
   }
   result.beyond = stage_beyond(result.stage, result.fusion.weights, models, dataset,
-                               result.tables.back().systems, options.beyond, pool);
+                               result.tables.back().systems, options.beyond, pool, &watch);
   return result;
 }
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "rank/scorers.h"
 #include "rank/prompt.h"
-#include "offline/two_stage.h"
 
 namespace tandem {
 

@@ -28,12 +28,12 @@ void add_doctor_verb(CLI::App& app);
 
 // What every training verb takes: --output, -c, --set, --device, --threads, --resume, --overwrite,
 // --dry-run.
-void add_training_options(CLI::App& verb, TrainRequest& request);
+void add_training_options(CLI::App& verb, learn::TrainRequest& request);
 // The verb's configuration keys, for its help.
 std::string training_keys(const std::string& verb);
 
 // Loads libtandem_learn.so from beside the program; DeviceError says what is missing and how to get
 // it.
-Learn& load_learn();
+learn::Learn& load_learn();
 
 }  // namespace tandem

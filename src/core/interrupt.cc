@@ -3,16 +3,13 @@
 
 #include <signal.h>
 
-#include <atomic>
+#include "core/process_state.h"
 
 namespace tandem {
 namespace {
 
-std::atomic<int> received{0};  // 0: none
-std::atomic<int> guards{0};
-
 void on_signal(int number) {
-  if (received.exchange(number) != 0) {
+  if (process_state().signal.exchange(number) != 0) {
     signal(number, SIG_DFL);
     raise(number);
   }
@@ -36,8 +33,8 @@ void use_own_stack() {
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
-  if (guards.fetch_add(1) > 0) return;
-  received = 0;
+  if (process_state().interrupt_guards.fetch_add(1) > 0) return;
+  process_state().signal = 0;
   use_own_stack();
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -47,13 +44,13 @@ InterruptGuard::InterruptGuard() {
 }
 
 InterruptGuard::~InterruptGuard() {
-  if (guards.fetch_sub(1) > 1) return;
+  if (process_state().interrupt_guards.fetch_sub(1) > 1) return;
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
 }
 
-bool interrupted() { return received != 0; }
+bool interrupted() { return process_state().signal != 0; }
 
-int interrupt_signal() { return received; }
+int interrupt_signal() { return process_state().signal; }
 
 }  // namespace tandem

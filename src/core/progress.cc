@@ -8,15 +8,16 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/process_state.h"
+
 namespace tandem {
 namespace {
 
-bool enabled = true;
 constexpr double kTerminalPeriod = 0.2, kLinePeriod = 5.0;
 
 }  // namespace
 
-void set_progress_enabled(bool value) { enabled = value; }
+void set_progress_enabled(bool enabled) { process_state().shows_progress = enabled; }
 
 Progress::Progress(std::string label, int64_t total, std::string unit)
     : label_(std::move(label)),
@@ -48,7 +49,7 @@ void Progress::finish() {
 }
 
 void Progress::draw(bool last) {
-  if (!enabled) return;
+  if (!process_state().shows_progress) return;
   drawn_ = true;
   const double seconds = watch_.seconds();
   const double speed = static_cast<double>(done_ - first_done_) / std::max(seconds, 1e-9);

@@ -9,7 +9,7 @@
 #include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Positions of one task, cut by the histories' lengths alone.
@@ -146,10 +146,10 @@ TopKAndRank Retriever::top_k_and_rank(std::span<const History> histories, int64_
 
 std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights) {
   const std::string& type = weights.config().model_type;
-  if (type == "sasrec") return std::make_unique<SasRecRetriever>(weights);
-  if (type == "narm") return std::make_unique<NarmRetriever>(weights);
-  if (type == "bert4rec") return std::make_unique<Bert4RecRetriever>(weights);
-  return std::make_unique<LruRecRetriever>(weights);
+  if (type == "sasrec") return std::make_unique<SasRec>(weights);
+  if (type == "narm") return std::make_unique<Narm>(weights);
+  if (type == "bert4rec") return std::make_unique<Bert4Rec>(weights);
+  return std::make_unique<LruRec>(weights);
 }
 
 std::unique_ptr<Retriever> load_retriever(const fs::path& path,
@@ -157,4 +157,4 @@ std::unique_ptr<Retriever> load_retriever(const fs::path& path,
   return make_retriever(RetrieverWeights::open(path, fallback));
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -14,7 +14,7 @@
 #include "models/retriever_config.h"
 #include "models/retriever_weights.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // A user's items, oldest first.
 using History = std::span<const int32_t>;
@@ -95,4 +95,4 @@ std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights);
 std::unique_ptr<Retriever> load_retriever(const fs::path& path,
                                           const RetrieverModelConfig& fallback = {});
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -15,14 +15,14 @@
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "learn/distributed/process_group.h"
-#include "learn/retriever/model_factory.h"
 #include "learn/pretrain/pretrain_config.h"
 #include "learn/ranker/ranker_config.h"
+#include "learn/retriever/model_factory.h"
 #include "learn/retriever/retriever_config.h"
 #include "learn/retriever/retriever_task.h"
 #include "learn/trainer/session.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 std::string first_line(std::string_view text) {
@@ -103,13 +103,13 @@ class LearnOnLibtorch : public Learn {
 
   void train_retriever(const TrainRetrieverRequest& request) override {
     run_on_all(kRetrieverSaves,
-               [&](ProcessGroup& group) { tandem::train_retriever(request, group); });
+               [&](ProcessGroup& group) { learn::train_retriever(request, group); });
   }
   void train_ranker(const TrainRankerRequest& request) override {
-    run_on_all(kRankerSaves, [&](ProcessGroup& group) { tandem::train_ranker(request, group); });
+    run_on_all(kRankerSaves, [&](ProcessGroup& group) { learn::train_ranker(request, group); });
   }
   void pretrain(const PretrainRequest& request) override {
-    run_on_all(kPretrainSaves, [&](ProcessGroup& group) { tandem::pretrain(request, group); });
+    run_on_all(kPretrainSaves, [&](ProcessGroup& group) { learn::pretrain(request, group); });
   }
 
   TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) override {
@@ -151,9 +151,10 @@ class LearnOnLibtorch : public Learn {
 
 }  // namespace
 
-extern "C" Learn* tandem_learn() {
+extern "C" Learn* tandem_learn(ProcessState& program) {
+  share_process_state(program);
   static LearnOnLibtorch learn;
   return &learn;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,9 +6,10 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/process_state.h"
 #include "models/retriever_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // What every training verb is told; a plain copy of the command line.
 struct TrainRequest {
@@ -66,7 +67,7 @@ class Learn {
   virtual std::string config_help(const std::string& verb) const = 0;
 };
 
-// The one symbol that is looked up by name in libtandem_learn.so.
-extern "C" Learn* tandem_learn();
+// The one symbol that libtandem_learn.so exports. The library shares the program's state.
+extern "C" __attribute__((visibility("default"))) Learn* tandem_learn(ProcessState& program);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,16 +3,16 @@
 
 #include "learn/ops/linear_cross_entropy.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 at::Tensor PackedBatch::at_wanted(const at::Tensor& x) const {
   return wanted.defined() ? x.index_select(0, wanted) : x;
 }
 
-at::Tensor retriever_loss(const RetrieverModel& model, const PackedBatch& batch,
+at::Tensor retriever_loss(const Retriever& model, const PackedBatch& batch,
                           const DropoutRng* dropout) {
   return linear_cross_entropy(model.hidden(batch, dropout), model.item_table(), model.item_bias(),
                               batch.at_wanted(batch.labels));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

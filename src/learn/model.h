@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tandem {
+namespace tandem::learn {
 
 // A batch of training sequences laid end to end, without padding. P positions, B rows.
 //
@@ -51,9 +51,9 @@ class DropoutRng {
 };
 
 // A sequential recommender that scores items by a product with an item table.
-class RetrieverModel {
+class Retriever {
  public:
-  virtual ~RetrieverModel() = default;
+  virtual ~Retriever() = default;
 
   // In a fixed order, leaves of autograd that require gradients.
   virtual std::vector<NamedParameter> parameters() const = 0;
@@ -69,7 +69,7 @@ class RetrieverModel {
 
 // Mean cross-entropy over the positions whose label is not 0, a scalar; undefined positions cost
 // nothing.
-at::Tensor retriever_loss(const RetrieverModel& model, const PackedBatch& batch,
+at::Tensor retriever_loss(const Retriever& model, const PackedBatch& batch,
                           const DropoutRng* dropout);
 
-}  // namespace tandem
+}  // namespace tandem::learn

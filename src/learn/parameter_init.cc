@@ -10,7 +10,7 @@
 
 #include "core/rng.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr double kDeviation = 0.02, kCut = 2.0;  // the cut in deviations
@@ -68,4 +68,4 @@ at::Tensor ParameterInit::constant(at::IntArrayRef shape, float value) const {
   return at::full(shape, value, at::kFloat);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Initial values of the parameters of LRURec, NARM and BERT4Rec. Each parameter draws from its own
 // stream, keyed by seed and name, so adding one does not change the others.
@@ -28,4 +28,4 @@ class ParameterInit {
   uint64_t seed_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void TransformerConfig::validate(std::string_view model, int64_t least_width) const {
   if (num_items < 1) throw ConfigError("{}: {} items; expected at least 1", model, num_items);
@@ -18,4 +18,4 @@ void TransformerConfig::validate(std::string_view model, int64_t least_width) co
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Shape and dropout of a retriever of post-norm transformer blocks (SASRec, BERT4Rec).
 struct TransformerConfig {
@@ -21,4 +21,4 @@ struct TransformerConfig {
   void validate(std::string_view model, int64_t least_width) const;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "offline/beyond.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "core/error.h"
-#include "core/interrupt.h"
-#include "core/progress.h"
-#include "rank/candidate_order.h"
+#include "offline/batches.h"
 #include "offline/list_generation.h"
 #include "offline/ranker_evaluation.h"
+#include "rank/candidate_order.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem {
@@ -27,7 +28,8 @@ ItemPopularity training_popularity(const Dataset& dataset) {
 }
 
 // The samples' candidates by falling score; equal ones keep the retriever's order.
-std::vector<UserList> lists_by(const Matrix& scores, std::span<const RankingSample> samples) {
+std::vector<UserList> lists_by(const engine::Matrix& scores,
+                               std::span<const RankingSample> samples) {
   std::vector<UserList> lists;
   for (size_t i = 0; i < samples.size(); ++i) {
     const std::vector<int32_t>& candidates = samples[i].candidates;
@@ -60,9 +62,11 @@ LengthCurve curve(const Evaluation& evaluation, std::span<const int32_t> lengths
 std::vector<LengthCurve> shortened_curves(const SecondStage& stage, std::span<const double> weights,
                                           const SecondStageModels& models,
                                           const BeyondOptions& options,
-                                          const ResamplingOptions& resampling, ThreadPool& pool) {
+                                          const ResamplingOptions& resampling, ThreadPool& pool,
+                                          ScoringWatch* watch) {
   std::vector<LengthCurve> curves;
-  const auto add = [&](size_t c, const std::string& system, int64_t length, const Matrix& scores) {
+  const auto add = [&](size_t c, const std::string& system, int64_t length,
+                       const engine::Matrix& scores) {
     if (curves.size() == c) curves.push_back({system, kMetric.name()});
     const RankList ranks = rank_samples(stage.samples, scores.values, scores.columns);
     curves[c].groups.push_back(
@@ -70,7 +74,7 @@ std::vector<LengthCurve> shortened_curves(const SecondStage& stage, std::span<co
   };
   for (const int64_t length : options.history_lengths) {
     std::vector<CandidateScores> scorers = {stage.scorers.front()};
-    for (CandidateScores& scores : models.scores(with_newest(stage.samples, length), pool))
+    for (CandidateScores& scores : models.scores(with_newest(stage.samples, length), pool, watch))
       scorers.push_back(std::move(scores));
     for (size_t s = 1; s < scorers.size(); ++s)
       add(s - 1, scorers[s].name, length, scorers[s].log_probabilities);
@@ -81,14 +85,15 @@ std::vector<LengthCurve> shortened_curves(const SecondStage& stage, std::span<co
 
 // Each user's candidates once more, in an order drawn from (seed, user).
 PositionBias letters_bias(const SecondStage& stage, const SecondStageModels& models,
-                          const ResamplingOptions& resampling, ThreadPool& pool) {
+                          const ResamplingOptions& resampling, ThreadPool& pool,
+                          ScoringWatch* watch) {
   std::vector<RankingSample> samples;
   size_t places = 0;
   for (const RankingSample& sample : stage.samples) {
     samples.push_back(shuffled(sample, resampling.seed));
     places = std::max(places, sample.candidates.size());
   }
-  const Matrix logits = letter_logits(*models.letters, samples, pool);
+  const engine::Matrix logits = letter_logits(*models.letters, samples, pool, watch);
   const RankList ranks = rank_samples(samples, logits.values, logits.columns);
   std::vector<PositionOutcome> outcomes;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -143,14 +148,14 @@ void BeyondOptions::validate() const {
 BeyondUtility stage_beyond(const SecondStage& stage, std::span<const double> weights,
                            const SecondStageModels& models, const Dataset& dataset,
                            std::span<const Evaluation> systems, const BeyondOptions& options,
-                           ThreadPool& pool) {
+                           ThreadPool& pool, ScoringWatch* watch) {
   options.validate();
   const ResamplingOptions& resampling = systems.front().protocol.resampling;
   BeyondUtility beyond{.protocol = systems.front().protocol,
                        .num_users = std::ssize(stage.samples)};
   const ItemPopularity popularity = training_popularity(dataset);
   const int64_t k = std::min(options.list_size, stage.num_candidates);
-  const auto profile = [&](const std::string& name, const Matrix& scores) {
+  const auto profile = [&](const std::string& name, const engine::Matrix& scores) {
     beyond.lists.push_back(
         {name, list_metrics(lists_by(scores, stage.samples), k, popularity, resampling, pool)});
   };
@@ -164,11 +169,11 @@ BeyondUtility stage_beyond(const SecondStage& stage, std::span<const double> wei
   const std::vector<int32_t> bounds = length_bounds(lengths, options.length_groups);
   for (const Evaluation& system : systems)
     beyond.by_length.push_back(curve(system, lengths, bounds, pool));
-  beyond.shortened = shortened_curves(stage, weights, models, options, resampling, pool);
+  beyond.shortened = shortened_curves(stage, weights, models, options, resampling, pool, watch);
   if (options.position_bias) {
     if (!models.letters)
       throw UsageError("--position-bias needs --ranker: only letters have positions");
-    beyond.positions.push_back(letters_bias(stage, models, resampling, pool));
+    beyond.positions.push_back(letters_bias(stage, models, resampling, pool, watch));
   }
   beyond.examples = examples_of(stage, models, dataset, options.examples);
   if (options.generated_lists > 0) {
@@ -181,11 +186,10 @@ BeyondUtility stage_beyond(const SecondStage& stage, std::span<const double> wei
   return beyond;
 }
 
-BeyondUtility retriever_beyond(const Retriever& retriever, const Dataset& dataset, Split split,
-                               SeenItems seen, const FullRanking& ranking,
+BeyondUtility retriever_beyond(const engine::Retriever& retriever, const Dataset& dataset,
+                               Split split, engine::SeenItems seen, const FullRanking& ranking,
                                const Evaluation& evaluation, const BeyondOptions& options,
                                ThreadPool& pool) {
-  constexpr int64_t kUsersAtOnce = 1920;
   options.validate();
   const ResamplingOptions& resampling = evaluation.protocol.resampling;
   const RankList& ranks = ranking.ranks;
@@ -204,29 +208,24 @@ BeyondUtility retriever_beyond(const Retriever& retriever, const Dataset& datase
   if (options.history_lengths.empty()) return beyond;
 
   LengthCurve shortened{evaluation.system, kMetric.name()};
-  Progress progress("shortened histories", std::ssize(options.history_lengths) * ranks.size(),
-                    "users");
-  int64_t done = 0;
   for (const int64_t length : options.history_lengths) {
     std::vector<int32_t> found;
-    for (int64_t begin = 0; begin < ranks.size(); begin += kUsersAtOnce) {
-      if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
-      const int64_t end = std::min(begin + kUsersAtOnce, ranks.size());
-      std::vector<History> histories;
-      for (int64_t i = begin; i < end; ++i) {
-        const History whole = input_items(dataset, ranks.users[i], split);
-        histories.push_back(whole.last(std::min(whole.size(), static_cast<size_t>(length))));
-      }
-      const std::span targets(ranks.targets.data() + begin, static_cast<size_t>(end - begin));
-      for (const TargetRank& rank :
-           retriever.top_k_and_rank(histories, 0, targets, seen, pool).ranks)
-        found.push_back(static_cast<int32_t>(rank.rank));
-      done += end - begin;
-      progress.update(done);
-    }
+    const std::string label = fmt::format("newest {}", length);
+    in_batches(
+        {label.c_str(), "users", "stopped before all users were ranked"}, ranks.size(),
+        [&](int64_t begin, int64_t end) {
+          std::vector<engine::History> histories;
+          for (int64_t i = begin; i < end; ++i) {
+            const engine::History whole = input_items(dataset, ranks.users[i], split);
+            histories.push_back(whole.last(std::min(whole.size(), static_cast<size_t>(length))));
+          }
+          const std::span targets(ranks.targets.data() + begin, static_cast<size_t>(end - begin));
+          for (const engine::TargetRank& rank :
+               retriever.top_k_and_rank(histories, 0, targets, seen, pool).ranks)
+            found.push_back(static_cast<int32_t>(rank.rank));
+        });
     shortened.groups.push_back(whole_group(static_cast<int32_t>(length), found, resampling, pool));
   }
-  progress.finish();
   beyond.shortened.push_back(std::move(shortened));
   return beyond;
 }

@@ -11,6 +11,7 @@
 #include "eval/beyond_utility.h"
 #include "offline/full_ranking.h"
 #include "offline/two_stage.h"
+#include "rank/scorers.h"
 
 namespace tandem {
 
@@ -33,12 +34,12 @@ struct BeyondOptions {
 BeyondUtility stage_beyond(const SecondStage& stage, std::span<const double> weights,
                            const SecondStageModels& models, const Dataset& dataset,
                            std::span<const Evaluation> systems, const BeyondOptions& options,
-                           ThreadPool& pool);
+                           ThreadPool& pool, ScoringWatch* watch = nullptr);
 
 // Of a retriever alone, over all users; `ranking` holds list_size candidates a user. With
 // shortened histories only their items count as seen, so older ones may be recommended again.
-BeyondUtility retriever_beyond(const Retriever& retriever, const Dataset& dataset, Split split,
-                               SeenItems seen, const FullRanking& ranking,
+BeyondUtility retriever_beyond(const engine::Retriever& retriever, const Dataset& dataset,
+                               Split split, engine::SeenItems seen, const FullRanking& ranking,
                                const Evaluation& evaluation, const BeyondOptions& options,
                                ThreadPool& pool);
 

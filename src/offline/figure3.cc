@@ -56,7 +56,7 @@ int64_t figure3_positions(const Figure3Options& options) {
   return prompt_tokens(options, longest) + written_tokens(options, longest);
 }
 
-std::vector<Figure3Row> measure_figure3(const Llama& model, const Figure3Options& options,
+std::vector<Figure3Row> measure_figure3(const engine::Llama& model, const Figure3Options& options,
                                         ThreadPool& pool) {
   options.validate();
   const LlamaConfig& config = model.config();
@@ -76,12 +76,12 @@ std::vector<Figure3Row> measure_figure3(const Llama& model, const Figure3Options
     for (int64_t i = 0; i < row.prompt_tokens; ++i)
       prompt.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
     row.verbalizer_seconds = median_seconds(options.repeats, [&] {
-      const LlamaSequence sequence{row.prompt_tokens};
+      const engine::LlamaSequence sequence{row.prompt_tokens};
       model.logits(model.hidden(model.embed(prompt), {&sequence, 1}, 1, pool), letters, pool);
     });
     row.generation_seconds = median_seconds(options.repeats, [&] {
-      const auto written = generate(model, prompt, {.max_new_tokens = row.written_tokens}, pool,
-                                    [](int32_t) { return !interrupted(); });
+      const auto written = engine::generate(model, prompt, {.max_new_tokens = row.written_tokens},
+                                            pool, [](int32_t) { return !interrupted(); });
       if (std::ssize(written) != row.written_tokens && !interrupted())
         throw ShapeError("generated {} of {} tokens", written.size(), row.written_tokens);
     });

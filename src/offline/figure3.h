@@ -36,7 +36,7 @@ int64_t figure3_positions(const Figure3Options& options);
 
 // Token ids are random: the time does not depend on them. ConfigError when the model has fewer
 // positions than figure3_positions.
-std::vector<Figure3Row> measure_figure3(const Llama& model, const Figure3Options& options,
+std::vector<Figure3Row> measure_figure3(const engine::Llama& model, const Figure3Options& options,
                                         ThreadPool& pool);
 
 }  // namespace tandem

@@ -8,7 +8,7 @@
 
 #include "core/thread_pool.h"
 #include "offline/samples.h"
-#include "offline/two_stage.h"
+#include "rank/scorers.h"
 
 namespace tandem {
 

@@ -6,15 +6,11 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/interrupt.h"
-#include "core/progress.h"
 #include "eval/popularity.h"
+#include "offline/batches.h"
 
 namespace tandem {
 namespace {
-
-// Users ranked between two looks at the progress; their partial results are what lives in memory.
-constexpr int64_t kUsersAtOnce = 1920;
 
 std::vector<int64_t> users_with_target(const Dataset& dataset, Split split) {
   std::vector<int64_t> users;
@@ -33,8 +29,8 @@ Split parse_split(std::string_view name) {
   throw UsageError("'{}' is not a split; expected valid or test", name);
 }
 
-FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split split, int64_t k,
-                       SeenItems seen, ThreadPool& pool) {
+FullRanking rank_users(const engine::Retriever& retriever, const Dataset& dataset, Split split,
+                       int64_t k, engine::SeenItems seen, ThreadPool& pool) {
   FullRanking result;
   CandidateSet& set = result.candidates;
   set.num_users = dataset.num_users();
@@ -45,62 +41,60 @@ FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split
   set.rank.resize(set.num_users);
   set.num_items = dataset.num_items();
   set.split = split_name(split);
-  set.seen_items = seen_items_name(seen);
+  set.seen_items = engine::seen_items_name(seen);
   set.fingerprint = dataset.fingerprint();
   set.retriever = retriever.config().model_type;
 
   const std::vector<int64_t> users = users_with_target(dataset, split);
   result.ranks.reserve(std::ssize(users));
-  Progress progress("ranking", std::ssize(users), "users");
-  for (int64_t begin = 0; begin < std::ssize(users); begin += kUsersAtOnce) {
-    if (interrupted()) throw Stopped("stopped before all users were ranked; nothing was written");
-    const int64_t end = std::min(begin + kUsersAtOnce, static_cast<int64_t>(std::ssize(users)));
-    std::vector<History> histories;
-    std::vector<int32_t> targets;
-    for (int64_t i = begin; i < end; ++i) {
-      histories.push_back(input_items(dataset, users[i], split));
-      targets.push_back(*target_item(dataset, users[i], split));
-    }
-    const TopKAndRank found = retriever.top_k_and_rank(histories, k, targets, seen, pool);
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t user = users[i];
-      const TargetRank& rank = found.ranks[i - begin];
-      if (std::isnan(rank.score))
-        throw DataError("user '{}': the model scores '{}' with NaN; its weights are broken",
-                        dataset.user_id(user), dataset.title(targets[i - begin]));
-      result.ranks.add(user, targets[i - begin],
-                       {static_cast<int32_t>(rank.rank), rank.equal > 0, rank.excluded});
-      set.target[user] = targets[i - begin];
-      set.rank[user] = retriever.knows(targets[i - begin])
-                           ? static_cast<int32_t>(rank.rank)
-                           : static_cast<int32_t>(set.num_items + 1);  // behind all
-      const std::vector<ScoredItem>& top = found.top[i - begin];
-      for (int64_t place = 0; place < std::ssize(top); ++place) {
-        set.items[user * k + place] = top[place].item;
-        set.scores[user * k + place] = top[place].score;
-      }
-    }
-    progress.update(end);
-  }
-  progress.finish();
+  in_batches({"ranking", "users", "stopped before all users were ranked"}, std::ssize(users),
+             [&](int64_t begin, int64_t end) {
+               std::vector<engine::History> histories;
+               std::vector<int32_t> targets;
+               for (int64_t i = begin; i < end; ++i) {
+                 histories.push_back(input_items(dataset, users[i], split));
+                 targets.push_back(*target_item(dataset, users[i], split));
+               }
+               const engine::TopKAndRank found =
+                   retriever.top_k_and_rank(histories, k, targets, seen, pool);
+               for (int64_t i = begin; i < end; ++i) {
+                 const int64_t user = users[i];
+                 const engine::TargetRank& rank = found.ranks[i - begin];
+                 if (std::isnan(rank.score))
+                   throw DataError(
+                       "user '{}': the model scores '{}' with NaN; its weights are broken",
+                       dataset.user_id(user), dataset.title(targets[i - begin]));
+                 result.ranks.add(user, targets[i - begin],
+                                  {static_cast<int32_t>(rank.rank), rank.equal > 0, rank.excluded});
+                 set.target[user] = targets[i - begin];
+                 set.rank[user] = retriever.knows(targets[i - begin])
+                                      ? static_cast<int32_t>(rank.rank)
+                                      : static_cast<int32_t>(set.num_items + 1);  // behind all
+                 const std::vector<engine::ScoredItem>& top = found.top[i - begin];
+                 for (int64_t place = 0; place < std::ssize(top); ++place) {
+                   set.items[user * k + place] = top[place].item;
+                   set.scores[user * k + place] = top[place].score;
+                 }
+               }
+             });
   return result;
 }
 
-RankList rank_by_popularity(const Dataset& dataset, Split split, SeenItems seen, int64_t window,
-                            ThreadPool& pool) {
-  std::vector<History> train;
+RankList rank_by_popularity(const Dataset& dataset, Split split, engine::SeenItems seen,
+                            int64_t window, ThreadPool& pool) {
+  std::vector<engine::History> train;
   for (int64_t user = 0; user < dataset.num_users(); ++user)
     train.push_back(train_items(dataset, user));
   std::vector<float> scores = popularity_scores(train, static_cast<int32_t>(dataset.num_items()));
-  scores[0] = kExcludedScore;
+  scores[0] = engine::kExcludedScore;
 
   const std::vector<int64_t> users = users_with_target(dataset, split);
   std::vector<Rank> ranks(users.size());
   std::vector<std::vector<float>> own(pool.size(), scores);
   pool.parallel_for(std::ssize(users), [&](int64_t i, int worker) {
-    History excluded = input_items(dataset, users[i], split);
-    if (seen == SeenItems::kNone) excluded = {};
-    if (seen == SeenItems::kWindow)
+    engine::History excluded = input_items(dataset, users[i], split);
+    if (seen == engine::SeenItems::kNone) excluded = {};
+    if (seen == engine::SeenItems::kWindow)
       excluded = excluded.last(std::min(excluded.size(), static_cast<size_t>(window)));
     const int32_t target = *target_item(dataset, users[i], split);
     if (std::ranges::find(excluded, target) != excluded.end()) {
@@ -108,7 +102,7 @@ RankList rank_by_popularity(const Dataset& dataset, Split split, SeenItems seen,
       return;
     }
     std::vector<float>& mine = own[worker];
-    for (const int32_t item : excluded) mine[item] = kExcludedScore;
+    for (const int32_t item : excluded) mine[item] = engine::kExcludedScore;
     ranks[i] = rank_of(mine, target);
     for (const int32_t item : excluded) mine[item] = scores[item];
   });

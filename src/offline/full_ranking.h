@@ -24,12 +24,12 @@ struct FullRanking {
 
 // Histories are those of the split; k candidates a user (0: ranks alone). Shows progress. Throws
 // DataError.
-FullRanking rank_users(const Retriever& retriever, const Dataset& dataset, Split split, int64_t k,
-                       SeenItems seen, ThreadPool& pool);
+FullRanking rank_users(const engine::Retriever& retriever, const Dataset& dataset, Split split,
+                       int64_t k, engine::SeenItems seen, ThreadPool& pool);
 
 // The same ranks for the popularity baseline. window is how many of the newest items
 // SeenItems::kWindow excludes.
-RankList rank_by_popularity(const Dataset& dataset, Split split, SeenItems seen, int64_t window,
-                            ThreadPool& pool);
+RankList rank_by_popularity(const Dataset& dataset, Split split, engine::SeenItems seen,
+                            int64_t window, ThreadPool& pool);
 
 }  // namespace tandem

@@ -88,12 +88,13 @@ std::string write_answer(const TitledRanker& model, const std::string& prompt, i
   const Ranker& ranker = model.ranker;
   const Tokenizer& tokenizer = ranker.encoder().tokenizer();
   const std::vector<int32_t> ids = ranker.encoder().encode(prompt);
-  GenerationOptions options{.max_new_tokens = list_size * (ranker.config().max_title_tokens + 8),
-                            .eos_tokens = {ranker.encoder().eos()}};
+  engine::GenerationOptions options{
+      .max_new_tokens = list_size * (ranker.config().max_title_tokens + 8),
+      .eos_tokens = {ranker.encoder().eos()}};
   for (const int64_t eos : ranker.model().config().eos_tokens) options.eos_tokens.push_back(eos);
   std::vector<int32_t> written;
   const auto text = [&] { return tokenizer.decode(written, true); };
-  generate(ranker.model(), ids, options, pool, [&](int32_t token) {
+  engine::generate(ranker.model(), ids, options, pool, [&](int32_t token) {
     if (interrupted()) return false;
     // Embeddings are often padded with rows that no text has.
     if (token >= tokenizer.vocab_size()) return true;

@@ -6,7 +6,7 @@
 
 #include "core/output.h"
 #include "data/dataset.h"
-#include "rank/recommend.h"
+#include "offline/recommend_all.h"
 
 namespace tandem {
 

@@ -7,12 +7,11 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/interrupt.h"
-#include "core/progress.h"
 #include "core/rng.h"
 #include "engine/retriever.h"
-#include "rank/catalogue.h"
+#include "offline/batches.h"
 #include "offline/full_ranking.h"
+#include "rank/catalogue.h"
 
 namespace tandem {
 namespace {
@@ -28,14 +27,6 @@ int32_t answer_of(const Dataset& dataset, const TrainingPrefix& prefix) {
 
 int64_t place_of(std::span<const int32_t> items, int32_t item) {
   return std::ranges::find(items, item) - items.begin();
-}
-
-std::vector<std::string> newest_titles(const PromptConfig& config, const ItemTitles& titles,
-                                       const RankingSample& sample) {
-  const auto shown = std::min(sample.history.size(), static_cast<size_t>(config.max_history));
-  std::vector<std::string> newest;
-  for (const int32_t item : sample.history.last(shown)) newest.push_back(titles[item]);
-  return newest;
 }
 
 // Draws for one sample; of epoch e the counter's word holds e, so epochs are told apart up to 2^32.
@@ -91,31 +82,26 @@ std::string PrefixCandidates::describe() const {
 PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& dataset,
                                        std::span<const TrainingPrefix> prefixes, int64_t k,
                                        ThreadPool& pool) {
-  constexpr int64_t kAtOnce = 1920;
   const auto retriever = open_retriever(path, dataset).retriever;
   PrefixCandidates result{.num_candidates = k};
   result.items.resize(prefixes.size() * static_cast<size_t>(k));
   result.answer_rank.resize(prefixes.size());
-  Progress progress("retrieving for training", std::ssize(prefixes), "samples");
-  for (int64_t begin = 0; begin < std::ssize(prefixes); begin += kAtOnce) {
-    if (interrupted()) throw Stopped("stopped while retrieving for training");
-    const int64_t end = std::min(begin + kAtOnce, static_cast<int64_t>(std::ssize(prefixes)));
-    std::vector<History> histories;
-    for (int64_t i = begin; i < end; ++i)
-      histories.push_back(start_sample(dataset, prefixes[i]).history);
-    const auto lists = retriever->top_k(histories, k, SeenItems::kWindow, pool);
-    for (int64_t i = begin; i < end; ++i) {
-      const int32_t answer = answer_of(dataset, prefixes[i]);
-      const std::vector<ScoredItem>& list = lists[i - begin];
-      for (int64_t place = 0; place < std::ssize(list); ++place) {
-        result.items[i * k + place] = list[place].item;
-        if (list[place].item == answer)
-          result.answer_rank[static_cast<size_t>(i)] = static_cast<int32_t>(place + 1);
-      }
-    }
-    progress.update(end);
-  }
-  progress.finish();
+  in_batches({"retrieving for training", "samples", "stopped while retrieving for training"},
+             std::ssize(prefixes), [&](int64_t begin, int64_t end) {
+               std::vector<engine::History> histories;
+               for (int64_t i = begin; i < end; ++i)
+                 histories.push_back(start_sample(dataset, prefixes[i]).history);
+               const auto lists = retriever->top_k(histories, k, engine::SeenItems::kWindow, pool);
+               for (int64_t i = begin; i < end; ++i) {
+                 const int32_t answer = answer_of(dataset, prefixes[i]);
+                 const std::vector<engine::ScoredItem>& list = lists[i - begin];
+                 for (int64_t place = 0; place < std::ssize(list); ++place) {
+                   result.items[i * k + place] = list[place].item;
+                   if (list[place].item == answer)
+                     result.answer_rank[static_cast<size_t>(i)] = static_cast<int32_t>(place + 1);
+                 }
+               }
+             });
   return result;
 }
 
@@ -172,35 +158,23 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
 }
 
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
-                             int64_t k, ThreadPool& pool, std::optional<SeenItems> seen) {
+                             int64_t k, ThreadPool& pool, std::optional<engine::SeenItems> seen) {
   if (!fs::is_directory(file_or_run)) {
     CandidateSet set = read_candidates(file_or_run);
     if (set.split != split_name(split))
       throw DataError("{}: candidates of the {} split, expected {}", file_or_run.string(),
                       set.split, split_name(split));
     check_same_data(set, dataset);
-    if (seen && set.seen_items != seen_items_name(*seen))
+    if (seen && set.seen_items != engine::seen_items_name(*seen))
       throw DataError(
           "{}: its candidates exclude by the rule '{}', asked for is '{}'; `tandem "
           "retrieve --exclude` makes others",
-          file_or_run.string(), set.seen_items, seen_items_name(*seen));
+          file_or_run.string(), set.seen_items, engine::seen_items_name(*seen));
     return set;
   }
   const auto retriever = open_retriever(file_or_run, dataset).retriever;
-  return rank_users(*retriever, dataset, split, k, seen.value_or(SeenItems::kWindow), pool)
+  return rank_users(*retriever, dataset, split, k, seen.value_or(engine::SeenItems::kWindow), pool)
       .candidates;
-}
-
-std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,
-                                  const RankingSample& sample) {
-  return render_history(config, newest_titles(config, titles, sample));
-}
-
-std::string render_sample(const PromptConfig& config, const ItemTitles& titles,
-                          const RankingSample& sample) {
-  std::vector<std::string> candidates;
-  for (const int32_t item : sample.candidates) candidates.push_back(titles[item]);
-  return render_prompt(config, newest_titles(config, titles, sample), candidates);
 }
 
 }  // namespace tandem

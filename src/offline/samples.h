@@ -11,17 +11,9 @@
 #include "data/dataset.h"
 #include "engine/retriever.h"
 #include "eval/candidates.h"
-#include "rank/prompt.h"
+#include "rank/ranking_sample.h"
 
 namespace tandem {
-
-// One question to a ranker: which of the candidates comes after the history?
-struct RankingSample {
-  int64_t user = 0;
-  std::span<const int32_t> history = {};  // oldest first; all of it, the prompt shows the newest
-  std::vector<int32_t> candidates = {};   // in the prompt's order
-  int64_t answer = 0;                     // place of the true item among them
-};
 
 // The first `length` items of a user's training sequence: history and, as the last one, the answer.
 struct TrainingPrefix {
@@ -73,12 +65,7 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
 // A candidate file, or what the retriever of a run folder finds now, items of the window excluded
 // unless `seen` says otherwise; DataError when a file was made by another rule than `seen`.
 CandidateSet load_candidates(const fs::path& file_or_run, const Dataset& dataset, Split split,
-                             int64_t k, ThreadPool& pool, std::optional<SeenItems> seen = {});
-
-// The sample's history as its prompt shows it, and the whole prompt.
-std::string render_sample_history(const PromptConfig& config, const ItemTitles& titles,
-                                  const RankingSample& sample);
-std::string render_sample(const PromptConfig& config, const ItemTitles& titles,
-                          const RankingSample& sample);
+                             int64_t k, ThreadPool& pool,
+                             std::optional<engine::SeenItems> seen = {});
 
 }  // namespace tandem

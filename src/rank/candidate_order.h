@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "offline/samples.h"
+#include "rank/ranking_sample.h"
 
 namespace tandem {
 
@@ -23,5 +23,15 @@ RankingSample shuffled(const RankingSample& sample, uint64_t seed);
 
 // The samples with their histories cut to the newest `length` items.
 std::vector<RankingSample> with_newest(std::span<const RankingSample> samples, int64_t length);
+
+// One order's share of the mean over all: means[c] += p[place of c] / permutations, where p are the
+// probabilities of the places of a turn by `shift`. means: [p.size()], of float or double.
+template <typename Real>
+void add_turn(std::span<const double> p, int64_t shift, int64_t permutations, Real* means) {
+  const auto count = std::ssize(p);
+  for (int64_t place = 0; place < count; ++place)
+    means[(place + shift) % count] +=
+        static_cast<Real>(p[static_cast<size_t>(place)] / static_cast<double>(permutations));
+}
 
 }  // namespace tandem

@@ -147,7 +147,7 @@ OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
   const bool complete = match.proof == CatalogueMatch::Proof::kItemIds && match.unknown == 0;
   if (const std::string text = match.describe(); !text.empty())
     spdlog::log(complete ? spdlog::level::info : spdlog::level::warn, "{}", text);
-  return {make_retriever(weights), std::move(match)};
+  return {engine::make_retriever(weights), std::move(match)};
 }
 
 }  // namespace tandem

@@ -38,7 +38,7 @@ struct CatalogueMatch {
 };
 
 struct OpenedRetriever {
-  std::unique_ptr<Retriever> retriever;  // in the data set's item numbers
+  std::unique_ptr<engine::Retriever> retriever;  // in the data set's item numbers
   CatalogueMatch match;
 };
 

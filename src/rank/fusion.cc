@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "offline/ranker_evaluation.h"
 
 namespace tandem {
 namespace {
@@ -20,21 +19,13 @@ int64_t most_candidates(std::span<const RankingSample> samples) {
   return static_cast<int64_t>(most);
 }
 
-double mean_metric(const Matrix& scores, std::span<const RankingSample> samples,
-                   const Metric& metric) {
-  const RankList ranks = rank_samples(samples, scores.values, scores.columns);
-  double sum = 0;
-  for (const int32_t rank : ranks.ranks) sum += metric.value(rank);
-  return ranks.ranks.empty() ? 0 : sum / static_cast<double>(ranks.ranks.size());
-}
-
 }  // namespace
 
 CandidateScores candidate_scores(std::string name, std::span<const RankingSample> samples,
-                                 const Matrix& scores) {
+                                 const engine::Matrix& scores) {
   if (scores.rows != std::ssize(samples))
     throw ShapeError("{}: scores of {} samples, expected {}", name, scores.rows, samples.size());
-  Matrix result(scores.rows, most_candidates(samples));
+  engine::Matrix result(scores.rows, most_candidates(samples));
   std::fill(result.values.begin(), result.values.end(), kNone);
   for (int64_t r = 0; r < scores.rows; ++r) {
     const int64_t count = std::ssize(samples[static_cast<size_t>(r)].candidates);
@@ -50,23 +41,13 @@ CandidateScores candidate_scores(std::string name, std::span<const RankingSample
   return {std::move(name), std::move(result)};
 }
 
-CandidateScores retriever_scores(std::span<const RankingSample> samples,
-                                 const CandidateSet& candidates) {
-  Matrix scores(std::ssize(samples), candidates.num_candidates);
-  for (int64_t r = 0; r < scores.rows; ++r) {
-    const std::span row = candidates.scores_of(samples[static_cast<size_t>(r)].user);
-    std::copy(row.begin(), row.end(), scores.row(r));
-  }
-  return candidate_scores(candidates.retriever, samples, scores);
-}
-
-Matrix fuse(std::span<const CandidateScores> scorers, std::span<const double> weights) {
+engine::Matrix fuse(std::span<const CandidateScores> scorers, std::span<const double> weights) {
   if (scorers.empty() || scorers.size() != weights.size())
     throw ShapeError("fusion of {} scorers with {} weights", scorers.size(), weights.size());
-  const Matrix& first = scorers.front().log_probabilities;
-  Matrix sum(first.rows, first.columns);
+  const engine::Matrix& first = scorers.front().log_probabilities;
+  engine::Matrix sum(first.rows, first.columns);
   for (size_t s = 0; s < scorers.size(); ++s) {
-    const Matrix& scores = scorers[s].log_probabilities;
+    const engine::Matrix& scores = scorers[s].log_probabilities;
     if (scores.rows != sum.rows || scores.columns != sum.columns)
       throw ShapeError("fusion: {} scores [{}, {}], {} [{}, {}]", scorers[s].name, scores.rows,
                        scores.columns, scorers.front().name, sum.rows, sum.columns);
@@ -75,29 +56,6 @@ Matrix fuse(std::span<const CandidateScores> scorers, std::span<const double> we
       sum.values[i] += static_cast<float>(weights[s] * scores.values[i]);
   }
   return sum;
-}
-
-FusionWeights find_fusion_weights(std::span<const CandidateScores> scorers,
-                                  std::span<const RankingSample> samples, const Metric& metric) {
-  std::vector<double> steps = {0};
-  for (int i = -6; i <= 6; ++i) steps.push_back(std::pow(2.0, i / 2.0));
-  FusionWeights best{std::vector<double>(scorers.size(), 0.0), 0};
-  best.weights.front() = 1;
-  best.value = mean_metric(fuse(scorers, best.weights), samples, metric);
-  for (bool gained = true; gained;) {
-    gained = false;
-    for (size_t s = 1; s < scorers.size(); ++s) {
-      std::vector<double> weights = best.weights;
-      for (const double step : steps) {
-        weights[s] = step;
-        const double value = mean_metric(fuse(scorers, weights), samples, metric);
-        if (value <= best.value) continue;
-        best = {weights, value};
-        gained = true;
-      }
-    }
-  }
-  return best;
 }
 
 }  // namespace tandem

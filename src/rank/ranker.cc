@@ -16,8 +16,8 @@ constexpr int64_t kTokensAtOnce = 4096;
 
 }  // namespace
 
-Ranker::Ranker(std::shared_ptr<const Llama> model, std::shared_ptr<const Tokenizer> tokenizer,
-               PromptConfig config)
+Ranker::Ranker(std::shared_ptr<const engine::Llama> model,
+               std::shared_ptr<const Tokenizer> tokenizer, PromptConfig config)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       config_(std::move(config)),
@@ -31,12 +31,12 @@ Ranker::Ranker(std::shared_ptr<const Llama> model, std::shared_ptr<const Tokeniz
   }
 }
 
-Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
-                     const ScoreProgress& on_progress) const {
-  Matrix scores(std::ssize(prompts), std::ssize(verbalizer_.ids));
+engine::Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
+                             const ScoreProgress& on_progress) const {
+  engine::Matrix scores(std::ssize(prompts), std::ssize(verbalizer_.ids));
   for (size_t begin = 0; begin < prompts.size();) {
     PromptIds tokens;
-    std::vector<LlamaSequence> sequences;
+    std::vector<engine::LlamaSequence> sequences;
     size_t end = begin;
     for (; end < prompts.size(); ++end) {
       const auto length = std::ssize(prompts[end]);
@@ -45,8 +45,8 @@ Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
       tokens.insert(tokens.end(), prompts[end].begin(), prompts[end].end());
       sequences.push_back({length});
     }
-    const Matrix last = model_->hidden(model_->embed(tokens), sequences, 1, pool);
-    const Matrix part = model_->logits(last, verbalizer_.ids, pool);
+    const engine::Matrix last = model_->hidden(model_->embed(tokens), sequences, 1, pool);
+    const engine::Matrix part = model_->logits(last, verbalizer_.ids, pool);
     std::copy(part.values.begin(), part.values.end(), scores.row(static_cast<int64_t>(begin)));
     begin = end;
     if (on_progress) on_progress(static_cast<int64_t>(end), scores);
@@ -68,7 +68,8 @@ namespace {
 
 Ranker load_base(const fs::path& path, const PromptConfig& prompt, Precision precision) {
   prompt.validate();
-  return Ranker(std::make_shared<Llama>(path, fs::path(), precision), load_tokenizer(path), prompt);
+  return Ranker(std::make_shared<engine::Llama>(path, fs::path(), precision), load_tokenizer(path),
+                prompt);
 }
 
 Ranker load_run(const fs::path& run, const fs::path& other_base, Precision precision) {
@@ -83,7 +84,7 @@ Ranker load_run(const fs::path& run, const fs::path& other_base, Precision preci
     throw DataError("{}: {} has another tokenizer than the ranker was trained with", run.string(),
                     folder.string());
   const fs::path adapter = tuned ? fs::path() : run / files.adapter;
-  Ranker ranker(std::make_shared<Llama>(folder, adapter, precision), load_tokenizer(folder),
+  Ranker ranker(std::make_shared<engine::Llama>(folder, adapter, precision), load_tokenizer(folder),
                 files.prompt);
   if (ranker.verbalizer().ids != files.label_ids)
     throw DataError("{}: the label ids in ranker.json are not those of {}'s tokenizer",

@@ -19,30 +19,30 @@ namespace tandem {
 
 using PromptIds = std::vector<int32_t>;
 // Called with rows [0, done) of the scores finished.
-using ScoreProgress = std::function<void(int64_t done, const Matrix& scores)>;
+using ScoreProgress = std::function<void(int64_t done, const engine::Matrix& scores)>;
 
 // A Llama that ranks candidates by the logits of their index letters, one forward pass a prompt.
 // Safe for concurrent use with a pool each.
 class Ranker {
  public:
-  Ranker(std::shared_ptr<const Llama> model, std::shared_ptr<const Tokenizer> tokenizer,
+  Ranker(std::shared_ptr<const engine::Llama> model, std::shared_ptr<const Tokenizer> tokenizer,
          PromptConfig config);
 
   const PromptConfig& config() const { return config_; }
   const TitleCutter& cutter() const { return cutter_; }
   const PromptEncoder& encoder() const { return encoder_; }
   const Verbalizer& verbalizer() const { return verbalizer_; }
-  const Llama& model() const { return *model_; }
+  const engine::Llama& model() const { return *model_; }
 
   // [prompts, num_candidates]: the letters' logits at each prompt's last position. Prompts are
   // packed in their order, at most about 4,096 tokens at once; after each pack on_progress sees how
   // many are done and their rows. Bits depend on where the packs begin: from the first prompt on,
   // or from one that began a pack.
-  Matrix score(std::span<const PromptIds> prompts, ThreadPool& pool,
-               const ScoreProgress& on_progress = {}) const;
+  engine::Matrix score(std::span<const PromptIds> prompts, ThreadPool& pool,
+                       const ScoreProgress& on_progress = {}) const;
 
  private:
-  std::shared_ptr<const Llama> model_;
+  std::shared_ptr<const engine::Llama> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   PromptConfig config_;
   TitleCutter cutter_;

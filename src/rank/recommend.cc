@@ -4,40 +4,30 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-#include "core/interrupt.h"
-#include "core/progress.h"
-
 namespace tandem {
-namespace {
 
-std::vector<Recommendation> as_recommendations(std::span<const ScoredItem> found) {
+std::vector<Recommendation> as_recommendations(std::span<const engine::ScoredItem> found) {
   std::vector<Recommendation> result;
-  for (const ScoredItem& scored : found)
+  for (const engine::ScoredItem& scored : found)
     result.push_back({scored.item, scored.score, std::ssize(result) + 1});
   return result;
 }
 
-bool knows_any(const Retriever& retriever, History history) {
-  return std::ranges::any_of(history, [&](int32_t item) { return retriever.knows(item); });
-}
-
-}  // namespace
-
-std::vector<Recommendation> recommend(const Retriever& retriever, History history, int64_t k,
-                                      SeenItems seen, ThreadPool& pool) {
-  const History one[] = {history};
+std::vector<Recommendation> recommend(const engine::Retriever& retriever, engine::History history,
+                                      int64_t k, engine::SeenItems seen, ThreadPool& pool) {
+  const engine::History one[] = {history};
   return as_recommendations(retriever.top_k(one, k, seen, pool)[0]);
 }
 
 std::vector<Recommendation> recommend_two_stage(
-    const Retriever& retriever, const SecondStageModels& models, History history, int64_t k,
-    SeenItems seen, const std::function<double(const std::string&)>& weight_of, ThreadPool& pool) {
+    const engine::Retriever& retriever, const SecondStageModels& models, engine::History history,
+    int64_t k, engine::SeenItems seen, const std::function<double(const std::string&)>& weight_of,
+    ThreadPool& pool) {
   std::vector<Recommendation> result =
       recommend(retriever, history, models.num_candidates, seen, pool);
   if (result.empty()) return result;
   RankingSample sample{.history = history};
-  Matrix scores(1, std::ssize(result));
+  engine::Matrix scores(1, std::ssize(result));
   for (size_t i = 0; i < result.size(); ++i) {
     sample.candidates.push_back(result[i].item);
     scores.values[i] = static_cast<float>(result[i].score);
@@ -48,7 +38,7 @@ std::vector<Recommendation> recommend_two_stage(
   for (CandidateScores& more : models.scores(samples, pool)) scorers.push_back(std::move(more));
   std::vector<double> weights;
   for (const CandidateScores& scorer : scorers) weights.push_back(weight_of(scorer.name));
-  const Matrix fused = fuse(scorers, weights);
+  const engine::Matrix fused = fuse(scorers, weights);
   for (size_t i = 0; i < result.size(); ++i) {
     result[i].score = fused.values[i];
     for (const CandidateScores& scorer : scorers)
@@ -68,7 +58,7 @@ PopularItems::PopularItems(const Dataset& dataset) {
   std::ranges::stable_sort(items_, std::greater(), &Recommendation::score);
 }
 
-std::vector<Recommendation> PopularItems::top(int64_t k, History excluded) const {
+std::vector<Recommendation> PopularItems::top(int64_t k, engine::History excluded) const {
   std::vector<int32_t> had(excluded.begin(), excluded.end());
   std::ranges::sort(had);
   std::vector<Recommendation> result;
@@ -77,35 +67,6 @@ std::vector<Recommendation> PopularItems::top(int64_t k, History excluded) const
     if (!std::ranges::binary_search(had, entry.item)) result.push_back(entry);
   }
   return result;
-}
-
-void recommend_to_all(const Retriever& retriever, const Dataset& dataset, int64_t k, SeenItems seen,
-                      ThreadPool& pool,
-                      const std::function<void(const UserRecommendations&)>& use) {
-  constexpr int64_t kUsersAtOnce = 1920;
-  const PopularItems popular(dataset);
-  Progress progress("recommending", dataset.num_users(), "users");
-  for (int64_t begin = 0; begin < dataset.num_users(); begin += kUsersAtOnce) {
-    if (interrupted())
-      throw Stopped("stopped before all users had recommendations; nothing was written");
-    const int64_t end = std::min(begin + kUsersAtOnce, dataset.num_users());
-    std::vector<History> histories;
-    for (int64_t user = begin; user < end; ++user) histories.push_back(dataset.items(user));
-    const auto lists = retriever.top_k(histories, k, seen, pool);
-    for (int64_t user = begin; user < end; ++user) {
-      const auto row = static_cast<size_t>(user - begin);
-      const History history = histories[row];
-      if (knows_any(retriever, history)) {
-        use({.user = user, .items = as_recommendations(lists[row])});
-      } else {
-        use({.user = user,
-             .popular = true,
-             .items = popular.top(k, seen == SeenItems::kNone ? History() : history)});
-      }
-    }
-    progress.update(end);
-  }
-  progress.finish();
 }
 
 }  // namespace tandem

@@ -34,20 +34,16 @@ Reranking rerank(const Ranker& ranker, std::span<const std::string> history,
     std::rotate(turn.begin(), turn.begin() + turn_of(j, permutations, count), turn.end());
     ids.push_back(ranker.encoder().encode(render_prompt(ranker.config(), cut_history, turn)));
   }
-  const Matrix scores = ranker.score(ids, pool);
+  const engine::Matrix scores = ranker.score(ids, pool);
   Reranking result{.prompt = render_prompt(ranker.config(), cut_history, cut_candidates),
                    .prompt_tokens = std::ssize(ids[0]),
                    .ranking = {}};
+  std::vector<double> means(static_cast<size_t>(count), 0.0);
+  for (int64_t j = 0; j < permutations; ++j)
+    add_turn(letter_probabilities({scores.row(j), static_cast<size_t>(scores.columns)}, count),
+             turn_of(j, permutations, count), permutations, means.data());
   for (int64_t place = 0; place < count; ++place)
-    result.ranking.push_back({.place = place, .logit = scores.row(0)[place]});
-  for (int64_t j = 0; j < permutations; ++j) {
-    const auto p =
-        letter_probabilities({scores.row(j), static_cast<size_t>(scores.columns)}, count);
-    const int64_t shift = turn_of(j, permutations, count);
-    for (int64_t place = 0; place < count; ++place)
-      result.ranking[static_cast<size_t>((place + shift) % count)].probability +=
-          p[static_cast<size_t>(place)] / static_cast<double>(permutations);
-  }
+    result.ranking.push_back({place, means[static_cast<size_t>(place)], scores.row(0)[place]});
   std::ranges::stable_sort(result.ranking, std::greater(), &RerankedCandidate::probability);
   return result;
 }

@@ -24,14 +24,14 @@ double log_probability(std::span<const float> logits, int32_t token) {
 }
 
 // Calls visit(row, logits) for each row of hidden states, a bounded number of logits at a time.
-void for_logits(const Llama& model, const Matrix& hidden, ThreadPool& pool,
+void for_logits(const engine::Llama& model, const engine::Matrix& hidden, ThreadPool& pool,
                 const std::function<void(int64_t row, std::span<const float> logits)>& visit) {
   const int64_t vocabulary = model.config().vocab_size;
   const int64_t step = std::max<int64_t>(1, kLogitsAtOnce / vocabulary);
   for (int64_t begin = 0; begin < hidden.rows; begin += step) {
-    Matrix block(std::min(step, hidden.rows - begin), hidden.columns);
+    engine::Matrix block(std::min(step, hidden.rows - begin), hidden.columns);
     std::copy_n(hidden.row(begin), block.rows * block.columns, block.data());
-    const Matrix logits = model.logits(block, pool);
+    const engine::Matrix logits = model.logits(block, pool);
     pool.parallel_for(logits.rows, [&](int64_t r, int) {
       visit(begin + r, {logits.row(r), static_cast<size_t>(vocabulary)});
     });
@@ -45,11 +45,11 @@ struct Continuation {
 };
 
 // Scores of prompts [begin, end) into rows of `scores`.
-void score_batch(const Llama& model, std::span<const SharedPrefix> prompts, int64_t first_prompt,
-                 ThreadPool& pool, Matrix& scores) {
+void score_batch(const engine::Llama& model, std::span<const SharedPrefix> prompts,
+                 int64_t first_prompt, ThreadPool& pool, engine::Matrix& scores) {
   std::vector<int32_t> tokens;
-  std::vector<KvCache> caches(prompts.size(), model.new_cache());
-  std::vector<LlamaSequence> sequences;
+  std::vector<engine::KvCache> caches(prompts.size(), model.new_cache());
+  std::vector<engine::LlamaSequence> sequences;
   for (size_t i = 0; i < prompts.size(); ++i) {
     tokens.insert(tokens.end(), prompts[i].prefix.begin(), prompts[i].prefix.end());
     sequences.push_back({std::ssize(prompts[i].prefix), &caches[i]});
@@ -113,12 +113,12 @@ SharedPrefix share_prefix(std::vector<std::vector<int32_t>> texts) {
   return result;
 }
 
-Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> prompts,
-                         ThreadPool& pool,
-                         const std::function<void(int64_t, const Matrix&)>& on_progress) {
+engine::Matrix title_likelihoods(
+    const engine::Llama& model, std::span<const SharedPrefix> prompts, ThreadPool& pool,
+    const std::function<void(int64_t, const engine::Matrix&)>& on_progress) {
   size_t columns = 0;
   for (const SharedPrefix& prompt : prompts) columns = std::max(columns, prompt.rest.size());
-  Matrix scores(std::ssize(prompts), static_cast<int64_t>(columns));
+  engine::Matrix scores(std::ssize(prompts), static_cast<int64_t>(columns));
   std::fill(scores.values.begin(), scores.values.end(), -std::numeric_limits<float>::infinity());
   for (size_t begin = 0; begin < prompts.size();) {
     size_t end = begin;
@@ -135,28 +135,14 @@ Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> promp
   return scores;
 }
 
-namespace {
-
-// Titles of the history that stand before a candidate.
-std::vector<std::string> shown_history(const PromptConfig& config, const ItemTitles& titles,
-                                       const RankingSample& sample) {
-  const auto shown = static_cast<size_t>(std::max<int64_t>(0, config.max_history - 1));
-  std::vector<std::string> text;
-  for (const int32_t item : sample.history.last(std::min(shown, sample.history.size())))
-    text.push_back(titles[item]);
-  return text;
-}
-
-}  // namespace
-
 std::string likelihood_text(const PromptConfig& config, const ItemTitles& titles,
                             const RankingSample& sample) {
-  return render_history(config, shown_history(config, titles, sample));
+  return render_history(config, newest_titles(titles, sample.history, config.max_history - 1));
 }
 
 SharedPrefix likelihood_prompt(const PromptConfig& config, const PromptEncoder& encoder,
                                const ItemTitles& titles, const RankingSample& sample) {
-  std::vector<std::string> text = shown_history(config, titles, sample);
+  std::vector<std::string> text = newest_titles(titles, sample.history, config.max_history - 1);
   text.emplace_back();
   std::vector<std::vector<int32_t>> texts;
   for (const int32_t item : sample.candidates) {

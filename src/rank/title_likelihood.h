@@ -9,7 +9,7 @@
 #include "core/thread_pool.h"
 #include "engine/llama/llama.h"
 #include "rank/prompt.h"
-#include "offline/samples.h"
+#include "rank/ranking_sample.h"
 
 namespace tandem {
 
@@ -40,9 +40,9 @@ SharedPrefix share_prefix(std::vector<std::vector<int32_t>> texts);
 // Prompts are packed in their order, about 4,096 tokens at once; after each pack on_progress sees
 // how many are done and their rows. Bits depend on where the packs begin, as in Ranker::score. Safe
 // to call concurrently with a pool each.
-Matrix title_likelihoods(const Llama& model, std::span<const SharedPrefix> prompts,
-                         ThreadPool& pool,
-                         const std::function<void(int64_t done, const Matrix&)>& on_progress = {});
+engine::Matrix title_likelihoods(
+    const engine::Llama& model, std::span<const SharedPrefix> prompts, ThreadPool& pool,
+    const std::function<void(int64_t done, const engine::Matrix&)>& on_progress = {});
 
 // The history as the likelihood's text begins, without a candidate; for people.
 std::string likelihood_text(const PromptConfig& config, const ItemTitles& titles,

@@ -46,15 +46,15 @@ struct Batch {
 
   std::vector<Tokens> rows;
   Tokens flat;
-  PackedTokens packed;
-  std::vector<LlamaSequence> sequences;
+  learn::PackedTokens packed;
+  std::vector<engine::LlamaSequence> sequences;
 };
 
 LlamaReference::Vector numbers(const at::Tensor& values) {
   const at::Tensor flat = values.detach().to(at::kDouble).contiguous();
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
-LlamaReference::Vector numbers(const Matrix& values) {
+LlamaReference::Vector numbers(const engine::Matrix& values) {
   return {values.values.begin(), values.values.end()};
 }
 LlamaReference::Vector reference_logits(const LlamaReference& model, const Batch& batch) {
@@ -76,20 +76,20 @@ double relative_difference(const LlamaReference::Vector& found,
   return largest / scale;
 }
 
-LlamaReference::Vector engine_logits(const Llama& model, const Batch& batch) {
+LlamaReference::Vector engine_logits(const engine::Llama& model, const Batch& batch) {
   ThreadPool pool(2);
   return numbers(
       model.logits(model.hidden(model.embed(batch.flat), batch.sequences, 0, pool), pool));
 }
 
-LlamaReference::Vector learn_logits(const LlamaModel& model, const Batch& batch,
+LlamaReference::Vector learn_logits(const learn::Llama& model, const Batch& batch,
                                     const at::Tensor& wanted = {}) {
   at::NoGradGuard no_grad;
   return numbers(model.logits(model.hidden(batch.packed, nullptr, wanted)));
 }
 
-LlamaModel learn_model(const fs::path& folder, const LlamaOptions& options = {}) {
-  return {*folder_weights(std::make_shared<const HfFolder>(folder)), options};
+learn::Llama learn_model(const fs::path& folder, const learn::LlamaOptions& options = {}) {
+  return {*learn::folder_weights(std::make_shared<const HfFolder>(folder)), options};
 }
 
 TEST(LlamaParity, LearnEngineAndReferenceAgreeInEveryVariant) {
@@ -102,8 +102,8 @@ TEST(LlamaParity, LearnEngineAndReferenceAgreeInEveryVariant) {
     const auto want = reference_logits(reference, batch);
     for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
       const double limit = precision == Precision::kFloat32 ? kFloat : kBfloat16;
-      const auto by_engine = engine_logits(Llama(folder.path(), {}, precision), batch);
-      const LlamaModel model = learn_model(folder.path(), {.precision = precision});
+      const auto by_engine = engine_logits(engine::Llama(folder.path(), {}, precision), batch);
+      const learn::Llama model = learn_model(folder.path(), {.precision = precision});
       const auto by_learn = learn_logits(model, batch);
       EXPECT_LT(relative_difference(by_engine, want), limit);
       EXPECT_LT(relative_difference(by_learn, want), limit);
@@ -127,14 +127,14 @@ TEST(LlamaParity, GradientsEqualDifferencesOfTheReference) {
   // Of each row: position, label.
   const std::vector<std::vector<std::pair<int64_t, int64_t>>> asked{
       {{0, 5}, {4, 60}, {7, 1}, {8, 2}}, {{1, 0}, {3, 33}}};
-  const PackedTokens packed{[&] {
-                              std::vector<int64_t> all(rows[0].begin(), rows[0].end());
-                              all.insert(all.end(), rows[1].begin(), rows[1].end());
-                              return at::tensor(all, at::kLong);
-                            }(),
-                            at::tensor({0, 9, 13}, at::kLong)};
-  const SupervisedPositions supervised{at::tensor({0, 4, 7, 8, 10, 12}, at::kLong),
-                                       at::tensor({5, 60, 1, 2, 0, 33}, at::kLong)};
+  const learn::PackedTokens packed{[&] {
+                                     std::vector<int64_t> all(rows[0].begin(), rows[0].end());
+                                     all.insert(all.end(), rows[1].begin(), rows[1].end());
+                                     return at::tensor(all, at::kLong);
+                                   }(),
+                                   at::tensor({0, 9, 13}, at::kLong)};
+  const learn::SupervisedPositions supervised{at::tensor({0, 4, 7, 8, 10, 12}, at::kLong),
+                                              at::tensor({5, 60, 1, 2, 0, 33}, at::kLong)};
   const auto loss_of = [&](const LlamaReference& model) {
     double loss = 0;
     for (size_t r = 0; r < rows.size(); ++r) {
@@ -149,14 +149,14 @@ TEST(LlamaParity, GradientsEqualDifferencesOfTheReference) {
     const test::TempFolder folder;
     LlamaReference reference = LlamaReference::random(variant.config, 7);
     reference.write(folder.path());
-    const LlamaModel model =
+    const learn::Llama model =
         learn_model(folder.path(), {.train_base = true, .checkpoint_layers = true});
     const at::Tensor loss = model.loss(packed, supervised, nullptr);
     EXPECT_NEAR(loss.item<double>(), loss_of(reference), 1e-5);
     loss.backward();
     EXPECT_EQ(model.parameters().size(), reference.weights.size());
     Rng rng(3);
-    for (const NamedParameter& parameter : model.parameters()) {
+    for (const learn::NamedParameter& parameter : model.parameters()) {
       const auto gradient = numbers(parameter.value.grad());
       LlamaReference::Vector& values = reference.weights.at(parameter.name).values;
       ASSERT_EQ(gradient.size(), values.size());
@@ -186,12 +186,12 @@ TEST(LlamaParity, GradientsEqualDifferencesOfTheReference) {
 struct Adapted {
   explicit Adapted(const LlamaReference& base) : reference(base) {
     reference.write(folder.path() / "base");
-    LoraConfig config{.rank = 3, .alpha = 7.5, .dropout = 0.5};
+    learn::LoraConfig config{.rank = 3, .alpha = 7.5, .dropout = 0.5};
     config.targets = {"q_proj", "v_proj", "o_proj", "down_proj"};
     model.emplace(learn_model(folder.path() / "base", {.lora = config}));
     at::NoGradGuard no_grad;
     Rng rng(8);
-    for (const NamedParameter& parameter : model->parameters()) {
+    for (const learn::NamedParameter& parameter : model->parameters()) {
       std::vector<float>& values = data[parameter.name];
       values.resize(static_cast<size_t>(parameter.value.numel()));
       for (float& value : values) value = static_cast<float>(0.3 * rng.normal());
@@ -227,7 +227,7 @@ struct Adapted {
   test::TempFolder folder;
   LlamaReference reference;  // with the adapters in its weights
   std::map<std::string, std::vector<float>> data;
-  std::optional<LlamaModel> model;
+  std::optional<learn::Llama> model;
 };
 
 TEST(LlamaParity, AdaptersActAlikeInLearnEngineMergeAndReference) {
@@ -249,9 +249,10 @@ TEST(LlamaParity, AdaptersActAlikeInLearnEngineMergeAndReference) {
     SCOPED_TRACE(i);
     const fs::path base = adapted.folder.path() / "base", merged = adapted.folder.path() / "merged",
                    adapter = adapted.write(spellings[i]);
-    EXPECT_LT(relative_difference(engine_logits(Llama(base, adapter), batch), want), kFloat);
+    EXPECT_LT(relative_difference(engine_logits(engine::Llama(base, adapter), batch), want),
+              kFloat);
     merge_adapter(*open_llama(base), PeftFolder(adapter), {merged, kModelFolder, true}, {}, pool);
-    EXPECT_LT(relative_difference(engine_logits(Llama(merged), batch), want), kFloat);
+    EXPECT_LT(relative_difference(engine_logits(engine::Llama(merged), batch), want), kFloat);
   }
 }
 

@@ -15,9 +15,9 @@
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
-#include "learn/sasrec/sasrec.h"
 #include "learn/retriever/cloze.h"
 #include "learn/retriever/objective.h"
+#include "learn/sasrec/sasrec.h"
 #include "models/retriever_weights.h"
 #include "support/random_retriever.h"
 
@@ -27,12 +27,13 @@ namespace {
 constexpr int64_t kItems = 90, kWidth = 32, kLength = 20;
 
 // Scores of padding and all items after each row, by libtorch.
-std::vector<float> learn_scores(const RetrieverModel& model, const TrainingObjective& objective,
+std::vector<float> learn_scores(const learn::Retriever& model,
+                                const learn::TrainingObjective& objective,
                                 const std::vector<std::vector<int32_t>>& rows) {
   const at::NoGradGuard no_grad;
   std::vector<std::vector<int64_t>> questions;
   for (const std::vector<int32_t>& row : rows) questions.push_back(objective.question(row));
-  const at::Tensor hidden = model.hidden(pack_questions(questions), nullptr);
+  const at::Tensor hidden = model.hidden(learn::pack_questions(questions), nullptr);
   const at::Tensor scores = at::addmm(model.item_bias(), hidden, model.item_table().t())
                                 .narrow(1, 0, kItems + 1)
                                 .contiguous();
@@ -40,10 +41,10 @@ std::vector<float> learn_scores(const RetrieverModel& model, const TrainingObjec
 }
 
 // Makes fresh weights (0.02 wide) large enough that every term shows.
-void enlarge(const RetrieverModel& model) {
+void enlarge(const learn::Retriever& model) {
   const at::NoGradGuard no_grad;
   Rng rng(9);
-  for (const NamedParameter& parameter : model.parameters()) {
+  for (const learn::NamedParameter& parameter : model.parameters()) {
     if (parameter.name.ends_with("params_log")) continue;
     float* values = parameter.value.data_ptr<float>();
     for (int64_t i = 0; i < parameter.value.numel(); ++i)
@@ -51,24 +52,24 @@ void enlarge(const RetrieverModel& model) {
   }
 }
 
-void expect_parity(const RetrieverModel& model, const TrainingObjective& objective,
+void expect_parity(const learn::Retriever& model, const learn::TrainingObjective& objective,
                    const RetrieverModelConfig& config) {
   enlarge(model);
   const test::TempFolder folder;
-  save_tensors(folder.path() / kRetrieverWeightsFile, model.parameters());
+  learn::save_tensors(folder.path() / kRetrieverWeightsFile, model.parameters());
   write_json(folder.path() / kRetrieverConfigFile, config.to_json());
-  const auto retriever = load_retriever(folder.path());
+  const auto retriever = engine::load_retriever(folder.path());
 
   Rng rng(10);
   std::vector<std::vector<int32_t>> rows;
   for (const int64_t length : {1, 2, 7, 16, 19, 20})
     rows.push_back(test::random_history(length, kItems, rng));
-  const std::vector<History> histories(rows.begin(), rows.end());
+  const std::vector<engine::History> histories(rows.begin(), rows.end());
   ThreadPool pool(2);
   const std::vector<float> hidden = retriever->hidden(histories, pool);
-  ScoreProblem problem = retriever->score_problem(hidden.data(), std::ssize(rows), {});
+  engine::ScoreProblem problem = retriever->score_problem(hidden.data(), std::ssize(rows), {});
   problem.exclude_padding = false;
-  const std::vector<float> found = score_all(problem, pool),
+  const std::vector<float> found = engine::score_all(problem, pool),
                            wanted = learn_scores(model, objective, rows);
   ASSERT_EQ(found.size(), wanted.size());
   float largest = 0, error = 0;
@@ -82,8 +83,8 @@ void expect_parity(const RetrieverModel& model, const TrainingObjective& objecti
 }
 
 TEST(Parity, LruRecScores) {
-  const LruRec model({.num_items = kItems, .width = kWidth, .num_blocks = 2}, 3);
-  expect_parity(model, NextItem(kLength),
+  const learn::LruRec model({.num_items = kItems, .width = kWidth, .num_blocks = 2}, 3);
+  expect_parity(model, learn::NextItem(kLength),
                 {.model_type = "lrurec",
                  .num_items = kItems,
                  .width = kWidth,
@@ -92,14 +93,14 @@ TEST(Parity, LruRecScores) {
 }
 
 TEST(Parity, SasRecScores) {
-  const SasRec model({.num_items = kItems,
-                      .width = kWidth,
-                      .blocks = 2,
-                      .heads = 4,
-                      .inner = 2,
-                      .max_length = kLength},
-                     3);
-  expect_parity(model, NextItem(kLength),
+  const learn::SasRec model({.num_items = kItems,
+                             .width = kWidth,
+                             .blocks = 2,
+                             .heads = 4,
+                             .inner = 2,
+                             .max_length = kLength},
+                            3);
+  expect_parity(model, learn::NextItem(kLength),
                 {.model_type = "sasrec",
                  .num_items = kItems,
                  .width = kWidth,
@@ -110,21 +111,21 @@ TEST(Parity, SasRecScores) {
 }
 
 TEST(Parity, NarmScores) {
-  const Narm model({.num_items = kItems, .width = kWidth}, 3);
+  const learn::Narm model({.num_items = kItems, .width = kWidth}, 3);
   expect_parity(
-      model, NextOfPrefix(kLength),
+      model, learn::NextOfPrefix(kLength),
       {.model_type = "narm", .num_items = kItems, .width = kWidth, .max_length = kLength});
 }
 
 TEST(Parity, Bert4RecScores) {
-  const Bert4Rec model({.num_items = kItems,
-                        .width = kWidth,
-                        .blocks = 2,
-                        .heads = 4,
-                        .inner = 4,
-                        .max_length = kLength},
-                       3);
-  expect_parity(model, Cloze({.max_length = kLength, .num_items = kItems}),
+  const learn::Bert4Rec model({.num_items = kItems,
+                               .width = kWidth,
+                               .blocks = 2,
+                               .heads = 4,
+                               .inner = 4,
+                               .max_length = kLength},
+                              3);
+  expect_parity(model, learn::Cloze({.max_length = kLength, .num_items = kItems}),
                 {.model_type = "bert4rec",
                  .num_items = kItems,
                  .width = kWidth,

@@ -34,11 +34,11 @@ inline void write_constant_run(const fs::path& folder, const std::vector<float>&
   write_safetensors(folder / kRetrieverWeightsFile, tensors);
 }
 
-inline std::unique_ptr<Retriever> constant_retriever(const std::vector<float>& scores,
-                                                     int64_t max_length) {
+inline std::unique_ptr<engine::Retriever> constant_retriever(const std::vector<float>& scores,
+                                                             int64_t max_length) {
   const TempFolder folder;
   write_constant_run(folder.path(), scores, max_length);
-  return load_retriever(folder.path());
+  return engine::load_retriever(folder.path());
 }
 
 }  // namespace tandem::test

@@ -9,9 +9,9 @@
 #include "data/dataset.h"
 #include "data/dataset_files.h"
 #include "models/llama_init.h"
+#include "support/temporary_folder.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/trainer.h"
-#include "support/temporary_folder.h"
 
 namespace tandem::test {
 

@@ -11,14 +11,14 @@
 #include "engine/kernels/gelu.h"
 #include "engine/ops/attend.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr float kNormEps = 1e-12f;
 
-// The model divides by the unbiased deviation, LayerNormWeights by the biased one.
-LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) {
-  LayerNormWeights norm = layer_norm_parameters(weights, name + ".layer_norm", kNormEps);
+// The model divides by the unbiased deviation, LayerNorm by the biased one.
+LayerNorm norm(const RetrieverWeights& weights, const std::string& name) {
+  LayerNorm norm = layer_norm_parameters(weights, name + ".layer_norm", kNormEps);
   const auto width = static_cast<double>(norm.weight.size());
   for (float& weight : norm.weight) weight *= static_cast<float>(std::sqrt((width - 1) / width));
   return norm;
@@ -51,7 +51,7 @@ std::vector<float> scored_biases(const RetrieverWeights& weights) {
 
 }  // namespace
 
-Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
+Bert4Rec::Bert4Rec(const RetrieverWeights& weights)
     : Retriever(weights,
                 PackedMatrix(weights.values("embedding.token.weight").data(),
                              weights.config().num_items + 1, weights.config().width,
@@ -66,7 +66,7 @@ Bert4RecRetriever::Bert4RecRetriever(const RetrieverWeights& weights)
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.push_back(read_block(weights, i));
 }
 
-std::vector<float> Bert4RecRetriever::embed(History inputs) const {
+std::vector<float> Bert4Rec::embed(History inputs) const {
   const int64_t steps = std::ssize(inputs);
   TANDEM_CHECK(steps <= max_length(), "{} inputs", steps);
   std::vector<float> x(static_cast<size_t>(steps * width()));
@@ -83,21 +83,21 @@ std::vector<float> Bert4RecRetriever::embed(History inputs) const {
   return x;
 }
 
-void Bert4RecRetriever::head(std::vector<float>& x) const {
+void Bert4Rec::head(std::vector<float>& x) const {
   std::vector<float> hidden(x.size());
   head_.forward(x.data(), std::ssize(x) / width(), hidden.data());
   gelu(hidden.data(), std::ssize(hidden));
   x = std::move(hidden);
 }
 
-std::vector<float> Bert4RecRetriever::trace(History inputs) const {
+std::vector<float> Bert4Rec::trace(History inputs) const {
   std::vector<float> x = embed(inputs);
   for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, full_attention, false);
   head(x);
   return x;
 }
 
-void Bert4RecRetriever::forward(std::span<const History> windows, float* out) const {
+void Bert4Rec::forward(std::span<const History> windows, float* out) const {
   for (const History& window : windows) {
     std::vector<int32_t> inputs;
     for (const int32_t item : window)
@@ -112,4 +112,4 @@ void Bert4RecRetriever::forward(std::span<const History> windows, float* out) co
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -8,7 +8,7 @@
 #include "engine/ops/post_norm_block.h"
 #include "engine/retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // BERT4Rec (Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
 // Representations from Transformer", CIKM 2019) without libtorch, as src/learn/bert4rec trains it:
@@ -18,9 +18,9 @@ namespace tandem {
 //
 // A row is the newest max_length - 1 items and the mask, whose position is the answer; every
 // position sees the whole row, so a new item changes all of them and there is no state to keep.
-class Bert4RecRetriever final : public Retriever {
+class Bert4Rec final : public Retriever {
  public:
-  explicit Bert4RecRetriever(const RetrieverWeights& weights);
+  explicit Bert4Rec(const RetrieverWeights& weights);
 
   // Everything inside, for oracles: hidden [T, D] of one row of inputs, which may hold masks (item
   // num_items + 1).
@@ -35,9 +35,9 @@ class Bert4RecRetriever final : public Retriever {
   void head(std::vector<float>& x) const;
 
   std::vector<float> mask_, positions_;  // [D], [max_length + 1, D]
-  LayerNormWeights embedding_norm_;
+  LayerNorm embedding_norm_;
   std::vector<PostNormBlock> blocks_;
   PackedLinear head_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

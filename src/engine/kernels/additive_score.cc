@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr float kSlope = 1.0f / 6;
@@ -37,4 +37,4 @@ void additive_score_backward(const float* __restrict q, const float* __restrict 
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -89,7 +89,7 @@ void few_rows_kernel(int64_t m, int64_t n, int64_t k, const float* x, const uint
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(few_rows_kernel);
 
@@ -109,5 +109,5 @@ void bf16_few_rows(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t l
   HWY_DYNAMIC_DISPATCH(few_rows_kernel)(m, n, k, x.data(), b, ldb, c, ldc);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // bf16_gemm() for a few rows of A (one token of a text), where reading B is all the work: B passes
 // by once, and each row of A is multiplied by some of B's rows while they are in the first-level
@@ -14,4 +14,4 @@ namespace tandem {
 void bf16_few_rows(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda,
                    const uint16_t* b, int64_t ldb, float* c, int64_t ldc);
 
-}  // namespace tandem
+}  // namespace tandem::engine

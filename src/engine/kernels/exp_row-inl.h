@@ -15,7 +15,7 @@
 #include <cstdint>
 
 HWY_BEFORE_NAMESPACE();
-namespace tandem {
+namespace tandem::engine {
 namespace HWY_NAMESPACE {
 
 // x[i] = exp(x[i] - shift) and the sum of the results. The tail is one partial vector whose missing
@@ -41,7 +41,7 @@ HWY_INLINE float exp_row(D d, float* x, int64_t count, V shift) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tandem
+}  // namespace tandem::engine
 HWY_AFTER_NAMESPACE();
 
 #endif

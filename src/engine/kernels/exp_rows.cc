@@ -14,7 +14,7 @@
 #include "engine/kernels/exp_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace tandem {
+namespace tandem::engine {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -67,11 +67,11 @@ void scale_rows_kernel(float* x, int64_t rows, int64_t columns, int64_t stride, 
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tandem
+}  // namespace tandem::engine
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(exp_rows_kernel);
 HWY_EXPORT(scale_rows_kernel);
@@ -86,5 +86,5 @@ void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const f
   HWY_DYNAMIC_DISPATCH(scale_rows_kernel)(x, rows, columns, stride, factor, column_sum);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif

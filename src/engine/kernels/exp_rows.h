@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // One tile of a softmax over columns, in place and in one visit, on the calling thread:
 //
@@ -21,4 +21,4 @@ void exp_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const flo
 void scale_rows(float* x, int64_t rows, int64_t columns, int64_t stride, const float* factor,
                 float* column_sum);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -122,7 +122,7 @@ void gelu_dropout_backward_all(const float* x, const uint8_t* keep, float factor
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(gelu_all);
 HWY_EXPORT(gelu_dropout_all);
@@ -139,5 +139,5 @@ void gelu_dropout_backward(const float* x, const uint8_t* keep, float factor, co
   HWY_DYNAMIC_DISPATCH(gelu_dropout_backward_all)(x, keep, factor, dy, count, dx);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif  // HWY_ONCE

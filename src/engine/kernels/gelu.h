@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // x := x Phi(x), the exact (erf) form of GELU, in place. Absolute error below 4e-7 for |x| < 10.
 // The bits of one element depend on that element alone. All three run on the calling thread.
@@ -16,4 +16,4 @@ void gelu_dropout(const float* x, const uint8_t* keep, float factor, int64_t cou
 void gelu_dropout_backward(const float* x, const uint8_t* keep, float factor, const float* dy,
                            int64_t count, float* dx);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -21,7 +21,7 @@ int omp_get_max_threads();
 void omp_set_num_threads(int count);
 }
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // One OpenMP thread for the calling thread while it lives. The old value comes back, because
@@ -205,4 +205,4 @@ void bf16_gemm_widened(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64
   sgemm(false, true, m, n, k, 1, wide_a, k, wide_b, k, 0, c, ldc);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // C = alpha * op(A) op(B) + beta * C in float32, row-major, on the calling thread only (oneDNN with
 // one thread).
@@ -32,4 +32,4 @@ void bf16_gemm(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda, 
 void bf16_gemm_widened(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t lda,
                        const uint16_t* b, int64_t ldb, float* c, int64_t ldc);
 
-}  // namespace tandem
+}  // namespace tandem::engine

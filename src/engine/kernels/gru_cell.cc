@@ -67,7 +67,7 @@ void gru_cell_all(const float* u, const float* w, const float* h, int64_t width,
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(gru_cell_all);
 
@@ -93,5 +93,5 @@ void gru_cell_backward(const float* __restrict gates, const float* __restrict w_
   for (int64_t c = 0; c < width; ++c) dw[2 * width + c] = du_n[c] * r[c];
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif  // HWY_ONCE

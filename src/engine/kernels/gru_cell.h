@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // One step of a GRU (Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014)
 // for one row, with the reset gate behind the recurrent product, as cuDNN and PyTorch have it:
@@ -26,4 +26,4 @@ void gru_cell(const float* u, const float* w, const float* h, int64_t width, flo
 void gru_cell_backward(const float* gates, const float* w_n, const float* h, int64_t width,
                        float* dh, float* du, float* dw);
 
-}  // namespace tandem
+}  // namespace tandem::engine

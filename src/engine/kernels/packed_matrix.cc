@@ -73,7 +73,7 @@ void panel_batch(const float* panel, int64_t columns, const float* x, int64_t ld
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(panel_batch);
 
@@ -137,5 +137,5 @@ void PackedMatrix::multiply(const float* x, int64_t ldx, int64_t batch, const fl
   multiply_panels(panels_.data(), columns_, rows_, x, ldx, batch, bias, out, ldo);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif  // HWY_ONCE

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tandem {
+namespace tandem::engine {
 
 // A weight [N, K] stored for products x W^T: panels of 32 of its rows, each panel with K as the
 // outer and the row as the inner axis, so that a vector register holds one k of many outputs.
@@ -46,4 +46,4 @@ void multiply_panels(const float* panels, int64_t columns, int64_t count, const 
 // The same number, bit for bit, of one pair of rows.
 float chained_dot(const float* a, const float* b, int64_t count);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "engine/kernels/packed_matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Items whose scores exist at one time, and rows that share a packed tile. A tile of width 64 is
@@ -254,4 +254,4 @@ std::vector<float> score_all(const ScoreProblem& problem, ThreadPool& pool) {
   return all;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

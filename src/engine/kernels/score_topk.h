@@ -8,7 +8,7 @@
 #include "core/thread_pool.h"
 #include "engine/kernels/packed_matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // What an item that must not be recommended scores: the padding item and a row's excluded items.
 inline constexpr float kExcludedScore = -1e9f;
@@ -70,4 +70,4 @@ TopKAndRank score_topk_and_rank(const ScoreProblem& problem, int64_t k,
 // All scores [B, N + 1], with exclusions applied: for tests, oracles and explanations.
 std::vector<float> score_all(const ScoreProblem& problem, ThreadPool& pool);
 
-}  // namespace tandem
+}  // namespace tandem::engine

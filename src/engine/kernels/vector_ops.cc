@@ -16,7 +16,7 @@
 #include "engine/kernels/exp_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace tandem {
+namespace tandem::engine {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -121,11 +121,11 @@ void silu_multiply_kernel(float* gate, const float* up, int64_t count) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace tandem
+}  // namespace tandem::engine
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace tandem {
+namespace tandem::engine {
 
 HWY_EXPORT(widen_f16_kernel);
 HWY_EXPORT(widen_bf16_kernel);
@@ -156,5 +156,5 @@ void silu_multiply(float* gate, const float* up, int64_t count) {
   HWY_DYNAMIC_DISPATCH(silu_multiply_kernel)(gate, up, count);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine
 #endif

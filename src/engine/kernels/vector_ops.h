@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // Loops over one row, on the calling thread, with the widest vectors of the machine. The bits
 // depend on the row and the vector width alone.
@@ -24,4 +24,4 @@ void softmax_row(float* x, int64_t count);
 // gate[i] = silu(gate[i]) * up[i], silu(x) = x / (1 + exp(-x)).
 void silu_multiply(float* gate, const float* up, int64_t count);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 bool contains(std::span<const int64_t> tokens, int64_t token) {
@@ -178,4 +178,4 @@ std::vector<Hypothesis> beam_search(const Llama& model, std::span<const int32_t>
   return finished;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

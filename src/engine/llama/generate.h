@@ -10,7 +10,7 @@
 #include "core/thread_pool.h"
 #include "engine/llama/llama.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // How the next token is chosen from the logits.
 struct SamplingOptions {
@@ -57,4 +57,4 @@ struct Hypothesis {
 std::vector<Hypothesis> beam_search(const Llama& model, std::span<const int32_t> prompt,
                                     const BeamOptions& options, ThreadPool& pool);
 
-}  // namespace tandem
+}  // namespace tandem::engine

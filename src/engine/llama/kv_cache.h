@@ -7,7 +7,7 @@
 
 #include "engine/ops/matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // The rotated keys and the values of one sequence's positions so far, by layer. A copy is an
 // independent continuation of the same prefix. Grows with the sequence, also where layers see a
@@ -46,4 +46,4 @@ class KvCache {
   std::vector<std::vector<float>> keys_, values_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -15,7 +15,7 @@
 #include "engine/ops/rms_norm.h"
 #include "models/llama_adapter.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 void add_to(Matrix& x, const Matrix& y) {
@@ -282,4 +282,4 @@ Matrix Llama::logits(const Matrix& hidden, std::span<const int32_t> tokens,
   return head_.apply(hidden, tokens, pool);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -19,7 +19,7 @@
 #include "models/llama_source.h"
 #include "models/precision.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // One sequence's share of a packed batch: its next `count` positions. With a cache they continue
 // what the cache holds and are added to it; without one they start a sequence, or continue a prefix
@@ -105,4 +105,4 @@ class Llama {
   std::vector<float> norm_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

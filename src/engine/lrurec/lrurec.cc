@@ -10,12 +10,12 @@
 #include "engine/kernels/gelu.h"
 #include "engine/ops/lru_scan.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 std::vector<float> copy(std::span<const float> values) { return {values.begin(), values.end()}; }
 
-LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) {
+LayerNorm norm(const RetrieverWeights& weights, const std::string& name) {
   return {copy(weights.values(name + ".weight")), copy(weights.values(name + ".bias")), 1e-5f};
 }
 
@@ -25,7 +25,7 @@ PackedMatrix matrix(std::span<const float> values, int64_t rows, int64_t columns
 
 }  // namespace
 
-LruRecBlock::LruRecBlock(const RetrieverWeights& weights, int64_t index) {
+LruBlock::LruBlock(const RetrieverWeights& weights, int64_t index) {
   const int64_t width = weights.config().width, channels = 2 * width;
   const std::string lru = fmt::format("model.lru_blocks.{}.lru_layer", index);
   const std::string ffn = fmt::format("model.lru_blocks.{}.feed_forward", index);
@@ -73,7 +73,7 @@ LruRecBlock::LruRecBlock(const RetrieverWeights& weights, int64_t index) {
   ffn_norm = norm(weights, ffn + ".layer_norm");
 }
 
-LruRecRetriever::LruRecRetriever(const RetrieverWeights& weights)
+LruRec::LruRec(const RetrieverWeights& weights)
     : Retriever(weights,
                 matrix(weights.values("embedding.token.weight"), weights.config().num_items + 1,
                        weights.config().width),
@@ -84,7 +84,7 @@ LruRecRetriever::LruRecRetriever(const RetrieverWeights& weights)
 }
 
 // Rows of inputs laid end to end, on their way through the blocks.
-struct LruRecRetriever::Rows {
+struct LruRec::Rows {
   std::vector<float> x;  // [P, D]
   std::vector<uint8_t>
       carried;           // [P], 0 where no state comes in: a row's start, or behind a padding input
@@ -95,12 +95,12 @@ struct LruRecRetriever::Rows {
       nullptr;  // [2H] of the position before the first one, or null; takes the last one's
 };
 
-void LruRecRetriever::embed(History items, float* x) const {
+void LruRec::embed(History items, float* x) const {
   for (size_t k = 0; k < items.size(); ++k)
     std::copy_n(embedded_.data() + items[k] * width(), width(), x + k * width());
 }
 
-void LruRecRetriever::run_block(const LruRecBlock& block, Rows& rows) const {
+void LruRec::run_block(const LruBlock& block, Rows& rows) const {
   const int64_t width = this->width(), channels = 2 * width;
   int64_t positions = std::ssize(rows.carried);
   rows.h.resize(positions * 2 * channels);
@@ -133,7 +133,7 @@ void LruRecRetriever::run_block(const LruRecBlock& block, Rows& rows) const {
   block.ffn_norm.apply(rows.x.data(), positions);
 }
 
-void LruRecRetriever::forward(std::span<const History> windows, float* out) const {
+void LruRec::forward(std::span<const History> windows, float* out) const {
   int64_t positions = 0;
   for (const History& window : windows) positions += std::ssize(window);
   Rows rows;
@@ -151,11 +151,11 @@ void LruRecRetriever::forward(std::span<const History> windows, float* out) cons
   std::copy_n(rows.x.data(), std::ssize(windows) * width(), out);
 }
 
-LruRecState LruRecRetriever::new_state() const {
+LruRecState LruRec::new_state() const {
   return {std::vector<float>(blocks_.size() * 4 * width()), 0};
 }
 
-void LruRecRetriever::step(LruRecState& state, int32_t item, float* hidden) const {
+void LruRec::step(LruRecState& state, int32_t item, float* hidden) const {
   if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
   if (std::ssize(state.h) != std::ssize(blocks_) * 4 * width())
@@ -173,7 +173,7 @@ void LruRecRetriever::step(LruRecState& state, int32_t item, float* hidden) cons
   std::copy_n(rows.x.data(), width(), hidden);
 }
 
-LruRecRetriever::Trace LruRecRetriever::trace(History inputs) const {
+LruRec::Trace LruRec::trace(History inputs) const {
   for (const int32_t item : inputs)
     if (item < 0 || item > num_items())
       throw DataError("item {} is not among the model's items 0..{}", item, num_items());
@@ -183,7 +183,7 @@ LruRecRetriever::Trace LruRecRetriever::trace(History inputs) const {
   embed(inputs, rows.x.data());
   for (size_t k = 0; k < inputs.size(); ++k) rows.carried.push_back(k > 0 && inputs[k - 1] != 0);
   trace.embedding = rows.x;
-  for (const LruRecBlock& block : blocks_) {
+  for (const LruBlock& block : blocks_) {
     run_block(block, rows);
     trace.states.push_back(rows.h);
     trace.lru_outputs.push_back(rows.y);
@@ -192,4 +192,4 @@ LruRecRetriever::Trace LruRecRetriever::trace(History inputs) const {
   return trace;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -10,12 +10,12 @@
 #include "engine/ops/layer_norm.h"
 #include "engine/retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // One block of LRURec, weights packed for inference. H = 2 D complex channels; gamma is folded into
 // in_proj.
-struct LruRecBlock {
-  LruRecBlock(const RetrieverWeights& weights, int64_t index);
+struct LruBlock {
+  LruBlock(const RetrieverWeights& weights, int64_t index);
 
   PackedMatrix in_proj;         // [2H, D]: gamma Re(B), then gamma Im(B)
   std::vector<float> in_bias;   // [2H]
@@ -24,7 +24,7 @@ struct LruRecBlock {
   std::vector<float> out_bias;  // [D]
   PackedMatrix w_1, w_2;        // [4D, D], [D, 4D]
   std::vector<float> w_1_bias, w_2_bias;
-  LayerNormWeights lru_norm, ffn_norm;
+  LayerNorm lru_norm, ffn_norm;
 };
 
 // A user's whole past as LRURec keeps it: one complex vector of H channels a block. Small, O(1) to
@@ -41,9 +41,9 @@ struct LruRecState {
 //     x_k = LN(E[item_k])
 //     h_k = lambda * h_{k-1} + gamma (B x_k + b)        per block; a padding input's state is not
 //     carried on y_k = LN(Re(C h_k + c) + x_k) x_k = LN(W2 gelu(W1 y_k + b1) + b2 + y_k)
-class LruRecRetriever final : public Retriever {
+class LruRec final : public Retriever {
  public:
-  explicit LruRecRetriever(const RetrieverWeights& weights);
+  explicit LruRec(const RetrieverWeights& weights);
 
   LruRecState new_state() const;
   // Takes one interaction into the state; hidden [D] is then what to score with. O(D H + D^2) a
@@ -62,10 +62,10 @@ class LruRecRetriever final : public Retriever {
   struct Rows;
   void forward(std::span<const History> windows, float* out) const override;
   void embed(History items, float* x) const;
-  void run_block(const LruRecBlock& block, Rows& rows) const;
+  void run_block(const LruBlock& block, Rows& rows) const;
 
   std::vector<float> embedded_;  // [N + 1, D]: LN(E), the blocks' input for every item
-  std::vector<LruRecBlock> blocks_;
+  std::vector<LruBlock> blocks_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

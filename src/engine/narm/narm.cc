@@ -10,7 +10,7 @@
 #include "engine/kernels/gru_cell.h"
 #include "engine/ops/packed_linear.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 PackedMatrix matrix(const RetrieverWeights& weights, const std::string& name, int64_t columns) {
@@ -29,7 +29,7 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 
 }  // namespace
 
-NarmRetriever::NarmRetriever(const RetrieverWeights& weights)
+Narm::Narm(const RetrieverWeights& weights)
     : Retriever(weights, matrix(weights, "embedding.token.weight", weights.config().width), {}),
       state_(2 * weights.config().width),
       weight_ih_(matrix(weights, "model.gru.weight_ih_l0", width())),
@@ -41,14 +41,13 @@ NarmRetriever::NarmRetriever(const RetrieverWeights& weights)
       bias_hh_(parameter(weights, "model.gru.bias_hh_l0")),
       v_(parameter(weights, "model.v_vector.weight")) {}
 
-void NarmRetriever::input(int32_t item, float* gates) const {
+void Narm::input(int32_t item, float* gates) const {
   std::vector<float> x(static_cast<size_t>(width()));
   item_table().copy_row(item, x.data());
   weight_ih_.multiply(x.data(), width(), 1, bias_ih_.data(), gates, 3 * state_);
 }
 
-void NarmRetriever::answer(const float* states, const float* keys, int64_t steps,
-                           float* hidden) const {
+void Narm::answer(const float* states, const float* keys, int64_t steps, float* hidden) const {
   std::vector<float> both(static_cast<size_t>(2 * state_), 0.0f), query(state_), weights(steps);
   const float* last = states + (steps - 1) * state_;
   std::copy_n(last, state_, both.data());
@@ -66,11 +65,11 @@ void NarmRetriever::answer(const float* states, const float* keys, int64_t steps
   decoder_.multiply(both.data(), 2 * state_, 1, nullptr, hidden, width());
 }
 
-NarmState NarmRetriever::new_state() const {
+NarmState Narm::new_state() const {
   return {.h = std::vector<float>(static_cast<size_t>(state_), 0.0f), .states = {}, .keys = {}};
 }
 
-void NarmRetriever::step(NarmState& state, int32_t item, float* hidden) const {
+void Narm::step(NarmState& state, int32_t item, float* hidden) const {
   if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
   std::vector<float> u(static_cast<size_t>(3 * state_)), w(u.size()), key(state_);
@@ -89,7 +88,7 @@ void NarmRetriever::step(NarmState& state, int32_t item, float* hidden) const {
 }
 
 // Windows advance together, the longest first, so that the weights are read once a step for all.
-void NarmRetriever::forward(std::span<const History> windows, float* out) const {
+void Narm::forward(std::span<const History> windows, float* out) const {
   const int64_t rows = std::ssize(windows), gates = 3 * state_;
   std::vector<int64_t> order(static_cast<size_t>(rows)), begins(order.size());
   std::iota(order.begin(), order.end(), int64_t{0});
@@ -121,4 +120,4 @@ void NarmRetriever::forward(std::span<const History> windows, float* out) const 
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -8,7 +8,7 @@
 #include "engine/kernels/packed_matrix.h"
 #include "engine/retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // A user's past as NARM keeps it: the GRU's state, and for the local attention the states behind
 // the newest max_length items. Equal to the windowed model, bit for bit, as long as the user has at
@@ -24,9 +24,9 @@ struct NarmState {
 //
 //     h_1 .. h_T = GRU(E[item_1 .. item_T]);   a_j = softmax_j v . s(A_g h_T + A_l h_j)
 //     hidden = B^T [h_T; sum_j a_j h_j]
-class NarmRetriever final : public Retriever {
+class Narm final : public Retriever {
  public:
-  explicit NarmRetriever(const RetrieverWeights& weights);
+  explicit Narm(const RetrieverWeights& weights);
 
   NarmState new_state() const;
   // Takes one interaction into the state; hidden [D] is then what to score with. O(D H + H^2) and
@@ -47,4 +47,4 @@ class NarmRetriever final : public Retriever {
   std::vector<float> bias_ih_, bias_hh_, v_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -7,7 +7,7 @@
 
 #include "engine/kernels/packed_matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 void attend(const float* query, const float* key, const float* value, int64_t steps, int64_t width,
             int64_t heads, float* out) {
@@ -32,4 +32,4 @@ void attend(const float* query, const float* key, const float* value, int64_t st
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // Multi-head attention of one query:  out = softmax(q k^T / sqrt(size)) v, head by head.
 //
@@ -13,4 +13,4 @@ namespace tandem {
 void attend(const float* query, const float* key, const float* value, int64_t steps, int64_t width,
             int64_t heads, float* out);
 
-}  // namespace tandem
+}  // namespace tandem::engine

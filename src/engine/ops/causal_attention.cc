@@ -9,7 +9,7 @@
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/vector_ops.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr int64_t kQueryBlock = 64;
@@ -87,4 +87,4 @@ Matrix causal_attention(const AttentionShape& shape, const Matrix& q,
   return out;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -7,7 +7,7 @@
 #include "core/thread_pool.h"
 #include "engine/ops/matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // Grouped-query attention: query head h reads key and value head h / (heads / kv_heads).
 struct AttentionShape {
@@ -40,4 +40,4 @@ Matrix causal_attention(const AttentionShape& shape, const Matrix& q,
                         std::span<const AttentionSequence> sequences, ThreadPool& pool,
                         float* probabilities = nullptr);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr int64_t kLanes = 8;  // partial sums, in a fixed order whatever the vector width
@@ -37,8 +37,8 @@ void layer_norm(const float* x, int64_t rows, int64_t width, const float* weight
   }
 }
 
-void LayerNormWeights::apply(float* x, int64_t rows) const {
+void LayerNorm::apply(float* x, int64_t rows) const {
   layer_norm(x, rows, static_cast<int64_t>(weight.size()), weight.data(), bias.data(), eps, x);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

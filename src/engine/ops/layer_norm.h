@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tandem {
+namespace tandem::engine {
 
 // out[r] = (x[r] - mean) / sqrt(variance + eps) * weight + bias for rows [rows, width]; the
 // variance is the mean square deviation. out may be x. Sums have a fixed order, so a row's bits
@@ -13,7 +13,7 @@ void layer_norm(const float* x, int64_t rows, int64_t width, const float* weight
                 float eps, float* out);
 
 // A LayerNorm's parameters.
-struct LayerNormWeights {
+struct LayerNorm {
   std::vector<float> weight, bias;  // [D]
   float eps = 1e-5f;
 
@@ -21,4 +21,4 @@ struct LayerNormWeights {
   void apply(float* x, int64_t rows) const;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

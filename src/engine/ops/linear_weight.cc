@@ -10,7 +10,7 @@
 #include "engine/kernels/vector_ops.h"
 #include "formats/hf_folder.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Rows of W in one task: wide enough that packing x for the product costs little, narrow enough
@@ -184,4 +184,4 @@ void LinearWeight::copy_row(int64_t n, float* out) const {
   read_floats(n, 1, out);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -11,7 +11,7 @@
 #include "formats/stored_tensor.h"
 #include "models/precision.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // A low-rank addition to a weight, LoRA's: W + scale B A.
 struct LowRank {
@@ -86,4 +86,4 @@ class LinearWeight {
   std::shared_ptr<const LowRank> low_rank_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 void advance(float* __restrict h, const float* __restrict before, const float* __restrict lambda,
@@ -32,4 +32,4 @@ void lru_scan(float* h, int64_t steps, int64_t channels, const float* lambda,
   if (state) std::copy_n(h + (steps - 1) * row, row, state);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

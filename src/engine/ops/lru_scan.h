@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::engine {
 
 // Diagonal complex linear recurrence, in place:
 //
@@ -19,4 +19,4 @@ namespace tandem {
 void lru_scan(float* h, int64_t steps, int64_t channels, const float* lambda,
               const uint8_t* carried, float* state);
 
-}  // namespace tandem
+}  // namespace tandem::engine

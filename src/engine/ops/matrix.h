@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace tandem {
+namespace tandem::engine {
 
 // Activations [rows, columns], row-major without gaps.
 struct Matrix {
@@ -21,4 +21,4 @@ struct Matrix {
   std::vector<float> values;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

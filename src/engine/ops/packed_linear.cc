@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ops/packed_linear.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 PackedLinear::PackedLinear(const RetrieverWeights& weights, const std::string& name)
     : bias(parameter(weights, name + ".bias")) {
@@ -19,9 +19,9 @@ std::vector<float> parameter(const RetrieverWeights& weights, const std::string&
   return {values.begin(), values.end()};
 }
 
-LayerNormWeights layer_norm_parameters(const RetrieverWeights& weights, const std::string& name,
-                                       float eps) {
+LayerNorm layer_norm_parameters(const RetrieverWeights& weights, const std::string& name,
+                                float eps) {
   return {parameter(weights, name + ".weight"), parameter(weights, name + ".bias"), eps};
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -9,7 +9,7 @@
 #include "engine/ops/layer_norm.h"
 #include "models/retriever_weights.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // A linear layer of a retriever, packed.
 struct PackedLinear {
@@ -26,7 +26,7 @@ struct PackedLinear {
 // A copy of a parameter.
 std::vector<float> parameter(const RetrieverWeights& weights, const std::string& name);
 // NAME.weight and NAME.bias of a LayerNorm.
-LayerNormWeights layer_norm_parameters(const RetrieverWeights& weights, const std::string& name,
-                                       float eps);
+LayerNorm layer_norm_parameters(const RetrieverWeights& weights, const std::string& name,
+                                float eps);
 
-}  // namespace tandem
+}  // namespace tandem::engine

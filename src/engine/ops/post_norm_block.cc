@@ -3,7 +3,7 @@
 
 #include "engine/kernels/gelu.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 void add_to(std::vector<float>& x, const float* y) {
   for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
@@ -32,4 +32,4 @@ void PostNormBlock::apply(std::vector<float>& x, int64_t heads, RowAttention att
   output_norm.apply(x.data(), queries);
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -7,7 +7,7 @@
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/packed_linear.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // Attention of one row's last `queries` positions over its T positions:
 //   query [queries, D];  key, value [T, D];  out [queries, D]
@@ -24,10 +24,10 @@ void add_to(std::vector<float>& x, const float* y);
 //     h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
 struct PostNormBlock {
   PackedLinear query, key, value, output, w_1, w_2;
-  LayerNormWeights attention_norm, output_norm;
+  LayerNorm attention_norm, output_norm;
 
   // One row, [T, D] in x, in place; with last_only the result is that of the last position, [1, D].
   void apply(std::vector<float>& x, int64_t heads, RowAttention attention, bool last_only) const;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

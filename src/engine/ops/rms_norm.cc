@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "engine/kernels/vector_ops.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 Matrix rms_norm(const Matrix& x, std::span<const float> weight, float eps, ThreadPool& pool) {
   const auto width = static_cast<int64_t>(weight.size());
@@ -21,4 +21,4 @@ Matrix rms_norm(const Matrix& x, std::span<const float> weight, float eps, Threa
   return y;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

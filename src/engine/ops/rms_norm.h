@@ -6,7 +6,7 @@
 #include "core/thread_pool.h"
 #include "engine/ops/matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // RMSNorm (Zhang and Sennrich, "Root Mean Square Layer Normalization") of every group of
 // weight.size() columns:
@@ -16,4 +16,4 @@ namespace tandem {
 // One group is a whole row in Llama's layers, a head in Qwen3's q and k norm.
 Matrix rms_norm(const Matrix& x, std::span<const float> weight, float eps, ThreadPool& pool);
 
-}  // namespace tandem
+}  // namespace tandem::engine

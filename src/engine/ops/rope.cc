@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 Rope::Rope(std::span<const int64_t> positions, std::span<const double> inverse_frequencies)
     : cos_(static_cast<int64_t>(positions.size()),
@@ -40,4 +40,4 @@ void Rope::rotate(Matrix& x, ThreadPool& pool) const {
   });
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -7,7 +7,7 @@
 #include "core/thread_pool.h"
 #include "engine/ops/matrix.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // Rotary position embedding (Su et al., "RoFormer") in the layout of Hugging Face checkpoints: a
 // head's element j turns together with element j + H/2, by the angle position * frequency[j].
@@ -25,4 +25,4 @@ class Rope {
   Matrix cos_, sin_;  // [positions, H/2]
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -8,12 +8,12 @@
 
 #include "engine/ops/attend.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr float kNormEps = 1e-12f;
 
-LayerNormWeights norm(const RetrieverWeights& weights, const std::string& name) {
+LayerNorm norm(const RetrieverWeights& weights, const std::string& name) {
   return layer_norm_parameters(weights, name, kNormEps);
 }
 
@@ -32,7 +32,7 @@ PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
 
 }  // namespace
 
-SasRecRetriever::SasRecRetriever(const RetrieverWeights& weights)
+SasRec::SasRec(const RetrieverWeights& weights)
     : Retriever(weights,
                 PackedMatrix(weights.values("item_embedding.weight").data(),
                              weights.config().num_items + 1, weights.config().width,
@@ -49,7 +49,7 @@ void causal_attention(const float* query, const float* key, const float* value, 
     attend(query + q * width, key, value, steps - queries + q + 1, width, heads, out + q * width);
 }
 
-void SasRecRetriever::forward(std::span<const History> windows, float* out) const {
+void SasRec::forward(std::span<const History> windows, float* out) const {
   for (const History& window : windows) {
     const int64_t steps = std::ssize(window);
     std::vector<float> x(steps * width());
@@ -63,4 +63,4 @@ void SasRecRetriever::forward(std::span<const History> windows, float* out) cons
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -8,7 +8,7 @@
 #include "engine/ops/post_norm_block.h"
 #include "engine/retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) without
 // libtorch, in the post-norm form that src/learn/sasrec trains:
@@ -16,15 +16,15 @@ namespace tandem {
 //     x = LN(E[item] + P[slot]);   h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
 //
 // A row of T inputs takes the last T of the position slots. Scores are hidden x E^T.
-class SasRecRetriever final : public Retriever {
+class SasRec final : public Retriever {
  public:
-  explicit SasRecRetriever(const RetrieverWeights& weights);
+  explicit SasRec(const RetrieverWeights& weights);
 
  private:
   void forward(std::span<const History> windows, float* out) const override;
 
   std::vector<float> positions_;  // [max_length, D]
-  LayerNormWeights embedding_norm_;
+  LayerNorm embedding_norm_;
   std::vector<PostNormBlock> blocks_;
 };
 
@@ -35,4 +35,4 @@ class SasRecRetriever final : public Retriever {
 void causal_attention(const float* query, const float* key, const float* value, int64_t queries,
                       int64_t steps, int64_t width, int64_t heads, float* out);
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -16,7 +16,7 @@
 #include "learn/ops/residual_layer_norm.h"
 #include "learn/parameter_init.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr double kNormEps = 1e-12;
@@ -115,4 +115,4 @@ at::Tensor Bert4Rec::hidden(const PackedBatch& batch, const DropoutRng* rng) con
   return gelu_dropout(head_.apply(x), {}, 0);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include "learn/model.h"
 #include "learn/transformer_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // BERT4Rec (Sun et al., "BERT4Rec: Sequential Recommendation with Bidirectional Encoder
 // Representations from Transformer", CIKM 2019), as LRURec's and LlamaRec's code family has it
@@ -23,7 +23,7 @@ namespace tandem {
 // LayerNorm divides by the unbiased deviation, sqrt(D / (D - 1)) times the usual one; no dropout
 // inside the FFN. Unlike it: GELU is the exact one of the paper, from which the code's tanh form
 // differs by at most 5e-4, and LayerNorm's 1e-6 beside the deviation is left out.
-class Bert4Rec : public RetrieverModel {
+class Bert4Rec : public Retriever {
  public:
   // A pure function of the seed.
   Bert4Rec(const TransformerConfig& config, uint64_t seed);
@@ -64,4 +64,4 @@ class Bert4Rec : public RetrieverModel {
   Linear head_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "formats/safetensors.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void save_tensors(const fs::path& path, std::span<const NamedParameter> tensors,
                   const Json& metadata) {
@@ -50,4 +50,4 @@ Json load_tensors(const fs::path& path, std::span<const NamedParameter> tensors)
   return file.metadata();
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

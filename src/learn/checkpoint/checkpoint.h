@@ -10,7 +10,7 @@
 #include "core/json.h"
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Writes tensors (float32, any device) as safetensors, whole or not at all; metadata holds texts
 // only.
@@ -22,4 +22,4 @@ void save_tensors(const fs::path& path, std::span<const NamedParameter> tensors,
 // Returns the metadata.
 Json load_tensors(const fs::path& path, std::span<const NamedParameter> tensors);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class SingleProcess : public ProcessGroup {
@@ -101,4 +101,4 @@ ProcessGroup& world() {
   return *group;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

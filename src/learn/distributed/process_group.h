@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-namespace tandem {
+namespace tandem::learn {
 
 // The processes that train one model together. All calls are collective: every process makes them
 // in the same order with the same sizes, and every process gets the same bits. Not for concurrent
@@ -30,4 +30,4 @@ class ProcessGroup {
 // build has no MPI.
 ProcessGroup& world();
 
-}  // namespace tandem
+}  // namespace tandem::learn

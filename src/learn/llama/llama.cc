@@ -23,10 +23,10 @@
 #include "learn/ops/swiglu.h"
 #include "learn/ops/trained_linear.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // What all layers of one forward pass share.
-struct LlamaModel::Pass {
+struct Llama::Pass {
   at::Tensor row_starts, wanted;
   at::Tensor wanted_states;  // wanted, where the states are
   RotaryAngles angles, wanted_angles;
@@ -116,7 +116,7 @@ at::Tensor positions_of(const at::Tensor& row_starts, int64_t count) {
 
 }  // namespace
 
-LlamaModel::LlamaModel(const LlamaWeights& weights, const LlamaOptions& options)
+Llama::Llama(const LlamaWeights& weights, const LlamaOptions& options)
     : config_(weights.config()), options_(options) {
   config_.validate("llama");
   if (options_.lora) options_.lora->validate();
@@ -129,7 +129,7 @@ LlamaModel::LlamaModel(const LlamaWeights& weights, const LlamaOptions& options)
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     const size_t before = parameters_.size();
     const std::string prefix = llama_layer_prefix(i), attention = prefix + "self_attn.";
-    LlamaBlock block;
+    LlamaLayer block;
     block.input_norm = build.vector(prefix + "input_layernorm.weight");
     block.q_proj = build.projection(attention + "q_proj");
     block.k_proj = build.projection(attention + "k_proj");
@@ -153,7 +153,7 @@ LlamaModel::LlamaModel(const LlamaWeights& weights, const LlamaOptions& options)
     throw ConfigError("llama: no projection is called {}", fmt::join(options_.lora->targets, ", "));
 }
 
-at::Tensor LlamaModel::embed(const at::Tensor& tokens) const {
+at::Tensor Llama::embed(const at::Tensor& tokens) const {
   if (tokens.dim() != 1 || tokens.scalar_type() != at::kLong)
     throw ShapeError("llama: tokens must be a vector of int64");
   const at::Tensor ids = tokens.contiguous();
@@ -167,8 +167,8 @@ at::Tensor LlamaModel::embed(const at::Tensor& tokens) const {
   return at::embedding(embedding_.weight, ids.to(options_.device));
 }
 
-at::Tensor LlamaModel::project(const LlamaProjection& projection, const at::Tensor& x,
-                               const Pass& pass, bool only_wanted) const {
+at::Tensor Llama::project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
+                          bool only_wanted) const {
   if (projection.weight.defined()) return trained_linear(x, projection.weight, projection.bias);
   at::Tensor y = frozen_linear(x, projection.frozen, projection.bias);
   if (!projection.adapter) return y;
@@ -185,8 +185,8 @@ at::Tensor LlamaModel::project(const LlamaProjection& projection, const at::Tens
 }
 
 // normed: the layer's normed input at all positions. Result: at all positions, or the wanted ones.
-at::Tensor LlamaModel::attention(const LlamaBlock& block, size_t layer, const at::Tensor& normed,
-                                 const Pass& pass, bool only_wanted) const {
+at::Tensor Llama::attention(const LlamaLayer& block, size_t layer, const at::Tensor& normed,
+                            const Pass& pass, bool only_wanted) const {
   const at::Tensor asked = only_wanted ? normed.index_select(0, pass.wanted_states) : normed;
   at::Tensor q = project(block.q_proj, asked, pass, only_wanted);
   at::Tensor k = project(block.k_proj, normed, pass, false);
@@ -200,8 +200,8 @@ at::Tensor LlamaModel::attention(const LlamaBlock& block, size_t layer, const at
   }
   q = rotary(q, only_wanted ? pass.wanted_angles : pass.angles);
   k = rotary(k, pass.angles);
-  const CausalAttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim,
-                                   block.window};
+  const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim,
+                             block.window};
   const at::Tensor mixed =
       causal_attention(shape, q, k, v, pass.row_starts, only_wanted ? pass.wanted : at::Tensor());
   if (pass.observer) {
@@ -216,9 +216,9 @@ at::Tensor LlamaModel::attention(const LlamaBlock& block, size_t layer, const at
 }
 
 // x [P, D] -> [P, D], or [Q, D] of the wanted positions.
-at::Tensor LlamaModel::block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
-                                     bool only_wanted) const {
-  const LlamaBlock& block = blocks_[layer];
+at::Tensor Llama::block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
+                                bool only_wanted) const {
+  const LlamaLayer& block = blocks_[layer];
   const double eps = config_.rms_norm_eps;
   const at::Tensor attended =
       attention(block, layer, rms_norm(x, block.input_norm, eps, pass.product), pass, only_wanted);
@@ -234,9 +234,9 @@ at::Tensor LlamaModel::block_forward(size_t layer, const at::Tensor& x, const Pa
   return y;
 }
 
-at::Tensor LlamaModel::hidden(const at::Tensor& x, const at::Tensor& row_starts,
-                              const DropoutRng* dropout, const at::Tensor& wanted,
-                              const Observer& observer) const {
+at::Tensor Llama::hidden(const at::Tensor& x, const at::Tensor& row_starts,
+                         const DropoutRng* dropout, const at::Tensor& wanted,
+                         const Observer& observer) const {
   if (x.dim() != 2 || x.size(1) != config_.hidden_size || x.scalar_type() != at::kFloat)
     throw ShapeError("llama: inputs are [{}, {}] {}, expected {} columns of float32", x.size(0),
                      x.size(-1), c10::toString(x.scalar_type()), config_.hidden_size);
@@ -274,21 +274,21 @@ at::Tensor LlamaModel::hidden(const at::Tensor& x, const at::Tensor& row_starts,
   return state;
 }
 
-at::Tensor LlamaModel::hidden(const PackedTokens& packed, const DropoutRng* dropout,
-                              const at::Tensor& wanted, const Observer& observer) const {
+at::Tensor Llama::hidden(const PackedTokens& packed, const DropoutRng* dropout,
+                         const at::Tensor& wanted, const Observer& observer) const {
   return hidden(embed(packed.tokens), packed.row_starts, dropout, wanted, observer);
 }
 
-at::Tensor LlamaModel::logits(const at::Tensor& hidden) const {
+at::Tensor Llama::logits(const at::Tensor& hidden) const {
   return head_logits(hidden, head_.weight, head_.frozen);
 }
 
-at::Tensor LlamaModel::loss(const PackedTokens& packed, const SupervisedPositions& supervised,
-                            const DropoutRng* dropout) const {
+at::Tensor Llama::loss(const PackedTokens& packed, const SupervisedPositions& supervised,
+                       const DropoutRng* dropout) const {
   const at::Tensor states = hidden(packed, dropout, supervised.positions);
   if (supervised.targets)
     return head_soft_cross_entropy(states, head_.weight, head_.frozen, *supervised.targets);
   return head_cross_entropy(states, head_.weight, head_.frozen, supervised.labels);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

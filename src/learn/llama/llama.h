@@ -17,7 +17,7 @@
 #include "models/llama_config.h"
 #include "models/precision.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Token sequences laid end to end, without padding. P positions, B rows.
 struct PackedTokens {
@@ -56,7 +56,7 @@ struct LlamaProjection {
   std::optional<LoraAdapter> adapter;
 };
 
-struct LlamaBlock {
+struct LlamaLayer {
   at::Tensor input_norm, post_attention_norm;  // [D] float32
   LlamaProjection q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
   at::Tensor q_norm, k_norm;  // [head_dim] float32, Qwen3 only
@@ -70,7 +70,7 @@ struct LlamaBlock {
 //
 // Layers below the first parameter keep nothing for the backward pass. Safe to use concurrently as
 // long as no parameter changes.
-class LlamaModel {
+class Llama {
  public:
   // Intermediate results by name, for oracles: "embedding", "layers.0.q_proj" (k, v, o; before the
   // rotation), "layers.0.attention" (probabilities of the first row, [heads, queries, keys]),
@@ -78,7 +78,7 @@ class LlamaModel {
   using Observer = std::function<void(const std::string& name, const at::Tensor& value)>;
 
   // Throws FormatError for weights that do not fit, ConfigError for options that do not.
-  LlamaModel(const LlamaWeights& weights, const LlamaOptions& options);
+  Llama(const LlamaWeights& weights, const LlamaOptions& options);
 
   const LlamaConfig& config() const { return config_; }
   const LlamaOptions& options() const { return options_; }
@@ -107,13 +107,13 @@ class LlamaModel {
   at::Tensor loss(const PackedTokens& packed, const SupervisedPositions& supervised,
                   const DropoutRng* dropout) const;
 
-  const std::vector<LlamaBlock>& blocks() const { return blocks_; }
+  const std::vector<LlamaLayer>& blocks() const { return blocks_; }
 
  private:
   struct Pass;
   at::Tensor block_forward(size_t layer, const at::Tensor& x, const Pass& pass,
                            bool only_wanted) const;
-  at::Tensor attention(const LlamaBlock& block, size_t layer, const at::Tensor& normed,
+  at::Tensor attention(const LlamaLayer& block, size_t layer, const at::Tensor& normed,
                        const Pass& pass, bool only_wanted) const;
   at::Tensor project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
                      bool only_wanted) const;
@@ -123,9 +123,9 @@ class LlamaModel {
   at::Tensor inverse_frequencies_;  // [head_dim / 2] float64, on the CPU
   LlamaProjection embedding_, head_;
   at::Tensor norm_;
-  std::vector<LlamaBlock> blocks_;
+  std::vector<LlamaLayer> blocks_;
   std::vector<NamedParameter> parameters_;
   std::vector<std::vector<at::Tensor>> block_parameters_;  // inputs of a checkpointed layer
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

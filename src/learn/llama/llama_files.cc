@@ -12,7 +12,7 @@
 #include "formats/peft_folder.h"
 #include "tokenizer/files.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void write_adapter(const fs::path& folder, const HfFolder& base, const LoraConfig& lora,
                    std::span<const NamedParameter> parameters) {
@@ -72,4 +72,4 @@ std::string weights_fingerprint(const HfFolder& folder) {
   return sha.hex();
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

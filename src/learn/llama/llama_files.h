@@ -10,7 +10,7 @@
 #include "learn/model.h"
 #include "models/llama_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // adapter_config.json and adapter_model.safetensors, as PEFT writes them. parameters are named by
 // PEFT's keys.
@@ -26,4 +26,4 @@ void write_tuned_model(const fs::path& folder, const HfFolder& base, const Llama
 // type, shape, and first and last 4 KiB.
 std::string weights_fingerprint(const HfFolder& folder);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "learn/llama/llama_files.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 at::Tensor to_tensor(const std::vector<int64_t>& values) {
@@ -120,4 +120,4 @@ void LlamaTask::write_model(const fs::path& folder,
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -9,7 +9,7 @@
 #include "learn/llama/llama.h"
 #include "learn/trainer/task.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // A further token that the position of labels[label] is to say.
 struct SoftLabel {
@@ -55,7 +55,7 @@ class TextDropout : public DropoutRng {
 class LlamaTask : public TrainingTask {
  public:
   // base: the folder that the model comes from; must outlive the task, as the model.
-  LlamaTask(LlamaModel& model, const HfFolder& base, uint64_t seed)
+  LlamaTask(Llama& model, const HfFolder& base, uint64_t seed)
       : model_(model), base_(base), seed_(seed) {}
 
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
@@ -69,12 +69,12 @@ class LlamaTask : public TrainingTask {
  protected:
   virtual std::vector<SupervisedText> texts(std::span<const int64_t> samples,
                                             int64_t epoch) const = 0;
-  const LlamaModel& model() const { return model_; }
+  const Llama& model() const { return model_; }
 
  private:
-  LlamaModel& model_;
+  Llama& model_;
   const HfFolder& base_;
   uint64_t seed_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -4,7 +4,7 @@
 #include "formats/nf4.h"
 #include "learn/ops/nf4_weight.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class Nf4Base : public LlamaWeights {
@@ -37,4 +37,4 @@ std::unique_ptr<LlamaWeights> nf4_base(std::shared_ptr<const HfFolder> folder) {
   return std::make_unique<Nf4Base>(std::move(folder));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -13,7 +13,7 @@
 #include "formats/stored_tensor.h"
 #include "learn/ops/nf4_weight.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 at::ScalarType scalar_type(DType dtype) {
@@ -150,4 +150,4 @@ std::unique_ptr<LlamaWeights> random_weights(const LlamaConfig& config, uint64_t
   return std::make_unique<RandomWeights>(config, seed, stddev);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

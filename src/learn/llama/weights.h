@@ -9,7 +9,7 @@
 #include "models/llama_config.h"
 #include "models/llama_source.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Where a model's weights come from. Frozen weights are taken as they are stored; weights to be
 // trained are copied to float32.
@@ -34,4 +34,4 @@ std::unique_ptr<LlamaWeights> folder_weights(std::shared_ptr<const HfFolder> fol
 std::unique_ptr<LlamaWeights> random_weights(const LlamaConfig& config, uint64_t seed,
                                              double stddev = 0.02);
 
-}  // namespace tandem
+}  // namespace tandem::learn

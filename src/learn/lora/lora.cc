@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 uint64_t hash(std::string_view text) {  // FNV-1a
@@ -66,4 +66,4 @@ at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, dou
 std::string lora_a_key(std::string_view module) { return key(module, "lora_A"); }
 std::string lora_b_key(std::string_view module) { return key(module, "lora_B"); }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Which projections get an adapter and of what size, as PEFT's LoraConfig says it.
 struct LoraConfig {
@@ -42,4 +42,4 @@ at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, dou
 std::string lora_a_key(std::string_view module);
 std::string lora_b_key(std::string_view module);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -17,7 +17,7 @@
 #include "learn/ops/residual_layer_norm.h"
 #include "learn/parameter_init.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void LruRecConfig::validate() const {
   const auto positive = [](const char* name, int64_t value) {
@@ -168,4 +168,4 @@ at::Tensor LruRec::hidden(const PackedBatch& batch, const DropoutRng* dropout) c
   return batch.at_wanted(x);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

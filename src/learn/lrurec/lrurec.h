@@ -9,7 +9,7 @@
 
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 struct LruRecConfig {
   int64_t num_items = 0;
@@ -75,7 +75,7 @@ struct LruBlock {
 
 // LRURec (Yue et al., WSDM 2024) on packed rows, with the behaviour of the authors' code:
 // docs/protocols.md lists its quirks. Parameters are leaves under the authors' names.
-class LruRec : public RetrieverModel {
+class LruRec : public Retriever {
  public:
   // Initialised as in the paper from counter-based draws keyed by (seed, parameter, element).
   LruRec(const LruRecConfig& config, uint64_t seed);
@@ -98,4 +98,4 @@ class LruRec : public RetrieverModel {
   std::vector<LruBlock> blocks_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

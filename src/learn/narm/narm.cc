@@ -13,7 +13,7 @@
 #include "learn/ops/trained_linear.h"
 #include "learn/parameter_init.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void NarmConfig::validate() const {
   if (num_items < 1) throw ConfigError("narm: {} items; expected at least 1", num_items);
@@ -79,4 +79,4 @@ at::Tensor Narm::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   return trained_linear(both, b_.t().contiguous(), {});  // [Q, D]
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,7 +7,7 @@
 
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 struct NarmConfig {
   int64_t num_items = 0;
@@ -30,7 +30,7 @@ struct NarmConfig {
 // one GRU layer of width 2 D. Every position is asked as if its row ended there. No padding comes
 // in; a new user's single input 0 is an item like others. Weight decay spares the GRU's biases
 // alone.
-class Narm : public RetrieverModel {
+class Narm : public Retriever {
  public:
   // All parameters, biases too, N(0, 0.02^2) cut to [-0.04, 0.04]: a pure function of the seed.
   Narm(const NarmConfig& config, uint64_t seed);
@@ -50,4 +50,4 @@ class Narm : public RetrieverModel {
   at::Tensor a_global_, a_local_, v_, b_;                 // [2D, 2D], [1, 2D], [4D, D]
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -20,7 +20,7 @@
 #include "engine/kernels/vector_ops.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -92,8 +92,8 @@ struct AdditiveAttention : torch::autograd::Function<AdditiveAttention> {
         float* of_query = p + one.first_pair;
         for (int64_t j = 0; j < one.count; ++j)
           of_query[j] =
-              additive_score(q + one.index * width, k + (one.begin + j) * width, by, width);
-        softmax_row(of_query, one.count);
+              engine::additive_score(q + one.index * width, k + (one.begin + j) * width, by, width);
+        engine::softmax_row(of_query, one.count);
         for (int64_t j = 0; j < one.count; ++j)
           add_scaled(values + (one.begin + j) * width, of_query[j], width, to + one.index * width);
       }
@@ -131,8 +131,9 @@ struct AdditiveAttention : torch::autograd::Function<AdditiveAttention> {
         for (int64_t j = 0; j < one.count; ++j) {
           const int64_t at = (one.begin + j) * width;
           add_scaled(from, of_query[j], width, dvalues + at);
-          additive_score_backward(q + one.index * width, k + at, by, of_query[j] * (de[j] - mean),
-                                  width, dq + one.index * width, dk + at, dv + row * width);
+          engine::additive_score_backward(q + one.index * width, k + at, by,
+                                          of_query[j] * (de[j] - mean), width,
+                                          dq + one.index * width, dk + at, dv + row * width);
         }
       }
     });
@@ -188,4 +189,4 @@ at::Tensor additive_attention_reference(const at::Tensor& query, const at::Tenso
       .index_add(0, of_query, p.unsqueeze(1) * value.index_select(0, of_key));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // NARM's local attention (Eq. 5 and 8 of Li et al., "Neural Attentive Session-based
 // Recommendation"), with the hard sigmoid s(x) = min(max(x / 6 + 1 / 2, 0), 1):
@@ -31,4 +31,4 @@ at::Tensor additive_attention_reference(const at::Tensor& query, const at::Tenso
                                         const at::Tensor& row_starts,
                                         const at::Tensor& wanted = {});
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -23,7 +23,7 @@
 #include "learn/ops/element_types.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -34,7 +34,7 @@ constexpr int64_t kLeastQueries = 16;  // queries of a block even where a group 
 
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
           const float* b, int64_t ldb, bool add, float* c, int64_t ldc) {
-  sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
+  engine::sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
 }
 
 // For gradient checks.
@@ -57,7 +57,7 @@ struct Row {
 
 // What the tasks share.
 struct Plan {
-  CausalAttentionShape shape;
+  AttentionShape shape;
   std::vector<Row> rows;
   std::vector<int64_t> positions;  // of the queries
 
@@ -234,8 +234,8 @@ void backward_all(const Plan& plan, const T* q, const T* k, const T* v, const T*
   });
 }
 
-Plan make_plan(const CausalAttentionShape& shape, int64_t num_positions,
-               const at::Tensor& row_starts, const at::Tensor& wanted) {
+Plan make_plan(const AttentionShape& shape, int64_t num_positions, const at::Tensor& row_starts,
+               const at::Tensor& wanted) {
   Plan plan{shape, {}, {}};
   const int64_t* starts = row_starts.const_data_ptr<int64_t>();
   if (wanted.defined()) {
@@ -266,8 +266,7 @@ Plan make_plan(const CausalAttentionShape& shape, int64_t num_positions,
 struct CausalAttention : torch::autograd::Function<CausalAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v, const at::Tensor& row_starts,
-                            const std::optional<at::Tensor>& some,
-                            const CausalAttentionShape& shape) {
+                            const std::optional<at::Tensor>& some, const AttentionShape& shape) {
     const at::Tensor wanted = some.value_or(at::Tensor());
     const Plan plan = make_plan(shape, k.size(0), row_starts, wanted);
     at::Tensor out = at::empty_like(q);
@@ -322,7 +321,7 @@ at::Tensor hidden_from(const Plan& plan, const Row& row) {
   return later.logical_or(at_key.le(at_query - plan.shape.window));
 }
 
-void check(const CausalAttentionShape& shape, const at::Tensor& q, const at::Tensor& k,
+void check(const AttentionShape& shape, const at::Tensor& q, const at::Tensor& k,
            const at::Tensor& v, const at::Tensor& row_starts, const at::Tensor& wanted) {
   if (shape.head_dim < 1 || shape.kv_heads < 1 || shape.heads % shape.kv_heads != 0 ||
       shape.heads < 1 || shape.window < 0)
@@ -342,8 +341,8 @@ void check(const CausalAttentionShape& shape, const at::Tensor& q, const at::Ten
 
 }  // namespace
 
-at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor& q,
-                            const at::Tensor& k, const at::Tensor& v, const at::Tensor& row_starts,
+at::Tensor causal_attention(const AttentionShape& shape, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v, const at::Tensor& row_starts,
                             const at::Tensor& wanted) {
   if (!takes_kernel(q)) return causal_attention_composed(shape, q, k, v, row_starts, wanted);
   check(shape, q, k, v, row_starts, wanted);
@@ -352,7 +351,7 @@ at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor&
       std::optional<at::Tensor>(wanted.defined() ? wanted.contiguous() : wanted), shape);
 }
 
-at::Tensor causal_attention_composed(const CausalAttentionShape& shape, const at::Tensor& q,
+at::Tensor causal_attention_composed(const AttentionShape& shape, const at::Tensor& q,
                                      const at::Tensor& k, const at::Tensor& v,
                                      const at::Tensor& row_starts, const at::Tensor& wanted) {
   check(shape, q, k, v, row_starts, wanted);
@@ -376,7 +375,7 @@ at::Tensor causal_attention_composed(const CausalAttentionShape& shape, const at
   return results.empty() ? at::empty_like(q) : at::cat(results);
 }
 
-at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const at::Tensor& q,
+at::Tensor causal_attention_reference(const AttentionShape& shape, const at::Tensor& q,
                                       const at::Tensor& k, const at::Tensor& v,
                                       const at::Tensor& row_starts, const at::Tensor& wanted,
                                       at::Tensor* probabilities) {
@@ -400,4 +399,4 @@ at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const a
   return at::cat(results);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,10 +5,10 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Grouped-query attention: query head h reads key and value head h / (heads / kv_heads).
-struct CausalAttentionShape {
+struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   int64_t window = 0;  // a position sees itself and window - 1 before it; 0 sees all before it
 };
@@ -26,20 +26,20 @@ struct CausalAttentionShape {
 // (twice backward) and one row's keys and values of one head. Differentiable in q, k and v; bits do
 // not depend on the number of threads. On other devices than the CPU it is the composed form;
 // row_starts and wanted stay on the CPU. Throws ShapeError.
-at::Tensor causal_attention(const CausalAttentionShape& shape, const at::Tensor& q,
-                            const at::Tensor& k, const at::Tensor& v, const at::Tensor& row_starts,
+at::Tensor causal_attention(const AttentionShape& shape, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v, const at::Tensor& row_starts,
                             const at::Tensor& wanted = {});
 
 // The same by ATen's attention, a row at a time.
-at::Tensor causal_attention_composed(const CausalAttentionShape& shape, const at::Tensor& q,
+at::Tensor causal_attention_composed(const AttentionShape& shape, const at::Tensor& q,
                                      const at::Tensor& k, const at::Tensor& v,
                                      const at::Tensor& row_starts, const at::Tensor& wanted = {});
 
 // With all probabilities of a row in memory, ATen operations only; also gives them, [heads, Q of
 // row 0, T], where asked.
-at::Tensor causal_attention_reference(const CausalAttentionShape& shape, const at::Tensor& q,
+at::Tensor causal_attention_reference(const AttentionShape& shape, const at::Tensor& q,
                                       const at::Tensor& k, const at::Tensor& v,
                                       const at::Tensor& row_starts, const at::Tensor& wanted = {},
                                       at::Tensor* probabilities = nullptr);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,7 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -61,4 +61,4 @@ at::Tensor checkpoint(const Segment& f, const at::Tensor& x,
   return Checkpoint::apply(x, at::TensorList(parameters), c10::make_intrusive<SegmentHolder>(f));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-namespace tandem {
+namespace tandem::learn {
 
 // f(x), keeping nothing of f but x: the backward pass runs f again (activation checkpointing, Chen
 // et al., "Training Deep Nets with Sublinear Memory Cost"). f must give the same bits each time and
@@ -15,4 +15,4 @@ namespace tandem {
 at::Tensor checkpoint(const std::function<at::Tensor(const at::Tensor&)>& f, const at::Tensor& x,
                       const std::vector<at::Tensor>& parameters);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -16,7 +16,7 @@
 #include "learn/model.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -121,4 +121,4 @@ at::Tensor DropoutRng::keep(std::string_view site, int64_t rows, int64_t columns
   return mask;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

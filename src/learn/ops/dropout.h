@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Inverted dropout with a given mask: x / (1 - p) where keep is 1, else 0.
 //
@@ -15,4 +15,4 @@ at::Tensor dropout(const at::Tensor& x, const at::Tensor& keep, double p);
 
 at::Tensor dropout_reference(const at::Tensor& x, const at::Tensor& keep, double p);
 
-}  // namespace tandem
+}  // namespace tandem::learn

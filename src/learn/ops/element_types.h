@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "engine/kernels/vector_ops.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Calls f with a null pointer of a tensor's element type and a zero of the type that an op computes
 // in: float32 for float32 and bfloat16, float64 for float64 (gradient checks). ShapeError, naming
@@ -28,7 +28,7 @@ void dispatch_element_type(const char* op, at::ScalarType type, const F& f) {
 }
 
 // softmax of one row, in place.
-inline void softmax_in_place(float* x, int64_t count) { softmax_row(x, count); }
+inline void softmax_in_place(float* x, int64_t count) { engine::softmax_row(x, count); }
 
 inline void softmax_in_place(double* x, int64_t count) {
   const double top = *std::max_element(x, x + count);
@@ -37,4 +37,4 @@ inline void softmax_in_place(double* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] /= sum;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

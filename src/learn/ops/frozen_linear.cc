@@ -15,7 +15,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -38,8 +38,9 @@ void tile_product(const at::Tensor& x, const at::Tensor& w, bool transposed, int
     y.narrow(1, begin, count).copy_(transposed ? product_nt(x, w) : product_nn(x, w));
     return;
   }
-  sgemm(false, transposed, x.size(0), count, x.size(1), 1, x.const_data_ptr<float>(), x.size(1),
-        w.const_data_ptr<float>(), w.size(1), 0, y.data_ptr<float>() + begin, y.size(1));
+  engine::sgemm(false, transposed, x.size(0), count, x.size(1), 1, x.const_data_ptr<float>(),
+                x.size(1), w.const_data_ptr<float>(), w.size(1), 0, y.data_ptr<float>() + begin,
+                y.size(1));
 }
 
 // x W^T (transposed) or x W, [P, total].
@@ -103,4 +104,4 @@ at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeightPtr& weight,
   return FrozenLinear::apply(x.contiguous(), weight, std::optional<at::Tensor>(bias));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,7 +5,7 @@
 
 #include "learn/ops/frozen_weight.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // y = x W^T + b with a weight that is not trained.
 //
@@ -20,4 +20,4 @@ namespace tandem {
 at::Tensor frozen_linear(const at::Tensor& x, const FrozenWeightPtr& weight,
                          const at::Tensor& bias);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class DenseWeight : public FrozenWeight {
@@ -81,4 +81,4 @@ FrozenWeightPtr dense_weight(const at::Tensor& matrix) {
   return c10::make_intrusive<DenseWeight>(matrix.detach().contiguous());
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::learn {
 
 class FrozenWeight;
 using FrozenWeightPtr = c10::intrusive_ptr<FrozenWeight>;
@@ -45,4 +45,4 @@ class FrozenWeight : public torch::CustomClassHolder {
 // A matrix of any floating type, which the result shares.
 FrozenWeightPtr dense_weight(const at::Tensor& matrix);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -18,7 +18,7 @@
 #include "engine/kernels/vector_ops.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -92,12 +92,12 @@ struct FullAttention : torch::autograd::Function<FullAttention> {
     for_tasks(rows, heads, [&](const Row& row, int64_t head) {
       const int64_t n = row.length, at = row.begin * sizes.width + head * sizes.size;
       float *probability = all + row.first_pair + head * n * n, *weights = scratch(0, n * n);
-      sgemm(false, true, n, n, sizes.size, sizes.scale, from_q + at, sizes.width, from_k + at,
-            sizes.width, 0, probability, n);
-      for (int64_t t = 0; t < n; ++t) softmax_row(probability + t * n, n);
+      engine::sgemm(false, true, n, n, sizes.size, sizes.scale, from_q + at, sizes.width,
+                    from_k + at, sizes.width, 0, probability, n);
+      for (int64_t t = 0; t < n; ++t) engine::softmax_row(probability + t * n, n);
       drop(sizes, row, head, kept, probability, weights);
-      sgemm(false, false, n, sizes.size, n, 1, weights, n, from_v + at, sizes.width, 0, to + at,
-            sizes.width);
+      engine::sgemm(false, false, n, sizes.size, n, 1, weights, n, from_v + at, sizes.width, 0,
+                    to + at, sizes.width);
     });
     context->save_for_backward({q, k, v, row_starts, keep, probabilities});
     context->saved_data["heads"] = heads;
@@ -126,10 +126,10 @@ struct FullAttention : torch::autograd::Function<FullAttention> {
       const float* probability = all + row.first_pair + head * n * n;
       float *weights = scratch(0, n * n), *scores = scratch(1, n * n);
       drop(sizes, row, head, kept, probability, weights);
-      sgemm(true, false, n, sizes.size, n, 1, weights, n, grad + at, sizes.width, 0, to_v + at,
-            sizes.width);
-      sgemm(false, true, n, n, sizes.size, 1, grad + at, sizes.width, from_v + at, sizes.width, 0,
-            scores, n);
+      engine::sgemm(true, false, n, sizes.size, n, 1, weights, n, grad + at, sizes.width, 0,
+                    to_v + at, sizes.width);
+      engine::sgemm(false, true, n, n, sizes.size, 1, grad + at, sizes.width, from_v + at,
+                    sizes.width, 0, scores, n);
       drop(sizes, row, head, kept, scores, weights);
       for (int64_t t = 0; t < n; ++t) {
         const float* __restrict p = probability + t * n;
@@ -143,10 +143,10 @@ struct FullAttention : torch::autograd::Function<FullAttention> {
                            ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
         for (int64_t j = 0; j < n; ++j) d[j] = p[j] * (d[j] - mean);
       }
-      sgemm(false, false, n, sizes.size, n, sizes.scale, weights, n, from_k + at, sizes.width, 0,
-            to_q + at, sizes.width);
-      sgemm(true, false, n, sizes.size, n, sizes.scale, weights, n, from_q + at, sizes.width, 0,
-            to_k + at, sizes.width);
+      engine::sgemm(false, false, n, sizes.size, n, sizes.scale, weights, n, from_k + at,
+                    sizes.width, 0, to_q + at, sizes.width);
+      engine::sgemm(true, false, n, sizes.size, n, sizes.scale, weights, n, from_q + at,
+                    sizes.width, 0, to_k + at, sizes.width);
     });
     return {dq, dk, dv, {}, {}, {}, {}};
   }
@@ -217,4 +217,4 @@ at::Tensor full_attention_reference(int64_t heads, const at::Tensor& q, const at
   return at::cat(results);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Multi-head attention in which every position sees the whole of its row, with dropout on the
 // probabilities:
@@ -30,4 +30,4 @@ at::Tensor full_attention_reference(int64_t heads, const at::Tensor& q, const at
                                     const at::Tensor& v, const at::Tensor& row_starts,
                                     const at::Tensor& keep = {}, double p = 0);
 
-}  // namespace tandem
+}  // namespace tandem::learn

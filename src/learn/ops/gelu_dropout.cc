@@ -14,7 +14,7 @@
 #include "learn/ops/dropout.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -31,11 +31,11 @@ struct GeluDropout : torch::autograd::Function<GeluDropout> {
     float* out = y.data_ptr<float>();
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
       if (kept != nullptr) {
-        tandem::gelu_dropout(in + begin, kept + begin, static_cast<float>(scale), end - begin,
+        engine::gelu_dropout(in + begin, kept + begin, static_cast<float>(scale), end - begin,
                              out + begin);
       } else {
         std::copy(in + begin, in + end, out + begin);
-        gelu(out + begin, end - begin);
+        engine::gelu(out + begin, end - begin);
       }
     });
     context->save_for_backward({x, keep});
@@ -53,8 +53,8 @@ struct GeluDropout : torch::autograd::Function<GeluDropout> {
     const uint8_t* kept = keep.numel() > 0 ? keep.const_data_ptr<uint8_t>() : nullptr;
     float* out = dx.data_ptr<float>();
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      gelu_dropout_backward(in + begin, kept == nullptr ? nullptr : kept + begin, scale,
-                            grad + begin, end - begin, out + begin);
+      engine::gelu_dropout_backward(in + begin, kept == nullptr ? nullptr : kept + begin, scale,
+                                    grad + begin, end - begin, out + begin);
     });
     return {dx, {}, {}};
   }
@@ -77,4 +77,4 @@ at::Tensor gelu_dropout_reference(const at::Tensor& x, const at::Tensor& keep, d
   return keep.defined() ? dropout_reference(y, keep, p) : y;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // y = keep * gelu(x) / (1 - p), the exact GELU and dropout in one visit of memory; the backward
 // pass computes the slope again from x instead of storing it.
@@ -17,4 +17,4 @@ at::Tensor gelu_dropout(const at::Tensor& x, const at::Tensor& keep, double p);
 // The slow twin, in ATen: for the tests, and what other devices than the CPU run.
 at::Tensor gelu_dropout_reference(const at::Tensor& x, const at::Tensor& keep, double p);
 
-}  // namespace tandem
+}  // namespace tandem::learn

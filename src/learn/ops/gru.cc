@@ -23,7 +23,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -75,7 +75,8 @@ struct Gru : torch::autograd::Function<Gru> {
     at::Tensor states = at::empty({positions, width}, x.options());
     at::Tensor gates = at::empty({positions, 3 * width}, x.options());
     at::Tensor carried = at::empty({positions, width}, x.options());  // W_hn h + b_hn
-    const PackedMatrix recurrent(weight_hh.const_data_ptr<float>(), 3 * width, width, width);
+    const engine::PackedMatrix recurrent(weight_hh.const_data_ptr<float>(), 3 * width, width,
+                                         width);
     const float *in = u.const_data_ptr<float>(), *bias = bias_hh.const_data_ptr<float>();
     float *out = states.data_ptr<float>(), *gate = gates.data_ptr<float>();
     float* w_n = carried.data_ptr<float>();
@@ -87,7 +88,7 @@ struct Gru : torch::autograd::Function<Gru> {
         for (int64_t i = 0; i < count; ++i) {
           const int64_t p = rows[i].begin + step;
           float *state = h.data() + i * width, *product = w.data() + i * 3 * width;
-          gru_cell(in + p * 3 * width, product, state, width, state, gate + p * 3 * width);
+          engine::gru_cell(in + p * 3 * width, product, state, width, state, gate + p * 3 * width);
           std::copy_n(state, width, out + p * width);
           std::copy_n(product + 2 * width, width, w_n + p * width);
         }
@@ -107,7 +108,8 @@ struct Gru : torch::autograd::Function<Gru> {
     at::Tensor dw = at::empty({positions, 3 * width}, x.options());
     at::Tensor before = at::empty({positions, width}, x.options());  // the state each began with
     const at::Tensor transposed = weight_hh.t().contiguous();        // [H, 3H]
-    const PackedMatrix recurrent(transposed.const_data_ptr<float>(), width, 3 * width, 3 * width);
+    const engine::PackedMatrix recurrent(transposed.const_data_ptr<float>(), width, 3 * width,
+                                         3 * width);
     const float *dout = dstates.const_data_ptr<float>(), *h = states.const_data_ptr<float>();
     const float* gate = saved[5].const_data_ptr<float>();
     const float* w_n = saved[6].const_data_ptr<float>();
@@ -129,8 +131,8 @@ struct Gru : torch::autograd::Function<Gru> {
             std::fill_n(previous + p * width, width, 0.0f);
           }
           float* product = products.data() + i * 3 * width;
-          gru_cell_backward(gate + p * 3 * width, w_n + p * width, state, width, d,
-                            to_u + p * 3 * width, product);
+          engine::gru_cell_backward(gate + p * 3 * width, w_n + p * width, state, width, d,
+                                    to_u + p * 3 * width, product);
           std::copy_n(product, 3 * width, to_w + p * 3 * width);
         }
         recurrent.multiply(products.data(), 3 * width, count, nullptr, through.data(), width);
@@ -221,4 +223,4 @@ at::Tensor gru_reference(const at::Tensor& x, const at::Tensor& weight_ih,
   return at::stack(states);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

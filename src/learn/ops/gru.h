@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // One GRU layer over packed rows, each from a state of zeros, with PyTorch's equations and its
 // order of gates (r, z, n):
@@ -33,4 +33,4 @@ at::Tensor gru_reference(const at::Tensor& x, const at::Tensor& weight_ih,
                          const at::Tensor& weight_hh, const at::Tensor& bias_ih,
                          const at::Tensor& bias_hh, const at::Tensor& row_starts);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -25,7 +25,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/ops/products.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -249,4 +249,4 @@ at::Tensor head_logits(const at::Tensor& hidden, const at::Tensor& weight,
       .logits(hidden.detach().contiguous());
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

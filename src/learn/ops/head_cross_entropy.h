@@ -5,7 +5,7 @@
 
 #include "learn/ops/frozen_weight.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Mean softmax cross-entropy of a language model's head at its supervised positions only:
 //
@@ -46,4 +46,4 @@ at::Tensor head_soft_cross_entropy_reference(const at::Tensor& hidden, const at:
 at::Tensor head_logits(const at::Tensor& hidden, const at::Tensor& weight,
                        const FrozenWeightPtr& frozen);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 std::atomic<int> composed_wanted = 0;
@@ -15,4 +15,4 @@ bool takes_kernel(const at::Tensor& x) { return x.is_cpu() && composed_wanted ==
 ComposedOps::ComposedOps() { ++composed_wanted; }
 ComposedOps::~ComposedOps() { --composed_wanted; }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Whether an op's own kernel, which works on memory, can take x: on the CPU. On other devices an op
 // is composed of ATen's operations.
@@ -19,4 +19,4 @@ class ComposedOps {
   ComposedOps& operator=(const ComposedOps&) = delete;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

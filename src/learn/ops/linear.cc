@@ -12,7 +12,7 @@
 #include "engine/kernels/gemm.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -49,8 +49,8 @@ struct Linear : torch::autograd::Function<Linear> {
     float* out = y.data_ptr<float>();
     for_tiles(positions, kTilePositions, [&](int64_t begin, int64_t size) {
       for (int64_t p = begin; p < begin + size; ++p) std::copy_n(b, outputs, out + p * outputs);
-      sgemm(false, true, size, outputs, inputs, 1.0f, in + begin * inputs, inputs, w, inputs, 1.0f,
-            out + begin * outputs, outputs);
+      engine::sgemm(false, true, size, outputs, inputs, 1.0f, in + begin * inputs, inputs, w,
+                    inputs, 1.0f, out + begin * outputs, outputs);
     });
     context->save_for_backward({x, weight});
     return y;
@@ -69,12 +69,12 @@ struct Linear : torch::autograd::Function<Linear> {
     float *dx_out = dx.data_ptr<float>(), *dw_out = dweight.data_ptr<float>();
     float* db_out = dbias.data_ptr<float>();
     for_tiles(positions, kTilePositions, [&](int64_t begin, int64_t size) {
-      sgemm(false, false, size, inputs, outputs, 1.0f, g + begin * outputs, outputs, w, inputs,
-            0.0f, dx_out + begin * inputs, inputs);
+      engine::sgemm(false, false, size, inputs, outputs, 1.0f, g + begin * outputs, outputs, w,
+                    inputs, 0.0f, dx_out + begin * inputs, inputs);
     });
     for_tiles(outputs, kTileOutputs, [&](int64_t begin, int64_t size) {
-      sgemm(true, false, size, inputs, positions, 1.0f, g + begin, outputs, in, inputs, 0.0f,
-            dw_out + begin * inputs, inputs);
+      engine::sgemm(true, false, size, inputs, positions, 1.0f, g + begin, outputs, in, inputs,
+                    0.0f, dw_out + begin * inputs, inputs);
       sum_columns(g + begin, positions, size, outputs, db_out + begin);
     });
     return {dx, dweight, dbias};
@@ -93,4 +93,4 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return Linear::apply(x.contiguous(), weight.contiguous(), bias);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

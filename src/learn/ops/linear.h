@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // An affine map of every position:  y = x W^T + b
 //
@@ -15,4 +15,4 @@ namespace tandem {
 // ShapeError. Safe to call concurrently. On other devices than the CPU it is ATen's product.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -22,7 +22,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/ops/scratch.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -82,10 +82,10 @@ double block_loss(const Inputs& in, const Gradients& out, const Workspace& work,
     for (int64_t tile = first; tile < last; ++tile) {
       float* logits = work.logits + tile * rows * stride;
       const int64_t item = tiling.begin(tile), columns = tiling.size(tile);
-      sgemm(false, true, rows, columns, width, 1.0f, hidden, width, in.table + item * width, width,
-            0.0f, logits, stride);
-      exp_rows(logits, rows, columns, stride, in.bias + item, work.max + tile * rows,
-               work.sum + tile * rows);
+      engine::sgemm(false, true, rows, columns, width, 1.0f, hidden, width, in.table + item * width,
+                    width, 0.0f, logits, stride);
+      engine::exp_rows(logits, rows, columns, stride, in.bias + item, work.max + tile * rows,
+                       work.sum + tile * rows);
     }
   });
 
@@ -112,17 +112,18 @@ double block_loss(const Inputs& in, const Gradients& out, const Workspace& work,
     for (int64_t tile = first; tile < last; ++tile) {
       float* dlogits = work.logits + tile * rows * stride;
       const int64_t item = tiling.begin(tile), columns = tiling.size(tile);
-      scale_rows(dlogits, rows, columns, stride, work.max + tile * rows, out.bias + item);
+      engine::scale_rows(dlogits, rows, columns, stride, work.max + tile * rows, out.bias + item);
       for (int64_t r = 0; r < rows; ++r) {
         if (labels[r] >= item && labels[r] < item + columns) {
           dlogits[r * stride + labels[r] - item] -= weight;
           out.bias[labels[r]] -= weight;
         }
       }
-      sgemm(true, false, columns, width, rows, 1.0f, dlogits, stride, hidden, width, 1.0f,
-            out.table + item * width, width);
-      sgemm(false, false, rows, width, columns, 1.0f, dlogits, stride, in.table + item * width,
-            width, 0.0f, work.dhidden + tile * rows * width, width);
+      engine::sgemm(true, false, columns, width, rows, 1.0f, dlogits, stride, hidden, width, 1.0f,
+                    out.table + item * width, width);
+      engine::sgemm(false, false, rows, width, columns, 1.0f, dlogits, stride,
+                    in.table + item * width, width, 0.0f, work.dhidden + tile * rows * width,
+                    width);
     }
   });
 
@@ -226,4 +227,4 @@ at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const at::Te
   return sum / labels.ne(0).sum().clamp_min(1);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Mean softmax cross-entropy against a large item table, without ever holding the logits of the
 // batch:
@@ -27,4 +27,4 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& tabl
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const at::Tensor& table,
                                           const at::Tensor& bias, const at::Tensor& labels);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 #include "learn/ops/dropout.h"
 #include "learn/ops/products.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -81,4 +81,4 @@ at::Tensor lora_linear_reference(const at::Tensor& base, const at::Tensor& x, co
   return base + scale * at::matmul(at::matmul(input, a.t()), b.t());
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // A frozen projection's result with its adapter's added:  base + scale * dropout(x) A^T B^T
 //
@@ -24,4 +24,4 @@ at::Tensor lora_linear_reference(const at::Tensor& base, const at::Tensor& x, co
                                  const at::Tensor& b, const at::Tensor& keep, double p,
                                  double scale);
 
-}  // namespace tandem
+}  // namespace tandem::learn

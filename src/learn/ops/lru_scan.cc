@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -179,4 +179,4 @@ at::Tensor lru_scan_reference(const at::Tensor& u, const at::Tensor& lambda,
   return at::stack(states);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

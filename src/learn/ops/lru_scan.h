@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Diagonal linear recurrence over packed rows, the core of an LRU block (Eq. 5 of Yue et al.,
 // "Linear Recurrent Units for Sequential Recommendation"):
@@ -32,4 +32,4 @@ at::Tensor lru_scan_composed(const at::Tensor& u, const at::Tensor& lambda, cons
 at::Tensor lru_scan_reference(const at::Tensor& u, const at::Tensor& lambda,
                               const at::Tensor& carry);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr int64_t kGrain = 1 << 16;  // elements a thread should get at least
@@ -125,4 +125,4 @@ FrozenWeightPtr nf4_weight(const Nf4Tensor& tensor) {
   return c10::make_intrusive<Nf4Weight>(tensor);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 #include "engine/kernels/gemm.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // Columns of the result in one task when there are enough of them: wide, so that packing the left
@@ -34,11 +34,12 @@ at::Tensor tiled(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64
     for (int64_t i = first; i < last; ++i) {
       const int64_t begin = i * tile, size = std::min(tile, count - begin);
       if (by_columns) {
-        sgemm(transpose_a, transpose_b, m, size, k, 1, from_a, lda,
-              from_b + (transpose_b ? begin * ldb : begin), ldb, 0, to + begin, n);
+        engine::sgemm(transpose_a, transpose_b, m, size, k, 1, from_a, lda,
+                      from_b + (transpose_b ? begin * ldb : begin), ldb, 0, to + begin, n);
       } else {
-        sgemm(transpose_a, transpose_b, size, n, k, 1, from_a + (transpose_a ? begin : begin * lda),
-              lda, from_b, ldb, 0, to + begin * n, n);
+        engine::sgemm(transpose_a, transpose_b, size, n, k, 1,
+                      from_a + (transpose_a ? begin : begin * lda), lda, from_b, ldb, 0,
+                      to + begin * n, n);
       }
     }
   });
@@ -74,4 +75,4 @@ at::Tensor product_tn(const at::Tensor& dy, const at::Tensor& x) {
   return tiled(true, false, dy.size(1), x.size(1), dy.size(0), dy, x);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

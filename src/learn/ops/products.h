@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Matrix products of the linear layers, without autograd, operands of one floating type. Float32 on
 // the CPU goes to oneDNN tile by tile, for the reason given in learn/ops/linear.h; other types and
@@ -13,4 +13,4 @@ at::Tensor product_nt(const at::Tensor& x, const at::Tensor& w);   // [P, I], [O
 at::Tensor product_nn(const at::Tensor& dy, const at::Tensor& w);  // [P, O], [O, I] -> [P, I]
 at::Tensor product_tn(const at::Tensor& dy, const at::Tensor& x);  // [P, O], [P, I] -> [O, I]
 
-}  // namespace tandem
+}  // namespace tandem::learn

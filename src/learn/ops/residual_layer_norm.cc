@@ -17,7 +17,7 @@
 #include "learn/ops/dropout.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -190,4 +190,4 @@ at::Tensor residual_layer_norm_reference(const at::Tensor& x, const at::Tensor& 
   return at::layer_norm(v, weight.sizes(), weight, bias, eps);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // What stands between two sublayers of a post-norm Transformer or LRU block, in one visit of memory
 // each way:
@@ -26,4 +26,4 @@ at::Tensor residual_layer_norm_reference(const at::Tensor& x, const at::Tensor& 
                                          const at::Tensor& keep, double p, const at::Tensor& weight,
                                          const at::Tensor& bias, double eps);
 
-}  // namespace tandem
+}  // namespace tandem::learn

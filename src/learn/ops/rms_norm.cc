@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -172,4 +172,4 @@ at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight, dou
   return (groups * inverse * weight).reshape(x.sizes());
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

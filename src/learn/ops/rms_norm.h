@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // y = x / sqrt(mean(x^2) + eps) * weight, over groups of D neighbouring elements.
 //
@@ -18,4 +18,4 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
 
 at::Tensor rms_norm_reference(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -15,7 +15,7 @@
 #include "core/error.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -108,4 +108,4 @@ at::Tensor rotary_reference(const at::Tensor& x, const RotaryAngles& angles) {
   return at::cat({a * c - b * s, b * c + a * s}, 2).reshape(x.sizes());
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Cosines and sines of positions times inverse frequencies, [P, head_dim / 2] each.
 struct RotaryAngles {
@@ -29,4 +29,4 @@ at::Tensor rotary(const at::Tensor& x, const RotaryAngles& angles);
 
 at::Tensor rotary_reference(const at::Tensor& x, const RotaryAngles& angles);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace tandem {
+namespace tandem::learn {
 
 // Memory of an op that lives from call to call: fresh pages cost more than the arithmetic done in
 // them. Grows, never shrinks. One a thread and op; the content is unspecified.
@@ -19,4 +19,4 @@ class Scratch {
   std::vector<float> memory_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -15,7 +15,7 @@
 #include "learn/ops/element_types.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -121,4 +121,4 @@ at::Tensor swiglu_reference(const at::Tensor& gate, const at::Tensor& up) {
   return at::silu(gate) * up;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // silu(gate) * up, silu(x) = x / (1 + exp(-x)): the gated unit of Llama's MLP (Shazeer, "GLU
 // Variants Improve Transformer").
@@ -15,4 +15,4 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
 at::Tensor swiglu_reference(const at::Tensor& gate, const at::Tensor& up);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "learn/ops/products.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -50,4 +50,4 @@ at::Tensor trained_linear(const at::Tensor& x, const at::Tensor& weight, const a
   return TrainedLinear::apply(x.contiguous(), weight, std::optional<at::Tensor>(bias));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 // y = x W^T + b with a float32 master weight (float64 with x of float64).
 //
@@ -14,4 +14,4 @@ namespace tandem {
 // Differentiable in all three. Throws ShapeError.
 at::Tensor trained_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-}  // namespace tandem
+}  // namespace tandem::learn

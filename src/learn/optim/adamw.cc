@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 AdamW::AdamW(std::vector<NamedParameter> parameters, AdamWOptions options,
              const std::function<bool(std::string_view)>& decayed)
@@ -76,4 +76,4 @@ std::vector<NamedParameter> AdamW::state() const {
 
 void AdamW::set_steps_done(int64_t steps) { steps_done_ = steps; }
 
-}  // namespace tandem
+}  // namespace tandem::learn

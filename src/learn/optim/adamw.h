@@ -11,7 +11,7 @@
 
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999;
@@ -62,4 +62,4 @@ class AdamW {
   int64_t steps_done_ = 0;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 double Schedule::factor(int64_t step) const {
   if (step < warmup_steps) return static_cast<double>(step) / static_cast<double>(warmup_steps);
@@ -25,4 +25,4 @@ ScheduleKind parse_schedule(std::string_view name) {
   throw ConfigError("train.schedule is '{}'; expected constant, linear or cosine", name);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

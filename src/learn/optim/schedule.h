@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace tandem {
+namespace tandem::learn {
 
 enum class ScheduleKind { kConstant, kLinear, kCosine };
 
@@ -23,4 +23,4 @@ struct Schedule {
 // "constant", "linear" or "cosine"; ConfigError otherwise.
 ScheduleKind parse_schedule(std::string_view name);
 
-}  // namespace tandem
+}  // namespace tandem::learn

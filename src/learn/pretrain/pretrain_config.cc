@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "learn/ranker/ranker_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 PretrainConfig::PretrainConfig() {
   batch = 32;
@@ -55,4 +55,4 @@ LlamaOptions PretrainConfig::llama_options() const {
           .seed = static_cast<uint64_t>(seed)};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -9,7 +9,7 @@
 #include "learn/trainer/train_options.h"
 #include "rank/prompt.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Everything that `pretrain` can be told: causal language modelling with all weights trained.
 struct PretrainConfig : TrainOptions {
@@ -29,4 +29,4 @@ struct PretrainConfig : TrainOptions {
   LlamaOptions llama_options() const;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

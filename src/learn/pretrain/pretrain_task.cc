@@ -11,7 +11,7 @@
 #include "core/rng.h"
 #include "core/sha256.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr int64_t kTokensAtOnce = 4096;  // of texts in validation
@@ -140,7 +140,7 @@ PretrainTexts document_texts(const fs::path& path, const Tokenizer& tokenizer,
   return texts;
 }
 
-PretrainTask::PretrainTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
+PretrainTask::PretrainTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
                            const PretrainConfig& config, PretrainTexts texts)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),
       special_ids_(tokenizer.special_ids()),
@@ -211,4 +211,4 @@ ValidationResult PretrainTask::validate(ProcessGroup& group, ThreadPool&) const 
           .scalars = {{"loss", loss}}};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 #include "learn/pretrain/pretrain_config.h"
 #include "rank/prompt.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Token sequences to model, and those that are held out.
 struct PretrainTexts {
@@ -35,7 +35,7 @@ PretrainTexts document_texts(const fs::path& path, const Tokenizer& tokenizer,
 class PretrainTask : public LlamaTask {
  public:
   // DataError when there is nothing to train or to validate on.
-  PretrainTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
+  PretrainTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
                const PretrainConfig& config, PretrainTexts texts);
 
   std::string fingerprint() const override { return texts_.fingerprint; }
@@ -61,4 +61,4 @@ class PretrainTask : public LlamaTask {
   PretrainTexts texts_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,14 +3,14 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/plural.h"
-#include "learn/llama/weights.h"
 #include "learn/llama/llama_files.h"
+#include "learn/llama/weights.h"
 #include "learn/pretrain/pretrain_config.h"
 #include "learn/pretrain/pretrain_task.h"
 #include "learn/trainer/session.h"
 #include "rank/ranker_files.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   Session session(request, "pretrain",
@@ -29,7 +29,7 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
                     tokenizer->vocab_size(), wanted.vocab_size);
   LlamaOptions options = config.llama_options();
   options.device = at::Device(session.device());
-  LlamaModel model(*folder_weights(base), options);
+  Llama model(*folder_weights(base), options);
   std::string dataset_fingerprint;
   PretrainTexts texts;
   if (request.dataset.empty()) {
@@ -64,4 +64,4 @@ void pretrain(const PretrainRequest& request, ProcessGroup& group) {
   group.barrier();
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "learn/retriever/validation.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 RankerConfig::RankerConfig() {
   lr = 1e-4;
@@ -94,4 +94,4 @@ LlamaOptions RankerConfig::llama_options() const {
   return options;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

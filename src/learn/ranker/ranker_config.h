@@ -9,7 +9,7 @@
 #include "learn/trainer/train_options.h"
 #include "rank/prompt.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Everything that `train ranker` can be told; defaults are LlamaRec's.
 struct RankerConfig : TrainOptions {
@@ -36,4 +36,4 @@ struct RankerConfig : TrainOptions {
   LlamaOptions llama_options() const;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

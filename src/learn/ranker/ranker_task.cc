@@ -12,14 +12,14 @@
 #include "learn/retriever/validation.h"
 #include "rank/title_likelihood.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr int64_t kTokensAtOnce = 4096;  // of prompts in validation
 
 }  // namespace
 
-RankerTask::RankerTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
+RankerTask::RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
                        const Dataset& dataset, const RankerConfig& config,
                        const RankerInputs& inputs, ThreadPool& pool)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),
@@ -114,7 +114,7 @@ void RankerTask::add_soft_targets(std::span<const RankingSample> questions,
     prompts[static_cast<size_t>(i)] = likelihood_prompt(teacher.config(), teacher.encoder(),
                                                         titles_, questions[static_cast<size_t>(i)]);
   });
-  const Matrix scores = title_likelihoods(teacher.model(), prompts, pool_);
+  const engine::Matrix scores = title_likelihoods(teacher.model(), prompts, pool_);
   for (size_t i = 0; i < questions.size(); ++i) {
     SupervisedText& text = texts[i];
     const int64_t letter = std::ssize(text.labels) - (config_.train_eos ? 2 : 1);
@@ -191,4 +191,4 @@ ValidationResult RankerTask::validate(ProcessGroup& group, ThreadPool&) const {
   return result;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -12,12 +12,12 @@
 #include "eval/candidates.h"
 #include "learn/llama/llama_task.h"
 #include "learn/ranker/ranker_config.h"
+#include "offline/samples.h"
 #include "rank/prompt.h"
 #include "rank/ranker.h"
-#include "offline/samples.h"
 #include "rank/verbalizer.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // What a ranker is trained with beside its data set.
 struct RankerInputs {
@@ -42,9 +42,8 @@ struct RankerInputs {
 class RankerTask : public LlamaTask {
  public:
   // All must outlive the task. DataError when nothing can be trained or validated on.
-  RankerTask(LlamaModel& model, const HfFolder& base, const Tokenizer& tokenizer,
-             const Dataset& dataset, const RankerConfig& config, const RankerInputs& inputs,
-             ThreadPool& pool);
+  RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer, const Dataset& dataset,
+             const RankerConfig& config, const RankerInputs& inputs, ThreadPool& pool);
 
   const Verbalizer& verbalizer() const { return verbalizer_; }
   int64_t num_valid_users() const { return std::ssize(valid_); }
@@ -86,4 +85,4 @@ class RankerTask : public LlamaTask {
   std::string fingerprint_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

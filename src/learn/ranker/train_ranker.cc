@@ -5,9 +5,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/plural.h"
-#include "learn/llama/weights.h"
 #include "learn/llama/llama_files.h"
 #include "learn/llama/nf4_base.h"
+#include "learn/llama/weights.h"
 #include "learn/ranker/ranker_config.h"
 #include "learn/ranker/ranker_task.h"
 #include "learn/trainer/session.h"
@@ -16,7 +16,7 @@
 #include "rank/ranker_files.h"
 #include "tokenizer/files.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 CandidateSet valid_candidates(const TrainRankerRequest& request, const Dataset& dataset,
@@ -103,7 +103,7 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
   LlamaOptions options = config.llama_options();
   options.device = at::Device(session.device());
-  LlamaModel model(*weights, options);
+  Llama model(*weights, options);
 
   const RankerInputs inputs{
       .valid = valid_candidates(request, dataset, config, session.pool()),
@@ -138,4 +138,4 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   group.barrier();
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

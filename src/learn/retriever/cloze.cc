@@ -6,7 +6,7 @@
 
 #include "core/rng.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 Cloze::Cloze(const ClozeOptions& options)
     : TrainingObjective(options.max_length), options_(options) {}
@@ -56,4 +56,4 @@ std::vector<int64_t> Cloze::question(std::span<const int32_t> history) const {
   return inputs;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,7 +5,7 @@
 
 #include "learn/retriever/objective.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 struct ClozeOptions {
   int64_t max_length = 50;
@@ -41,4 +41,4 @@ class Cloze : public TrainingObjective {
   ClozeOptions options_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,13 +7,13 @@
 #include "learn/bert4rec/bert4rec.h"
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
-#include "learn/sasrec/sasrec.h"
 #include "learn/retriever/cloze.h"
+#include "learn/sasrec/sasrec.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
-std::unique_ptr<RetrieverModel> make_on_cpu(const RetrieverConfig& config, int64_t num_items) {
+std::unique_ptr<Retriever> make_on_cpu(const RetrieverConfig& config, int64_t num_items) {
   const auto seed = static_cast<uint64_t>(config.seed);
   if (config.model_type == "lrurec") {
     return std::make_unique<LruRec>(LruRecConfig{.num_items = num_items,
@@ -46,8 +46,8 @@ std::unique_ptr<RetrieverModel> make_on_cpu(const RetrieverConfig& config, int64
 
 }  // namespace
 
-std::unique_ptr<RetrieverModel> make_retriever(const RetrieverConfig& config, int64_t num_items,
-                                               const std::string& device) {
+std::unique_ptr<Retriever> make_retriever(const RetrieverConfig& config, int64_t num_items,
+                                          const std::string& device) {
   auto model = make_on_cpu(config, num_items);
   if (device != "cpu") {
     at::NoGradGuard no_grad;
@@ -72,4 +72,4 @@ std::unique_ptr<TrainingObjective> make_objective(const RetrieverConfig& config,
   return std::make_unique<NextItem>(config.max_length);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

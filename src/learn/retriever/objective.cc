@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 std::span<const int32_t> TrainingObjective::seen(std::span<const int32_t> history) const {
   return history.last(std::min(history.size(), static_cast<size_t>(max_length_)));
@@ -43,4 +43,4 @@ TrainingExample NextOfPrefix::example(const TrainingRow& row, int64_t, int64_t) 
   return example;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,10 +7,10 @@
 
 #include "learn/retriever/windows.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // What a retriever is trained on and asked: how a user's sequence becomes rows, inputs and labels.
-// Whoever trains or validates a RetrieverModel knows no more than this. Safe for concurrent use.
+// Whoever trains or validates a Retriever knows no more than this. Safe for concurrent use.
 class TrainingObjective {
  public:
   explicit TrainingObjective(int64_t max_length) : max_length_(max_length) {}
@@ -54,4 +54,4 @@ class NextOfPrefix : public TrainingObjective {
   TrainingExample example(const TrainingRow& row, int64_t sample, int64_t epoch) const override;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "learn/retriever/validation.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 RetrieverConfig::RetrieverConfig() {
   eps = 1e-9;
@@ -83,4 +83,4 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
   ValidationMetrics().value(metric);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -9,7 +9,7 @@
 #include "data/folds.h"
 #include "learn/trainer/train_options.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Everything that `train retriever` can be told; defaults are LlamaRec's. A value 0 of max_length,
 // batch and inner means "by the data" or "by the model" (resolve()).
@@ -34,4 +34,4 @@ struct RetrieverConfig : TrainOptions {
   void resolve(const Dataset& dataset);
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

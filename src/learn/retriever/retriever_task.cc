@@ -6,7 +6,7 @@
 #include "learn/retriever/validation.h"
 #include "rank/catalogue.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // Masks for rows that start at a place within the step's rows: as if all of them were drawn
@@ -47,7 +47,7 @@ std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjectiv
 
 }  // namespace
 
-RetrieverTask::RetrieverTask(RetrieverModel& model, const TrainingObjective& objective,
+RetrieverTask::RetrieverTask(Retriever& model, const TrainingObjective& objective,
                              const Dataset& dataset, const RetrieverConfig& config)
     : model_(model),
       objective_(objective),
@@ -129,4 +129,4 @@ RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const
           .dataset_fingerprint = dataset.fingerprint()};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

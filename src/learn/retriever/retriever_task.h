@@ -9,13 +9,13 @@
 #include "learn/trainer/task.h"
 #include "models/retriever_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
-// Any RetrieverModel on a data set's training rows, as its objective shows them, validated by full
+// Any Retriever on a data set's training rows, as its objective shows them, validated by full
 // ranking. All must outlive the task; the config must be resolved.
 class RetrieverTask : public TrainingTask {
  public:
-  RetrieverTask(RetrieverModel& model, const TrainingObjective& objective, const Dataset& dataset,
+  RetrieverTask(Retriever& model, const TrainingObjective& objective, const Dataset& dataset,
                 const RetrieverConfig& config);
 
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
@@ -37,7 +37,7 @@ class RetrieverTask : public TrainingTask {
   std::vector<TrainingExample> examples(std::span<const int64_t> samples, int64_t epoch) const;
 
  private:
-  RetrieverModel& model_;
+  Retriever& model_;
   const TrainingObjective& objective_;
   const Dataset& dataset_;
   const RetrieverConfig& config_;
@@ -47,4 +47,4 @@ class RetrieverTask : public TrainingTask {
 // The trained model as the engine knows it; the config must be resolved.
 RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const Dataset& dataset);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -10,7 +10,7 @@
 #include "learn/trainer/session.h"
 #include "offline/crossfit.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // One retriever; what it was told.
@@ -65,4 +65,4 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) 
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

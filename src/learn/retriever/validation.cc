@@ -13,7 +13,7 @@
 #include "engine/kernels/score_topk.h"
 #include "learn/ops/kernels.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using History = std::span<const int32_t>;
@@ -31,7 +31,7 @@ std::vector<int64_t> ranks_on_device(const at::Tensor& hidden, const at::Tensor&
       for (const int32_t item : excluded[row]) cells.push_back(first + item);
     }
     const at::Tensor where = at::tensor(cells, at::kLong).to(scores.device());
-    scores.view({-1}).index_fill_(0, where, kExcludedScore);
+    scores.view({-1}).index_fill_(0, where, engine::kExcludedScore);
   }
   const std::vector<int64_t> wide(targets.begin(), targets.end());
   const at::Tensor truth =
@@ -46,20 +46,21 @@ std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& ta
                                   std::span<const History> excluded, ThreadPool& pool) {
   const at::Tensor rows = hidden.contiguous(), items = table.contiguous(),
                    offsets = bias.contiguous();
-  const ScoreProblem problem{.hidden = rows.const_data_ptr<float>(),
-                             .rows = rows.size(0),
-                             .width = rows.size(1),
-                             .table = items.const_data_ptr<float>(),
-                             .bias = offsets.const_data_ptr<float>(),
-                             .num_items = items.size(0) - 1,
-                             .excluded = excluded,
-                             .exclude_padding = !excluded.empty()};
+  const engine::ScoreProblem problem{.hidden = rows.const_data_ptr<float>(),
+                                     .rows = rows.size(0),
+                                     .width = rows.size(1),
+                                     .table = items.const_data_ptr<float>(),
+                                     .bias = offsets.const_data_ptr<float>(),
+                                     .num_items = items.size(0) - 1,
+                                     .excluded = excluded,
+                                     .exclude_padding = !excluded.empty()};
   std::vector<int64_t> ranks;
-  for (const TargetRank& target : score_rank(problem, targets, pool)) ranks.push_back(target.rank);
+  for (const engine::TargetRank& target : engine::score_rank(problem, targets, pool))
+    ranks.push_back(target.rank);
   return ranks;
 }
 
-std::vector<int64_t> rank_users(const RetrieverModel& model, const TrainingObjective& objective,
+std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective& objective,
                                 int64_t num_items, std::span<const History> histories,
                                 std::span<const int32_t> targets, const ValidationOptions& options,
                                 ThreadPool& pool) {
@@ -130,10 +131,9 @@ std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& f
   return users;
 }
 
-std::vector<int64_t> validation_ranks(const RetrieverModel& model,
-                                      const TrainingObjective& objective, const Dataset& dataset,
-                                      const ValidationOptions& options, ProcessGroup& group,
-                                      ThreadPool& pool) {
+std::vector<int64_t> validation_ranks(const Retriever& model, const TrainingObjective& objective,
+                                      const Dataset& dataset, const ValidationOptions& options,
+                                      ProcessGroup& group, ThreadPool& pool) {
   at::NoGradGuard no_grad;
   std::vector<History> histories;
   std::vector<int32_t> targets;
@@ -154,4 +154,4 @@ std::vector<int64_t> validation_ranks(const RetrieverModel& model,
   return ranks;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

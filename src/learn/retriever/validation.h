@@ -16,7 +16,7 @@
 #include "learn/model.h"
 #include "learn/retriever/objective.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Full-ranking metrics with one relevant item a user: exact means over users of
 // Recall@K = [rank <= K], NDCG@K = [rank <= K] / log2(rank + 1), MRR@K = [rank <= K] / rank.
@@ -46,9 +46,8 @@ std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& f
 // training items, rank is 1 + number of items with a greater score (ties never hurt). Users are
 // shared among the processes; every process gets the same result, which does not depend on how many
 // there are.
-std::vector<int64_t> validation_ranks(const RetrieverModel& model,
-                                      const TrainingObjective& objective, const Dataset& dataset,
-                                      const ValidationOptions& options, ProcessGroup& group,
-                                      ThreadPool& pool);
+std::vector<int64_t> validation_ranks(const Retriever& model, const TrainingObjective& objective,
+                                      const Dataset& dataset, const ValidationOptions& options,
+                                      ProcessGroup& group, ThreadPool& pool);
 
-}  // namespace tandem
+}  // namespace tandem::learn

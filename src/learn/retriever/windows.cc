@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "data/dataset.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 int64_t TrainingRow::length() const { return std::min(std::ssize(items), max_length); }
 
@@ -70,4 +70,4 @@ PackedBatch pack_questions(std::span<const std::vector<int64_t>> rows) {
           .wanted = at::tensor(last, at::kLong)};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

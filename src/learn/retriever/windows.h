@@ -7,7 +7,7 @@
 
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // One training row: a stretch of a user's training sequence and the window L it is seen through.
 struct TrainingRow {
@@ -44,4 +44,4 @@ PackedBatch pack(std::span<const TrainingExample> examples);
 // Inputs alone; wanted is the last position of each row. No row may be empty.
 PackedBatch pack_questions(std::span<const std::vector<int64_t>> rows);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -21,7 +21,7 @@
 #include "learn/ops/linear.h"
 #include "learn/ops/residual_layer_norm.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr double kNormEps = 1e-12;
@@ -176,4 +176,4 @@ at::Tensor SasRec::hidden(const PackedBatch& batch, const DropoutRng* rng) const
   return batch.at_wanted(x);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include "learn/model.h"
 #include "learn/transformer_config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // SASRec (Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018) in the form that
 // HLLM's authors compare with: post-norm blocks, GELU, biases everywhere, LayerNorm eps 1e-12;
@@ -21,7 +21,7 @@ namespace tandem {
 // whose input is 0 (padding) is seen by nobody but itself, where the authors' padded query averages
 // all keys, later ones included: a trained position must not. Scores are hidden x E^T without a
 // bias, for a softmax over all items.
-class SasRec : public RetrieverModel {
+class SasRec : public Retriever {
  public:
   // Weights N(0, 0.02^2), biases 0, LayerNorm 1 and 0: a pure function of the seed. Row 0 (padding)
   // is drawn too.
@@ -65,4 +65,4 @@ class SasRec : public RetrieverModel {
   std::vector<Block> blocks_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 
 #include "core/machine.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // Adds up what libtorch's allocators report of this thread.
@@ -95,4 +95,4 @@ TrainingMemory forecast_memory(const TrainingTask& task, const TrainOptions& opt
   return memory;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

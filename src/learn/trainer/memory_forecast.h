@@ -8,7 +8,7 @@
 #include "learn/trainer/task.h"
 #include "learn/trainer/train_options.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // What a training holds in memory at its fullest moment, in bytes, of one process.
 struct TrainingMemory {
@@ -38,4 +38,4 @@ int64_t peak_tensor_bytes(const std::function<void()>& work);
 // "1.4 GB", "310 MB"
 std::string format_bytes(int64_t bytes);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/pace.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 double mean(double sum, int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
@@ -27,4 +27,4 @@ double TrainingPace::seconds_left(int64_t step, int64_t total_steps, int64_t val
          static_cast<double>(validations) * mean(valid_seconds_, validations_);
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace tandem {
+namespace tandem::learn {
 
 // What steps and validations of a training took so far, and so how long the rest will take.
 class TrainingPace {
@@ -20,4 +20,4 @@ class TrainingPace {
   int64_t steps_ = 0, validations_ = 0;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -18,7 +18,7 @@
 #include "core/progress.h"
 #include "learn/trainer/memory_forecast.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // libtorch_cuda.so registers its kernels when it is loaded; it lies beside libtorch_cpu.so where
@@ -125,7 +125,7 @@ void Session::read_config(ConfigSchema schema) {
     schema.load_yaml(request_.output / "config.yaml");
     began_with_ = schema.values();
   }
-  tandem::read_config(schema, request_);
+  learn::read_config(schema, request_);
 }
 
 void Session::check_config(const ConfigSchema& schema) {
@@ -201,4 +201,4 @@ void Session::train(Trainer& trainer, const TrainOptions& options) {
                format_duration(watch_.seconds()));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

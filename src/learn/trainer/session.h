@@ -14,7 +14,7 @@
 #include "learn/learn.h"
 #include "learn/trainer/trainer.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Number of usable CUDA devices; loads libtorch's CUDA half where there is one.
 int cuda_devices();
@@ -81,4 +81,4 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group);
 void train_ranker(const TrainRankerRequest& request, ProcessGroup& group);
 void pretrain(const PretrainRequest& request, ProcessGroup& group);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace tandem {
+namespace tandem::learn {
 
 int64_t count_reals(std::span<const NamedParameter> parameters) {
   int64_t reals = 0;
@@ -11,4 +11,4 @@ int64_t count_reals(std::span<const NamedParameter> parameters) {
   return reals;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -14,7 +14,7 @@
 #include "learn/distributed/process_group.h"
 #include "learn/model.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // A part of one optimiser step: samples [begin, end) of those that the step takes, in the epoch's
 // order. What a sample looks like (negatives, masks) may depend on epoch, step and its place in
@@ -74,4 +74,4 @@ class TrainingTask {
                            std::span<const NamedParameter> parameters) const = 0;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

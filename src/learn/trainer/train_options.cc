@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "learn/optim/schedule.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 void check_at_least(const char* key, int64_t value, int64_t limit) {
   if (value < limit) throw ConfigError("{} is {}; expected at least {}", key, value, limit);
@@ -81,4 +81,4 @@ TrainingLength TrainOptions::length(int64_t num_samples) const {
   return {steps_per_epoch, total_steps};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -6,7 +6,7 @@
 
 #include "core/config.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Optimiser steps of a training, if nothing stops it early.
 struct TrainingLength {
@@ -40,4 +40,4 @@ void check_at_least(const char* key, int64_t value, int64_t limit);
 // ConfigError unless 0 <= p < 1.
 void check_probability(const char* key, double p);
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -16,7 +16,7 @@
 #include "core/rng.h"
 #include "learn/checkpoint/checkpoint.h"
 
-namespace tandem {
+namespace tandem::learn {
 Json TrainerState::to_json() const {
   return {{"step", step},
           {"best", best},
@@ -292,4 +292,4 @@ void Trainer::resume(const fs::path& run) {
   }
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

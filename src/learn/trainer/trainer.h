@@ -16,7 +16,7 @@
 #include "learn/trainer/task.h"
 #include "learn/trainer/train_options.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // Where a run stands between two steps. Together with the tensors this is all
 // that a resumed run needs: order and dropout are functions of (seed, step).
@@ -103,4 +103,4 @@ class Trainer {
   double samples_per_second_ = 0;
 };
 
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -12,7 +12,7 @@
 #include "formats/safetensors.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr double kLimit = 1e-5;  // float32 against float64
@@ -45,7 +45,7 @@ void check(const fs::path& folder, OracleReport& report) {
                relative_to_max(score_all(problem, pool), values.at("history.scores").as<double>()),
                kLimit);
 
-  const auto* bert = dynamic_cast<const Bert4RecRetriever*>(retriever.get());
+  const auto* bert = dynamic_cast<const Bert4Rec*>(retriever.get());
   if (bert == nullptr) return;
   const std::span<const int64_t> labels = values.at("labels").as<int64_t>();
   std::vector<float> at_labels;
@@ -66,4 +66,4 @@ const OracleChecker narm("narm-tiny", "engine", check);
 const OracleChecker bert4rec("bert4rec-tiny", "engine", check);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

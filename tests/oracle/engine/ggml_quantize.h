@@ -13,7 +13,7 @@
 #include "formats/ggml_blocks.h"
 #include "formats/half.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // Quantising as ggml's reference routines do it, to make GGUF tensors for checks. Blocks of 32 are
 // written one after the other; the scale divides before it is rounded to F16.
@@ -120,4 +120,4 @@ class GgmlQuantizer {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace tandem
+}  // namespace tandem::engine

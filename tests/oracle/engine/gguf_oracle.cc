@@ -17,7 +17,7 @@
 #include "oracle/report.h"
 #include "tokenizer/tokenizer.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // The README's limit, of the largest logit.
@@ -103,4 +103,4 @@ void check_gguf(const fs::path& folder, OracleReport& report) {
 const OracleChecker gguf("gguf", "engine", check_gguf);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -8,7 +8,7 @@
 #include "core/thread_pool.h"
 #include "engine/llama/llama.h"
 
-namespace tandem {
+namespace tandem::engine {
 
 // Logits of all positions of one sequence, [tokens, V].
 inline Matrix all_logits(const Llama& model, std::span<const int32_t> tokens, ThreadPool& pool,
@@ -36,4 +36,4 @@ inline std::vector<float> batch_logits(const Llama& model, const TensorView& ids
   return all;
 }
 
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -16,7 +16,7 @@
 #include "oracle/llama_names.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // The READMEs' limits, relative to the largest element.
@@ -256,4 +256,4 @@ const OracleChecker qwen3("qwen3-tiny", "engine", check_llama);
 const OracleChecker mistral("mistral-tiny", "engine", check_llama);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

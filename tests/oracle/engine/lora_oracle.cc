@@ -14,7 +14,7 @@
 #include "oracle/engine/llama_logits.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // The README's limit on logits; merged weights are a float32 product and sum of numbers around 1.
@@ -68,4 +68,4 @@ void check_lora(const fs::path& folder, OracleReport& report) {
 const OracleChecker lora("lora", "engine", check_lora);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

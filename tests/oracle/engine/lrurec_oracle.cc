@@ -13,7 +13,7 @@
 #include "formats/safetensors.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr double kLimit = 2e-5;  // logits, scores, LayerNorm outputs, states
@@ -36,29 +36,28 @@ Row without_padding(const Row& row) {
   return items;
 }
 
-LruRecRetriever open_model(const fs::path& weights, int64_t max_length) {
-  return LruRecRetriever(RetrieverWeights::open(weights, {.max_length = max_length}));
+LruRec open_model(const fs::path& weights, int64_t max_length) {
+  return LruRec(RetrieverWeights::open(weights, {.max_length = max_length}));
 }
 
 // Scores of all classes, 0 included.
-std::vector<float> all_scores(const LruRecRetriever& model, const std::vector<float>& hidden,
+std::vector<float> all_scores(const LruRec& model, const std::vector<float>& hidden,
                               ThreadPool& pool) {
   ScoreProblem problem = model.score_problem(hidden.data(), std::ssize(hidden) / model.width(), {});
   problem.exclude_padding = false;
   return score_all(problem, pool);
 }
 
-std::vector<LruRecRetriever::Trace> traces_of(const LruRecRetriever& model,
-                                              const std::vector<Row>& rows) {
-  std::vector<LruRecRetriever::Trace> traces;
+std::vector<LruRec::Trace> traces_of(const LruRec& model, const std::vector<Row>& rows) {
+  std::vector<LruRec::Trace> traces;
   for (const Row& row : rows) traces.push_back(model.trace(row));
   return traces;
 }
 
-void check_logits(const LruRecRetriever& model, const std::vector<LruRecRetriever::Trace>& traces,
+void check_logits(const LruRec& model, const std::vector<LruRec::Trace>& traces,
                   const TensorView& expected, ThreadPool& pool, OracleReport& report) {
   std::vector<float> logits;
-  for (const LruRecRetriever::Trace& trace : traces) {
+  for (const LruRec::Trace& trace : traces) {
     const std::vector<float> row = all_scores(model, trace.ffn_outputs.back(), pool);
     logits.insert(logits.end(), row.begin(), row.end());
   }
@@ -85,7 +84,7 @@ std::vector<float> interleaved(std::span<const float> state, int64_t channels) {
   return pairs;
 }
 
-void check_inside(const LruRecRetriever& model, const std::vector<LruRecRetriever::Trace>& traces,
+void check_inside(const LruRec& model, const std::vector<LruRec::Trace>& traces,
                   const SafetensorsFile& forward, int64_t length, OracleReport& report) {
   const auto largest = [&](const std::string& name, const auto& found) {
     double error = 0;
@@ -106,9 +105,8 @@ void check_inside(const LruRecRetriever& model, const std::vector<LruRecRetrieve
 }
 
 // One interaction at a time must end in the stored states and logits of the last position.
-void check_steps(const LruRecRetriever& model, const std::vector<Row>& rows,
-                 const SafetensorsFile* forward, const TensorView& logits, ThreadPool& pool,
-                 OracleReport& report) {
+void check_steps(const LruRec& model, const std::vector<Row>& rows, const SafetensorsFile* forward,
+                 const TensorView& logits, ThreadPool& pool, OracleReport& report) {
   const int64_t channels = 2 * model.width(), classes = model.num_items() + 1;
   std::vector<float> found, found_states;
   std::vector<double> wanted;
@@ -139,7 +137,7 @@ void check_steps(const LruRecRetriever& model, const std::vector<Row>& rows,
                  kLimit);
 }
 
-void check_evaluation(const LruRecRetriever& model, const fs::path& folder, ThreadPool& pool,
+void check_evaluation(const LruRec& model, const fs::path& folder, ThreadPool& pool,
                       OracleReport& report) {
   const SafetensorsFile file(folder / "evaluation.safetensors");
   std::vector<Row> items;
@@ -178,8 +176,8 @@ void check_small(const fs::path& folder, ThreadPool& pool, OracleReport& report)
       forward(folder / "forward.safetensors");
   const std::vector<Row> rows = rows_of(batch.at("inputs"));
   const int64_t length = batch.at("inputs").shape.at(1);
-  const LruRecRetriever model = open_model(folder / "weights.safetensors", length);
-  const std::vector<LruRecRetriever::Trace> traces = traces_of(model, rows);
+  const LruRec model = open_model(folder / "weights.safetensors", length);
+  const std::vector<LruRec::Trace> traces = traces_of(model, rows);
   check_logits(model, traces, forward.at("logits_f64"), pool, report);
   check_inside(model, traces, forward, length, report);
   check_steps(model, rows, &forward, forward.at("logits_f64"), pool, report);
@@ -205,8 +203,7 @@ void check_paper(const fs::path& folder, ThreadPool& pool, OracleReport& report)
     report.part("paper/" + path.stem().string());
     const SafetensorsFile file(path);
     const std::vector<Row> rows = rows_of(file.at("inputs"));
-    const LruRecRetriever model =
-        open_model(folder / "weights.safetensors", file.at("inputs").shape.at(1));
+    const LruRec model = open_model(folder / "weights.safetensors", file.at("inputs").shape.at(1));
     check_logits(model, traces_of(model, rows), file.at("logits_f64"), pool, report);
     check_steps(model, rows, nullptr, file.at("logits_f64"), pool, report);
   }
@@ -223,4 +220,4 @@ void check_lrurec(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("lrurec", "engine", check_lrurec);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

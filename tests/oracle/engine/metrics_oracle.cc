@@ -8,7 +8,7 @@
 #include "eval/metrics.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Limits from the oracle's README: float32 means of the authors' code, double precision otherwise.
@@ -150,4 +150,4 @@ void check_metrics(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("metrics", "engine", check_metrics);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

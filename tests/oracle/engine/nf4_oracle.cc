@@ -20,7 +20,7 @@
 #include "oracle/engine/llama_logits.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // The README's limits; everything else of the codec is equal in bits. bfloat16 products: inputs,
@@ -199,4 +199,4 @@ void check_nf4(const fs::path& folder, OracleReport& report) {
 const OracleChecker nf4("nf4", "engine", check_nf4);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -11,7 +11,7 @@
 #include "tokenizer/loaders.h"
 #include "tokenizer/unicode.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Counts, for one quantity, the cases that agree; the report shows the first that does not.
@@ -201,4 +201,4 @@ void check_tokenizers(const fs::path& root, OracleReport& report) {
 const OracleChecker checker("tokenizers", "engine", check_tokenizers);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -17,7 +17,7 @@
 #include "rank/ranker.h"
 #include "tokenizer/loaders.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr double kScoreLimit = 1e-5, kLossLimit = 2e-6, kMetricLimit = 1e-6;
@@ -262,4 +262,4 @@ void check_verbalizer(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("verbalizer", "engine", check_verbalizer);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

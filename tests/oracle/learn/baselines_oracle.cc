@@ -21,7 +21,7 @@
 #include "oracle/learn/tensors.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // Float32 against float64, values of order 1 (scores of order 10).
@@ -48,7 +48,7 @@ PackedBatch training_batch(const SafetensorsFile& values) {
   return batch;
 }
 
-void check_training(RetrieverModel& model, const SafetensorsFile& values, OracleReport& report) {
+void check_training(Retriever& model, const SafetensorsFile& values, OracleReport& report) {
   const PackedBatch batch = training_batch(values);
   {
     at::NoGradGuard no_grad;
@@ -92,8 +92,8 @@ void check_training(RetrieverModel& model, const SafetensorsFile& values, Oracle
   report.error("parameters after them", worst, kFinalLimit);
 }
 
-void check_answers(const RetrieverModel& model, const TrainingObjective& objective,
-                   int64_t num_items, const SafetensorsFile& values, OracleReport& report) {
+void check_answers(const Retriever& model, const TrainingObjective& objective, int64_t num_items,
+                   const SafetensorsFile& values, OracleReport& report) {
   at::NoGradGuard no_grad;
   const at::Tensor items = to_tensor(values, "history.items").to(at::kInt),
                    starts = to_tensor(values, "history.row_starts");
@@ -133,4 +133,4 @@ const OracleChecker narm("narm-tiny", "learn", check);
 const OracleChecker bert4rec("bert4rec-tiny", "learn", check);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -16,7 +16,7 @@
 #include "learn/llama/llama.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 inline at::Tensor stored_tensor(const TensorView& view) {
   at::ScalarType type = at::kFloat;
@@ -71,4 +71,4 @@ inline PackedCase pack_batch(const Json& batch) {
           at::tensor(cells, at::kLong)};
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

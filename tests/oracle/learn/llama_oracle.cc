@@ -15,7 +15,7 @@
 #include "oracle/learn/llama_cases.h"
 #include "oracle/llama_names.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // The READMEs' limits, relative to the largest element.
@@ -25,18 +25,18 @@ constexpr double kBf16Factor = 1.5;
 
 using Sequences = std::map<std::string, std::vector<int64_t>>;
 
-LlamaModel load(const fs::path& folder, const LlamaOptions& options) {
+Llama load(const fs::path& folder, const LlamaOptions& options) {
   return {*folder_weights(std::make_shared<const HfFolder>(folder)), options};
 }
 
-at::Tensor all_logits(const LlamaModel& model, const PackedTokens& packed,
-                      const LlamaModel::Observer& observer = {}) {
+at::Tensor all_logits(const Llama& model, const PackedTokens& packed,
+                      const Llama::Observer& observer = {}) {
   at::NoGradGuard no_grad;
   return model.logits(model.hidden(packed, nullptr, {}, observer));
 }
 
-void check_sequences(const LlamaModel& model, const Sequences& sequences,
-                     const SafetensorsFile& want, const std::string& prefix, OracleReport& report) {
+void check_sequences(const Llama& model, const Sequences& sequences, const SafetensorsFile& want,
+                     const std::string& prefix, OracleReport& report) {
   for (const auto& [name, tokens] : sequences) {
     const std::string key = prefix + "." + name;
     if (!want.contains(key)) continue;
@@ -46,7 +46,7 @@ void check_sequences(const LlamaModel& model, const Sequences& sequences,
   }
 }
 
-void check_layers(const LlamaModel& model, const Sequences& sequences, const SafetensorsFile& want,
+void check_layers(const Llama& model, const Sequences& sequences, const SafetensorsFile& want,
                   OracleReport& report) {
   for (const auto& [name, tokens] : sequences) {
     if (!want.contains("hidden." + name + ".0")) continue;
@@ -59,7 +59,7 @@ void check_layers(const LlamaModel& model, const Sequences& sequences, const Saf
   }
 }
 
-void check_batch(const LlamaModel& model, const Json& inputs, const SafetensorsFile& want,
+void check_batch(const Llama& model, const Json& inputs, const SafetensorsFile& want,
                  const std::string& name, OracleReport& report) {
   const PackedCase batch = pack_batch(inputs.at(name));
   const at::Tensor stored = stored_tensor(want.at("logits." + name));  // [B, T, V]
@@ -79,7 +79,7 @@ void check_batch(const LlamaModel& model, const Json& inputs, const SafetensorsF
       kLogitsLimit);
 }
 
-void check_all_positions_loss(const LlamaModel& model, const Sequences& sequences,
+void check_all_positions_loss(const Llama& model, const Sequences& sequences,
                               const SafetensorsFile& want, OracleReport& report) {
   at::NoGradGuard no_grad;
   for (const auto& [name, tokens] : sequences) {
@@ -105,7 +105,7 @@ void check_gradients(const fs::path& folder, const Json& inputs, const Safetenso
   const PackedCase batch = pack_batch(inputs.at("batch_left"));
   std::vector<at::Tensor> plain;
   for (const bool checkpoint : {false, true}) {
-    const LlamaModel model =
+    const Llama model =
         load(folder / "model", {.train_base = true, .checkpoint_layers = checkpoint});
     model.loss(batch.packed, batch.supervised, nullptr).backward();
     bool is_equal = true;
@@ -132,7 +132,7 @@ void check_gradients(const fs::path& folder, const Json& inputs, const Safetenso
 // Arithmetic in bfloat16 against float64, within 1.5 times what transformers' own run differs by.
 void check_bfloat16(const fs::path& folder, const Sequences& sequences, const SafetensorsFile& want,
                     OracleReport& report) {
-  const LlamaModel model = load(folder / "model", {.precision = Precision::kBfloat16});
+  const Llama model = load(folder / "model", {.precision = Precision::kBfloat16});
   double largest = 0, largest_l2 = 0, limit = 0, limit_l2 = 0;
   for (const auto& [name, tokens] : sequences) {
     const std::string key = "logits_bf16." + name;
@@ -159,7 +159,7 @@ void check_llama(const fs::path& folder, OracleReport& report) {
   const Json inputs = read_json(folder / "inputs.json");
   const auto sequences = json_get<Sequences>(inputs, "sequences", "inputs.json");
   const SafetensorsFile want(folder / "outputs.safetensors");
-  const LlamaModel model = load(folder / "model", {});
+  const Llama model = load(folder / "model", {});
   check_sequences(model, sequences, want, "logits", report);
   check_sequences(model, sequences, want, "logits_fp64", report);
   check_layers(model, sequences, want, report);
@@ -186,4 +186,4 @@ const OracleChecker qwen3("qwen3-tiny", "learn", check_llama);
 const OracleChecker mistral("mistral-tiny", "learn", check_llama);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -16,7 +16,7 @@
 #include "learn/optim/schedule.h"
 #include "oracle/learn/llama_cases.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // The README's limits.
@@ -41,10 +41,10 @@ struct LoraCase {
   }
 
   // The model with the stored initial adapter.
-  LlamaModel model(bool checkpoint = false) const {
+  Llama model(bool checkpoint = false) const {
     LlamaOptions chosen = options;
     chosen.checkpoint_layers = checkpoint;
-    LlamaModel made(*weights, chosen);
+    Llama made(*weights, chosen);
     const SafetensorsFile adapter(folder / "adapter_init" / "adapter_model.safetensors");
     at::NoGradGuard no_grad;
     for (const NamedParameter& parameter : made.parameters())
@@ -53,19 +53,19 @@ struct LoraCase {
   }
 };
 
-at::Tensor probe_logits(const LlamaModel& model, const Json& training) {
+at::Tensor probe_logits(const Llama& model, const Json& training) {
   at::NoGradGuard no_grad;
   const PackedTokens probe = pack_sequence(training.at("probe").get<std::vector<int64_t>>());
   return model.logits(model.hidden(probe, nullptr));
 }
 
 void check_logits(const LoraCase& lora, const SafetensorsFile& want, OracleReport& report) {
-  const LlamaModel model = lora.model();
+  const Llama model = lora.model();
   report.error("logits.adapter_init",
                tensor_error(probe_logits(model, lora.training),
                             stored_tensor(want.at("logits.adapter_init"))),
                kLogitsLimit);
-  const LlamaModel base(*lora.weights, {});
+  const Llama base(*lora.weights, {});
   report.error(
       "logits.base",
       tensor_error(probe_logits(base, lora.training), stored_tensor(want.at("logits.base"))),
@@ -74,7 +74,7 @@ void check_logits(const LoraCase& lora, const SafetensorsFile& want, OracleRepor
   const SafetensorsFile merged(lora.folder / "merged_init.safetensors");
   double worst = 0;
   size_t compared = 0;
-  for (const LlamaBlock& block : model.blocks()) {
+  for (const LlamaLayer& block : model.blocks()) {
     for (const LlamaProjection* projection :
          {&block.q_proj, &block.k_proj, &block.v_proj, &block.o_proj, &block.gate_proj,
           &block.up_proj, &block.down_proj}) {
@@ -99,7 +99,7 @@ void check_gradients(const LoraCase& lora, const SafetensorsFile& want, OracleRe
   std::vector<at::Tensor> plain;
   bool is_equal = true;
   for (const bool checkpoint : {false, true}) {
-    const LlamaModel model = lora.model(checkpoint);
+    const Llama model = lora.model(checkpoint);
     model.loss(batch.packed, batch.supervised, nullptr).backward();
     double worst = 0;
     for (size_t i = 0; i < model.parameters().size(); ++i) {
@@ -122,7 +122,7 @@ double relative(double value, double wanted) {
 }
 
 // Final minus initial adapter, L2 of the difference over L2, worst tensor.
-double travel_error(const LoraCase& lora, const LlamaModel& model, const fs::path& final_folder) {
+double travel_error(const LoraCase& lora, const Llama& model, const fs::path& final_folder) {
   const SafetensorsFile initial(lora.folder / "adapter_init" / "adapter_model.safetensors");
   const SafetensorsFile wanted(final_folder / "adapter_model.safetensors");
   double worst = 0;
@@ -140,7 +140,7 @@ void check_run(const LoraCase& lora, const std::string& name, const Json& run,
                OracleReport& report) {
   const Json& settings = run.at("settings");
   const auto betas = settings.at("betas").get<std::vector<double>>();
-  const LlamaModel model = lora.model();
+  const Llama model = lora.model();
   AdamW optimizer(model.parameters(),
                   {.beta1 = betas.at(0),
                    .beta2 = betas.at(1),
@@ -199,4 +199,4 @@ void check_lora(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("lora", "learn", check_lora);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 Packed pack(const at::Tensor& inputs, const at::Tensor& labels, bool whole) {
   Packed packed;
@@ -67,4 +67,4 @@ LruRec load_model(const SafetensorsFile& weights, double dropout) {
   return model;
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

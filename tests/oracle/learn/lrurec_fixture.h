@@ -5,7 +5,7 @@
 #include "learn/lrurec/lrurec.h"
 #include "oracle/learn/tensors.h"
 
-namespace tandem {
+namespace tandem::learn {
 
 // A left-padded batch [B, L] without its padding. place[p] is position p's index in [B * L].
 struct Packed {
@@ -37,4 +37,4 @@ class FileMasks : public DropoutRng {
 // The model whose sizes the stored weights show.
 LruRec load_model(const SafetensorsFile& weights, double dropout = 0);
 
-}  // namespace tandem
+}  // namespace tandem::learn

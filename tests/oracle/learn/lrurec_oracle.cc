@@ -22,7 +22,7 @@
 #include "oracle/learn/lrurec_fixture.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // README.md of the oracle, "Fair tolerances".
@@ -316,4 +316,4 @@ void check_lrurec(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("lrurec", "learn", check_lrurec);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -14,7 +14,7 @@
 #include "learn/ops/nf4_weight.h"
 #include "oracle/learn/llama_cases.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // The README's limits, relative to the largest element.
@@ -63,7 +63,7 @@ void check_folder(const fs::path& folder, OracleReport& report) {
   const auto weights = folder_weights(std::make_shared<const HfFolder>(folder));
   at::NoGradGuard no_grad;
   const auto error = [&](Precision precision) {
-    const LlamaModel model(*weights, {.precision = precision});
+    const Llama model(*weights, {.precision = precision});
     return tensor_error(model.logits(model.hidden(packed, nullptr)), exact);
   };
   report.error("logits", error(Precision::kFloat32), kFloatLimit);
@@ -86,4 +86,4 @@ void check_nf4(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("nf4", "learn", check_nf4);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

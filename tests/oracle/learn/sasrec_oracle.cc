@@ -25,7 +25,7 @@
 #include "oracle/learn/tensors.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // README.md of the oracle, "Tolerance".
@@ -334,4 +334,4 @@ void check_sasrec(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("sasrec-tiny", "learn", check_sasrec);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

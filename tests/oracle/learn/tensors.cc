@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 std::span<const double> numbers(const at::Tensor& contiguous_double) {
@@ -54,4 +54,4 @@ double difference(const at::Tensor& value, const at::Tensor& wanted, bool relati
                   : max_abs_difference(numbers(a), numbers(b));
 }
 
-}  // namespace tandem
+}  // namespace tandem::learn

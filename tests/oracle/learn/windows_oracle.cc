@@ -8,7 +8,7 @@
 #include "learn/retriever/windows.h"
 #include "oracle/report.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // One packed row as the authors' left-padded arrays.
@@ -56,4 +56,4 @@ void check_windows(const fs::path& folder, OracleReport& report) {
 const OracleChecker checker("lrurec", "learn", check_windows);
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 #include "formats/half.h"
 #include "support/random_values.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using test::random_values;
@@ -124,4 +124,4 @@ TEST(Bf16Gemm, NoInputsGiveZeroAndWrongStridesAreRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

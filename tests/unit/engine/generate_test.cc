@@ -9,7 +9,7 @@
 #include "support/llama_reference.h"
 #include "support/random_retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using Tokens = std::vector<int32_t>;
@@ -187,4 +187,4 @@ TEST(SampleToken, FollowsTemperatureTopKAndTopP) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -10,7 +10,7 @@
 #include "core/rng.h"
 #include "formats/half.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 constexpr int64_t kOutputs = 300, kInputs = 37, kRows = 5;  // two tiles, odd width
@@ -170,4 +170,4 @@ TEST(LinearWeight, ExpandsNf4AndAddsALowRankProduct) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

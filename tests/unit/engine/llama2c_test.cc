@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "engine/llama/generate.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 const fs::path kStories = "../shared/models/stories260K";
@@ -92,4 +92,4 @@ TEST(Llama2c, CutAndHostileFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

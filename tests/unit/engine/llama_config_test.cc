@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 Json minimal() {
@@ -121,4 +121,4 @@ TEST(LlamaConfig, PresetsComeBackFromTheirOwnJson) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

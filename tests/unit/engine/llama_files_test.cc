@@ -11,7 +11,7 @@
 #include "support/llama_reference.h"
 #include "support/random_retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using test::LlamaReference;
@@ -242,4 +242,4 @@ TEST(Llama2c, ConvertedFilesEqualPlainLoops) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

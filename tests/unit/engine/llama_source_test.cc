@@ -13,7 +13,7 @@
 #include "models/llama_init.h"
 #include "models/llama_merge.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 // Rounding only: float32 sums of a few hundred terms in another order, relative to the largest.
@@ -167,4 +167,4 @@ TEST_F(LlamaSourceTest, AGgufFileAndItsConvertedFolderActAlike) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

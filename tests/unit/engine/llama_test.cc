@@ -13,7 +13,7 @@
 #include "support/llama_reference.h"
 #include "support/random_retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using test::LlamaReference;
@@ -297,4 +297,4 @@ TEST_F(LlamaTest, WeightsThatDoNotFitTheConfigurationAreRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -10,7 +10,7 @@
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/lru_scan.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 TEST(Gelu, EqualsTheErfFormAtAnyLength) {
@@ -81,4 +81,4 @@ TEST(LruScan, EqualsTheComplexRecurrenceWithRowsAndPadding) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

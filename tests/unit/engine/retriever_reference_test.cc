@@ -5,7 +5,7 @@
 #include "support/random_retriever.h"
 #include "support/retriever_reference.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
@@ -55,4 +55,4 @@ TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -14,7 +14,7 @@
 #include "engine/sasrec/sasrec.h"
 #include "support/random_retriever.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using test::random_history;
@@ -38,7 +38,7 @@ std::vector<float> hidden_of(const Retriever& retriever, const std::vector<int32
 
 // Serving advances a user one event at a time; evaluation scans. They must agree, bit for bit.
 RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
-  static const LruRecRetriever retriever(random_weights(small("lrurec"), 11));
+  static const LruRec retriever(random_weights(small("lrurec"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
   LruRecState state = retriever.new_state();
@@ -51,7 +51,7 @@ RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
 }
 
 TEST(LruRecState, RemembersMoreThanTheWindow) {
-  const LruRecRetriever retriever(random_weights(small("lrurec"), 11));
+  const LruRec retriever(random_weights(small("lrurec"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
   LruRecState state = retriever.new_state();
@@ -62,7 +62,7 @@ TEST(LruRecState, RemembersMoreThanTheWindow) {
 }
 
 RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
-  static const NarmRetriever retriever(random_weights(small("narm"), 11));
+  static const Narm retriever(random_weights(small("narm"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
   NarmState state = retriever.new_state();
@@ -75,7 +75,7 @@ RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
 }
 
 TEST(NarmState, AttendsToTheWindowAlone) {
-  const NarmRetriever retriever(random_weights(small("narm"), 11));
+  const Narm retriever(random_weights(small("narm"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
   NarmState state = retriever.new_state();
@@ -88,12 +88,12 @@ TEST(NarmState, AttendsToTheWindowAlone) {
 }
 
 TEST(LruRec, PaddingBeforeARowChangesNothing) {
-  const LruRecRetriever retriever(random_weights(small("lrurec"), 12));
+  const LruRec retriever(random_weights(small("lrurec"), 12));
   Rng rng(3);
   const std::vector<int32_t> history = random_history(6, 50, rng);
   std::vector<int32_t> padded = {0, 0, 0};
   padded.insert(padded.end(), history.begin(), history.end());
-  const LruRecRetriever::Trace plain = retriever.trace(history), behind = retriever.trace(padded);
+  const LruRec::Trace plain = retriever.trace(history), behind = retriever.trace(padded);
   for (size_t block = 0; block < 2; ++block) {
     const std::vector<float>& out = behind.ffn_outputs[block];
     EXPECT_EQ(std::vector<float>(out.begin() + 3 * 12, out.end()), plain.ffn_outputs[block]);
@@ -103,7 +103,7 @@ TEST(LruRec, PaddingBeforeARowChangesNothing) {
 }
 
 TEST(LruRec, ANewUserIsThePaddingItemAlone) {
-  const LruRecRetriever retriever(random_weights(small("lrurec"), 12));
+  const LruRec retriever(random_weights(small("lrurec"), 12));
   const std::vector<int32_t> padding = {0, 0};
   const std::vector<float> out = retriever.trace(padding).ffn_outputs[1];
   EXPECT_EQ(hidden_of(retriever, {}), std::vector<float>(out.end() - 12, out.end()));
@@ -271,8 +271,8 @@ TEST(RetrieverWeights, RenumberingNamesAnItemThatTheModelDoesNotHave) {
 
 TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   const std::vector<int32_t> numbers = {0, 2};
-  const LruRecRetriever lru(random_weights(small("lrurec"), 1).renumbered(numbers));
-  const NarmRetriever narm(random_weights(small("narm"), 1).renumbered(numbers));
+  const LruRec lru(random_weights(small("lrurec"), 1).renumbered(numbers));
+  const Narm narm(random_weights(small("narm"), 1).renumbered(numbers));
   LruRecState lru_state = lru.new_state();
   NarmState narm_state = narm.new_state();
   std::vector<float> hidden(12);
@@ -355,4 +355,4 @@ TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

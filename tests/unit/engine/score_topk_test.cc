@@ -11,7 +11,7 @@
 #include "core/rng.h"
 #include "support/random_values.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 using test::random_values;
@@ -167,4 +167,4 @@ TEST(ScoreTopK, WrongShapesAreErrors) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

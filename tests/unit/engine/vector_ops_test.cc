@@ -11,7 +11,7 @@
 #include "formats/half.h"
 #include "support/random_values.h"
 
-namespace tandem {
+namespace tandem::engine {
 namespace {
 
 std::vector<float> random_values(int64_t count, uint64_t seed) {
@@ -113,4 +113,4 @@ TEST(SiluMultiply, EqualsTheFormulaAlsoFarOut) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::engine

@@ -18,7 +18,7 @@
 #include "models/retriever_config.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using Rows = std::vector<std::vector<int64_t>>;
@@ -36,7 +36,7 @@ RetrieverConfig config_of(const std::string& type) {
 class Baseline : public testing::TestWithParam<const char*> {
  protected:
   RetrieverConfig config_ = config_of(GetParam());
-  std::unique_ptr<RetrieverModel> model_ = make_retriever(config_, 40, "cpu");
+  std::unique_ptr<Retriever> model_ = make_retriever(config_, 40, "cpu");
   std::unique_ptr<TrainingObjective> objective_ = make_objective(config_, 40);
 
   at::Tensor answers(const Rows& rows) const {
@@ -150,4 +150,4 @@ TEST(Baselines, RefuseBrokenSettings) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -7,7 +7,7 @@
 #include "learn/retriever/model_factory.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class ComposedRetriever : public testing::TestWithParam<const char*> {};
@@ -42,4 +42,4 @@ TEST_P(ComposedRetriever, AStepEqualsTheKernels) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -11,7 +11,7 @@
 #include "learn/model.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 TEST(Dropout, EqualsTheReference) {
@@ -69,4 +69,4 @@ TEST(DropoutRng, ThreadsDoNotChangeMasks) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -12,7 +12,7 @@
 #include "learn/ops/nf4_weight.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -116,4 +116,4 @@ TEST(FrozenLinear, TheBitsDoNotDependOnTheNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -5,7 +5,7 @@
 #include "learn/model.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -39,4 +39,4 @@ TEST(GeluDropout, AMaskOfAnotherSizeIsRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

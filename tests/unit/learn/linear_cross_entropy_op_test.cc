@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -116,4 +116,4 @@ TEST(LinearCrossEntropy, RefusesLabelsOutsideTheTable) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

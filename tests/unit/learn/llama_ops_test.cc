@@ -18,7 +18,7 @@
 #include "learn/ops/trained_linear.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::expect_gradient;
@@ -138,7 +138,7 @@ TEST(Swiglu, EqualsItsReferenceFarOut) {
 }
 
 struct AttentionCase {
-  CausalAttentionShape shape;
+  AttentionShape shape;
   std::vector<int64_t> starts, wanted;  // wanted empty: all
 };
 
@@ -152,7 +152,7 @@ TEST(CausalAttention, GradientIsRight) {
   Rng rng(8);
   for (const AttentionCase& example : kAttentionCases) {
     SCOPED_TRACE(example.starts.back());
-    const CausalAttentionShape& s = example.shape;
+    const AttentionShape& s = example.shape;
     const int64_t positions = example.starts.back();
     const int64_t queries =
         example.wanted.empty() ? positions : static_cast<int64_t>(example.wanted.size());
@@ -181,7 +181,7 @@ TEST(CausalAttention, EqualsItsReferenceOverManyBlocks) {
            {{6, 2, 8, 50}, {0, 333}, {}},
            {{8, 2, 8, 20}, {0, 200, 260}, {150, 199, 200, 259}},
        }) {
-    const CausalAttentionShape& s = example.shape;
+    const AttentionShape& s = example.shape;
     const int64_t positions = example.starts.back();
     const int64_t queries =
         example.wanted.empty() ? positions : static_cast<int64_t>(example.wanted.size());
@@ -211,7 +211,7 @@ TEST(CausalAttention, EqualsItsReferenceOverManyBlocks) {
 TEST(CausalAttention, RefusesWhatDoesNotFit) {
   Rng rng(10);
   const at::Tensor q = random_tensor({3, 8}, rng), k = random_tensor({3, 4}, rng);
-  const CausalAttentionShape shape{2, 1, 4, 0};
+  const AttentionShape shape{2, 1, 4, 0};
   EXPECT_NO_THROW(causal_attention(shape, q, k, k, longs({0, 3})));
   EXPECT_THROW(causal_attention(shape, q, k, k, longs({0, 2})), ShapeError);
   EXPECT_THROW(causal_attention(shape, q, k, k, longs({0, 5, 3})), ShapeError);
@@ -332,4 +332,4 @@ TEST(HeadCrossEntropy, StaysFiniteForAHopelessLabel) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

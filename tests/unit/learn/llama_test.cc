@@ -15,7 +15,7 @@
 #include "learn/optim/adamw.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::relative_difference;
@@ -60,7 +60,7 @@ std::unique_ptr<LlamaWeights> weights_of(const LlamaConfig& config) {
 }
 
 // Both matrices of every adapter away from their start, so that all gradients are there.
-void disturb(const LlamaModel& model, uint64_t seed) {
+void disturb(const Llama& model, uint64_t seed) {
   at::NoGradGuard no_grad;
   Rng rng(seed);
   for (const NamedParameter& parameter : model.parameters())
@@ -68,10 +68,10 @@ void disturb(const LlamaModel& model, uint64_t seed) {
                                   0.05);
 }
 
-TEST(LlamaModel, ARowDoesNotSeeItsNeighbours) {
+TEST(Llama, ARowDoesNotSeeItsNeighbours) {
   Rng rng(1);
   const auto weights = weights_of(small_config());
-  const LlamaModel model(*weights, {});
+  const Llama model(*weights, {});
   const std::vector<std::vector<int64_t>> rows{random_tokens(7, rng), random_tokens(1, rng),
                                                random_tokens(40, rng)};
   std::vector<at::Tensor> alone;
@@ -79,14 +79,14 @@ TEST(LlamaModel, ARowDoesNotSeeItsNeighbours) {
   EXPECT_LT(relative_difference(model.hidden(pack(rows), nullptr), at::cat(alone)), 1e-5);
 }
 
-TEST(LlamaModel, WantedPositionsEqualTheFullPass) {
+TEST(Llama, WantedPositionsEqualTheFullPass) {
   Rng rng(2);
   const auto weights = weights_of(small_config());
   const PackedTokens packed = pack({random_tokens(20, rng), random_tokens(9, rng)});
   const at::Tensor wanted = at::tensor({18, 19, 28}, at::kLong);
   const DropoutRng dropout(3, 4);
   for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
-    const LlamaModel model(*weights, {.precision = precision, .lora = LoraConfig{.dropout = 0.5}});
+    const Llama model(*weights, {.precision = precision, .lora = LoraConfig{.dropout = 0.5}});
     disturb(model, 1);
     const at::Tensor full = model.hidden(packed, &dropout).index_select(0, wanted);
     const double limit = precision == Precision::kFloat32 ? 1e-5 : 2e-2;
@@ -94,7 +94,7 @@ TEST(LlamaModel, WantedPositionsEqualTheFullPass) {
   }
 }
 
-TEST(LlamaModel, CheckpointingChangesNoBit) {
+TEST(Llama, CheckpointingChangesNoBit) {
   Rng rng(3);
   const auto weights = weights_of(small_config());
   const PackedTokens packed = pack({random_tokens(20, rng), random_tokens(9, rng)});
@@ -108,7 +108,7 @@ TEST(LlamaModel, CheckpointingChangesNoBit) {
         LlamaOptions options{
             .precision = precision, .train_base = full, .checkpoint_layers = checkpoint};
         if (!full) options.lora = LoraConfig{.dropout = 0.1, .targets = {"v_proj", "down_proj"}};
-        const LlamaModel model(*weights, options);
+        const Llama model(*weights, options);
         disturb(model, 2);
         const at::Tensor loss = model.loss(packed, supervised, &dropout);
         loss.backward();
@@ -125,12 +125,12 @@ TEST(LlamaModel, CheckpointingChangesNoBit) {
   }
 }
 
-TEST(LlamaModel, NewAdaptersChangeNothing) {
+TEST(Llama, NewAdaptersChangeNothing) {
   Rng rng(4);
   const auto weights = weights_of(small_config());
   const PackedTokens packed = pack({random_tokens(20, rng)});
   const DropoutRng dropout(3, 4);
-  const LlamaModel base(*weights, {}), adapted(*weights, {.lora = LoraConfig{}});
+  const Llama base(*weights, {}), adapted(*weights, {.lora = LoraConfig{}});
   EXPECT_TRUE(base.hidden(packed, nullptr).equal(adapted.hidden(packed, &dropout)));
   EXPECT_EQ(adapted.parameters().size(), 2u * 2 * 3);
   EXPECT_EQ(adapted.parameters()[0].name,
@@ -142,11 +142,11 @@ TEST(LlamaModel, NewAdaptersChangeNothing) {
   EXPECT_FALSE(a.equal(adapted.parameters()[4].value));
 }
 
-TEST(LlamaModel, LayersBelowTheFirstAdapterKeepNothing) {
+TEST(Llama, LayersBelowTheFirstAdapterKeepNothing) {
   Rng rng(5);
   LlamaConfig config = small_config();
   const auto weights = weights_of(config);
-  const LlamaModel model(*weights, {.lora = LoraConfig{.targets = {"layers.2.mlp.down_proj"}}});
+  const Llama model(*weights, {.lora = LoraConfig{.targets = {"layers.2.mlp.down_proj"}}});
   int graphs = 0;
   model.hidden(pack({random_tokens(9, rng)}), nullptr, {},
                [&](const std::string& name, const at::Tensor& value) {
@@ -158,13 +158,13 @@ TEST(LlamaModel, LayersBelowTheFirstAdapterKeepNothing) {
   EXPECT_EQ(graphs, 2);  // the MLP's result and the layer's
 }
 
-TEST(LlamaModel, RefusesWhatDoesNotFit) {
+TEST(Llama, RefusesWhatDoesNotFit) {
   const auto weights = weights_of(small_config());
-  EXPECT_THROW(LlamaModel(*weights, {.train_base = true, .lora = LoraConfig{}}), ConfigError);
-  EXPECT_THROW(LlamaModel(*weights, {.lora = LoraConfig{.rank = 0}}), ConfigError);
-  EXPECT_THROW(LlamaModel(*weights, {.lora = LoraConfig{.targets = {"w_proj"}}}), ConfigError);
-  EXPECT_THROW(LlamaModel(*weights, {.lora = LoraConfig{.targets = {"lm_head"}}}), ConfigError);
-  const LlamaModel model(*weights, {});
+  EXPECT_THROW(Llama(*weights, {.train_base = true, .lora = LoraConfig{}}), ConfigError);
+  EXPECT_THROW(Llama(*weights, {.lora = LoraConfig{.rank = 0}}), ConfigError);
+  EXPECT_THROW(Llama(*weights, {.lora = LoraConfig{.targets = {"w_proj"}}}), ConfigError);
+  EXPECT_THROW(Llama(*weights, {.lora = LoraConfig{.targets = {"lm_head"}}}), ConfigError);
+  const Llama model(*weights, {});
   EXPECT_THROW(model.hidden(pack({{1, 50}}), nullptr), DataError);
   EXPECT_THROW(model.hidden(pack({{1, -1}}), nullptr), DataError);
   EXPECT_THROW(model.hidden(pack({{1}, {}}), nullptr), ShapeError);
@@ -195,7 +195,7 @@ class QuantisedWeights : public LlamaWeights {
 };
 
 // What a step on another device computes, here on the CPU.
-TEST(LlamaModel, AStepOfComposedOpsEqualsTheKernels) {
+TEST(Llama, AStepOfComposedOpsEqualsTheKernels) {
   Rng rng(7);
   LlamaConfig config = small_config();
   config.windows = {0, 4, 0};
@@ -204,7 +204,7 @@ TEST(LlamaModel, AStepOfComposedOpsEqualsTheKernels) {
   const DropoutRng dropout(3, 4);
   SupervisedPositions supervised = supervise({18, 19, 28}, {4, 2, 7});
   const auto step = [&](const LlamaOptions& options) {
-    const LlamaModel model(weights, options);
+    const Llama model(weights, options);
     disturb(model, 3);
     const at::Tensor loss = model.loss(packed, supervised, &dropout);
     loss.backward();
@@ -235,7 +235,7 @@ TEST(LlamaModel, AStepOfComposedOpsEqualsTheKernels) {
   }
 }
 
-TEST(LlamaModel, AQloraStepEqualsALoraStepOnDequantisedWeights) {
+TEST(Llama, AQloraStepEqualsALoraStepOnDequantisedWeights) {
   Rng rng(6);
   const PackedTokens packed = pack({random_tokens(20, rng), random_tokens(9, rng)});
   const SupervisedPositions supervised = supervise({18, 19, 27, 28}, {4, 2, 7, 2});
@@ -243,7 +243,7 @@ TEST(LlamaModel, AQloraStepEqualsALoraStepOnDequantisedWeights) {
     std::vector<double> losses[2];
     for (const bool dequantised : {false, true}) {
       const QuantisedWeights weights(weights_of(small_config()), dequantised);
-      const LlamaModel model(
+      const Llama model(
           weights,
           {.precision = precision, .lora = LoraConfig{}, .checkpoint_layers = !dequantised});
       AdamW optimizer(model.parameters(), {.eps = 1e-8, .weight_decay = 0},
@@ -264,4 +264,4 @@ TEST(LlamaModel, AQloraStepEqualsALoraStepOnDequantisedWeights) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -14,10 +14,10 @@
 #include "formats/peft_folder.h"
 #include "learn/llama/llama.h"
 #include "learn/llama/llama_files.h"
-#include "unit/learn/op_gradient.h"
 #include "support/ranker_world.h"
+#include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 LlamaConfig small_config() {
@@ -32,7 +32,7 @@ LlamaConfig small_config() {
   return config;
 }
 
-std::map<std::string, at::Tensor> by_name(const LlamaModel& model) {
+std::map<std::string, at::Tensor> by_name(const Llama& model) {
   std::map<std::string, at::Tensor> values;
   for (const NamedParameter& parameter : model.parameters())
     values[parameter.name] = parameter.value;
@@ -71,8 +71,8 @@ TEST(Lora, AnAdaptedModelIsTheModelOfTheSum) {
   Rng rng(7);
   const auto weights = random_weights(small_config(), 5, 0.2);
   const LoraConfig lora{.rank = 2, .alpha = 3, .dropout = 0.5, .targets = {"q_proj", "down_proj"}};
-  const LlamaModel adapted(*weights, {.lora = lora});
-  const LlamaModel summed(*weights, {.train_base = true}), base(*weights, {});
+  const Llama adapted(*weights, {.lora = lora});
+  const Llama summed(*weights, {.train_base = true}), base(*weights, {});
   ASSERT_EQ(adapted.parameters().size(), 2u * 2 * 2);
   const auto trained = by_name(adapted);
   for (const auto& [name, value] : trained)
@@ -99,7 +99,7 @@ TEST(Lora, TheFileSaysTheScaleOfTraining) {
   ThreadPool pool(1);
   const HfFolder base(test::tiny_base(folder, pool));
   const LoraConfig lora{.rank = 2, .alpha = 3, .dropout = 0.25, .targets = {"q_proj"}};
-  const LlamaModel model(*folder_weights(std::make_shared<HfFolder>(base.path())), {.lora = lora});
+  const Llama model(*folder_weights(std::make_shared<HfFolder>(base.path())), {.lora = lora});
   fs::create_directories(folder / "adapter");
   write_adapter(folder / "adapter", base, lora, model.parameters());
   const fs::path path = folder / "adapter" / "adapter_config.json";
@@ -114,4 +114,4 @@ TEST(Lora, TheFileSaysTheScaleOfTraining) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

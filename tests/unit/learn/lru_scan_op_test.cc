@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -96,4 +96,4 @@ TEST(LruScan, RefusesShapesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 constexpr LruRecConfig kConfig{.num_items = 40, .width = 8};
@@ -112,4 +112,4 @@ TEST(LruRec, RefusesBrokenBatchesAndSettings) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

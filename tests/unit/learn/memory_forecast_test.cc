@@ -6,7 +6,7 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // 1000 parameters. A sample of length n holds n buffers of 64 KiB, beside one of 1 MiB for all.
@@ -81,4 +81,4 @@ TEST(MemoryForecast, BytesForPeople) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

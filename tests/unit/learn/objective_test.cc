@@ -10,7 +10,7 @@
 
 #include "learn/retriever/cloze.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using Items = std::vector<int32_t>;
@@ -142,4 +142,4 @@ TEST(Cloze, ALimitMayLeaveALongStretchWithoutLabels) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -25,7 +25,7 @@
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 at::Tensor matrix(std::vector<float> values, int64_t rows) {
@@ -221,4 +221,4 @@ TEST(ScheduleByHand, FirstAndLastSteps) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

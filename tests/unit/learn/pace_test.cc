@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 TEST(TrainingPace, CountsTheValidationsToCome) {
@@ -24,4 +24,4 @@ TEST(TrainingPace, CountsTheValidationsToCome) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -18,7 +18,7 @@
 #include "core/error.h"
 #include "support/ranker_world.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using Texts = std::vector<std::vector<int32_t>>;
@@ -161,7 +161,7 @@ TEST_F(PretrainTextsTest, ALineIsTrainedOrHeldOutNeverBoth) {
 TEST_F(PretrainTextsTest, LossAndValidationAreTheMeanOverAllTokens) {
   const Dataset dataset = test::tiny_dataset(folder_);
   const auto folder = std::make_shared<HfFolder>(base_);
-  LlamaModel model(*folder_weights(folder), {.train_base = true});
+  Llama model(*folder_weights(folder), {.train_base = true});
   const PretrainTexts texts = history_texts(dataset, *tokenizer_, config_, pool_);
   const PretrainTask task(model, *folder, *tokenizer_, config_, texts);
   const auto mean_loss = [&](const Texts& some) {
@@ -198,4 +198,4 @@ TEST_F(PretrainTextsTest, LossAndValidationAreTheMeanOverAllTokens) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

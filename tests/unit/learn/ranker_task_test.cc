@@ -16,10 +16,10 @@
 
 #include "core/error.h"
 #include "learn/retriever/validation.h"
-#include "unit/learn/op_gradient.h"
 #include "support/ranker_world.h"
+#include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class OpenTask : public RankerTask {
@@ -161,8 +161,8 @@ class RankerLoss : public testing::Test {
   fs::path base_ = test::tiny_base(folder_, pool_);
   std::unique_ptr<Tokenizer> tokenizer_ = load_tokenizer(base_);
   std::shared_ptr<HfFolder> folder_weights_ = std::make_shared<HfFolder>(base_);
-  std::unique_ptr<LlamaModel> model_ = std::make_unique<LlamaModel>(
-      *tandem::folder_weights(folder_weights_), LlamaOptions{.train_base = true});
+  std::unique_ptr<Llama> model_ = std::make_unique<Llama>(*tandem::folder_weights(folder_weights_),
+                                                          LlamaOptions{.train_base = true});
   RankerConfig config_;
   RankerInputs inputs_;
 };
@@ -268,4 +268,4 @@ TEST(RankerConfig, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -10,7 +10,7 @@
 #include "learn/model.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -86,4 +86,4 @@ TEST(ResidualLayerNorm, ShapesThatDoNotFitAreRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

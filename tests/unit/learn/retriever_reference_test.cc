@@ -13,7 +13,7 @@
 #include "learn/retriever/model_factory.h"
 #include "support/retriever_reference.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::RetrieverReference;
@@ -43,7 +43,7 @@ struct Pair {
   }
 
   RetrieverReference reference;
-  std::unique_ptr<RetrieverModel> model;
+  std::unique_ptr<Retriever> model;
 };
 
 class RetrieverReferenceTest : public testing::TestWithParam<const char*> {};
@@ -132,4 +132,4 @@ TEST(LruRecInit, TheRingIsUniformByAreaAndAngle) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

@@ -13,10 +13,10 @@
 
 #include "core/error.h"
 #include "learn/retriever/model_factory.h"
-#include "unit/learn/op_gradient.h"
 #include "support/ranker_world.h"
+#include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class OpenTask : public RetrieverTask {
@@ -47,7 +47,7 @@ class RetrieverTaskTest : public testing::Test {
   test::TemporaryFolder folder_;
   Dataset dataset_ = test::tiny_dataset(folder_);
   RetrieverConfig config_;
-  std::unique_ptr<RetrieverModel> model_;
+  std::unique_ptr<Retriever> model_;
   std::unique_ptr<TrainingObjective> objective_;
 };
 
@@ -121,4 +121,4 @@ TEST_F(RetrieverTaskTest, PartsAddUpToTheStep) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

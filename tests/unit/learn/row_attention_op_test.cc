@@ -12,7 +12,7 @@
 #include "learn/ops/full_attention.h"
 #include "unit/learn/op_gradient.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using test::random_tensor;
@@ -152,4 +152,4 @@ TEST(FullAttention, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

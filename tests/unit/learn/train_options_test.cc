@@ -8,16 +8,16 @@
 #include "learn/bert4rec/bert4rec.h"
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
-#include "learn/sasrec/sasrec.h"
-#include "learn/retriever/cloze.h"
-#include "learn/retriever/model_factory.h"
 #include "learn/pretrain/pretrain_config.h"
 #include "learn/ranker/ranker_config.h"
+#include "learn/retriever/cloze.h"
+#include "learn/retriever/model_factory.h"
 #include "learn/retriever/retriever_config.h"
 #include "learn/retriever/retriever_task.h"
+#include "learn/sasrec/sasrec.h"
 #include "support/ranker_world.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 TEST(TrainOptions, StepsOfATraining) {
@@ -305,4 +305,4 @@ TEST(PretrainConfig, EveryKeySetsItsFieldAndTheModelsOptions) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

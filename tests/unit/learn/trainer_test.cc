@@ -16,11 +16,11 @@
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
-#include "learn/sasrec/sasrec.h"
 #include "learn/retriever/validation.h"
 #include "learn/retriever/windows.h"
+#include "learn/sasrec/sasrec.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 using Items = std::vector<int32_t>;
@@ -168,4 +168,4 @@ TEST(SasRec, RejectsARowBeyondItsPositions) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

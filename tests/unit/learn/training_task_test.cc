@@ -19,7 +19,7 @@
 #include "learn/trainer/trainer.h"
 #include "support/temporary_folder.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 // Samples 0..9, of 1, 2 or 3 labels each; a label's loss is (w - sample)^2, so w goes to the mean
@@ -365,4 +365,4 @@ TEST(TextDropout, MasksDoNotDependOnTheCut) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

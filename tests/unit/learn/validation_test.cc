@@ -17,7 +17,7 @@
 #include "offline/full_ranking.h"
 #include "support/ranker_world.h"
 
-namespace tandem {
+namespace tandem::learn {
 namespace {
 
 class ValidationRanks : public testing::TestWithParam<const char*> {
@@ -28,7 +28,7 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
     config_.blocks = 1;
     config_.max_length = 3;  // shorter than most histories
     config_.resolve(dataset_);
-    model_ = make_retriever(config_, dataset_.num_items(), "cpu");
+    model_ = engine::make_retriever(config_, dataset_.num_items(), "cpu");
     objective_ = make_objective(config_, dataset_.num_items());
     const at::NoGradGuard no_grad;
     Rng rng(4);
@@ -42,7 +42,7 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
     save_tensors(folder_ / "run" / kRetrieverWeightsFile, model_->parameters());
     write_json(folder_ / "run" / kRetrieverConfigFile,
                retriever_model_config(config_, dataset_).to_json());
-    engine_ = load_retriever(folder_ / "run");
+    engine_ = engine::load_retriever(folder_ / "run");
   }
 
   std::vector<int64_t> ranks(bool exclude_history, UserFolds folds = {}) {
@@ -52,14 +52,14 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
   }
 
   // 1 + items (and the padding, unless something is excluded) with a greater score, counted.
-  int64_t counted_rank(int64_t user, SeenItems seen, bool padding_counts) {
-    const History history = input_items(dataset_, user, Split::kValid);
+  int64_t counted_rank(int64_t user, engine::SeenItems seen, bool padding_counts) {
+    const engine::History history = input_items(dataset_, user, Split::kValid);
     std::vector<float> scores = engine_->score({&history, 1}, seen, pool_);
     if (padding_counts) {
       const std::vector<float> hidden = engine_->hidden({&history, 1}, pool_);
-      ScoreProblem problem = engine_->score_problem(hidden.data(), 1, {});
+      engine::ScoreProblem problem = engine_->score_problem(hidden.data(), 1, {});
       problem.exclude_padding = false;
-      scores[0] = score_all(problem, pool_)[0];
+      scores[0] = engine::score_all(problem, pool_)[0];
     }
     const float target = scores[static_cast<size_t>(*target_item(dataset_, user, Split::kValid))];
     int64_t rank = 1;
@@ -71,22 +71,22 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
   ThreadPool pool_{2};
   Dataset dataset_ = test::tiny_dataset(folder_);
   RetrieverConfig config_;
-  std::unique_ptr<RetrieverModel> model_;
+  std::unique_ptr<Retriever> model_;
   std::unique_ptr<TrainingObjective> objective_;
-  std::unique_ptr<Retriever> engine_;
+  std::unique_ptr<engine::Retriever> engine_;
 };
 
 TEST_P(ValidationRanks, WithoutTheInputWindowEqualTheEngines) {
   const std::vector<int64_t> found = ranks(true);
   const RankList engine =
-      rank_users(*engine_, dataset_, Split::kValid, 0, SeenItems::kWindow, pool_).ranks;
+      rank_users(*engine_, dataset_, Split::kValid, 0, engine::SeenItems::kWindow, pool_).ranks;
   ASSERT_EQ(std::ssize(found), engine.size());
   for (int64_t i = 0; i < engine.size(); ++i) {
     SCOPED_TRACE(i);
     const auto at = static_cast<size_t>(i);
     EXPECT_EQ(engine.users[at], validation_users(dataset_, {})[at]);
     EXPECT_EQ(found[at], engine.ranks[at]);
-    EXPECT_EQ(found[at], counted_rank(engine.users[at], SeenItems::kWindow, false));
+    EXPECT_EQ(found[at], counted_rank(engine.users[at], engine::SeenItems::kWindow, false));
   }
   EXPECT_NE(found, ranks(false)) << "the exclusion must show on these data";
 }
@@ -99,8 +99,8 @@ TEST_P(ValidationRanks, WithNothingExcludedCountThePadding) {
   int64_t behind_padding = 0;
   for (size_t i = 0; i < users.size(); ++i) {
     SCOPED_TRACE(users[i]);
-    EXPECT_EQ(found[i], counted_rank(users[i], SeenItems::kNone, true));
-    behind_padding += found[i] - counted_rank(users[i], SeenItems::kNone, false);
+    EXPECT_EQ(found[i], counted_rank(users[i], engine::SeenItems::kNone, true));
+    behind_padding += found[i] - counted_rank(users[i], engine::SeenItems::kNone, false);
   }
   EXPECT_GT(behind_padding, 0) << "the padding must show on these data";
 }
@@ -140,4 +140,4 @@ INSTANTIATE_TEST_SUITE_P(Models, ValidationRanks,
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::learn

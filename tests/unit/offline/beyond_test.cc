@@ -70,10 +70,10 @@ TEST_F(Beyond, ARetrieversListsAndCurvesAreThoseByHand) {
                                              .inner = 2,
                                              .max_length = 5},
                                             3);
-  const auto retriever = make_retriever(weights);
+  const auto retriever = engine::make_retriever(weights);
   BeyondOptions options{.list_size = 2, .length_groups = 3, .history_lengths = {1, 4}};
   const BeyondUtility beyond =
-      retriever_beyond(*retriever, dataset_, Split::kTest, SeenItems::kHistory, ranking,
+      retriever_beyond(*retriever, dataset_, Split::kTest, engine::SeenItems::kHistory, ranking,
                        evaluated("lrurec", ranking.ranks), options, pool_);
   ASSERT_EQ(beyond.lists.size(), 1U);
   EXPECT_EQ(beyond.lists[0].system, "lrurec");
@@ -95,12 +95,14 @@ TEST_F(Beyond, ARetrieversListsAndCurvesAreThoseByHand) {
   for (size_t l = 0; l < 2; ++l) {
     double sum = 0;
     for (int64_t user = 0; user < 3; ++user) {
-      const History whole = input_items(dataset_, user, Split::kTest);
+      const engine::History whole = input_items(dataset_, user, Split::kTest);
       const auto length = static_cast<size_t>(options.history_lengths[l]);
-      const History one[] = {whole.last(std::min(whole.size(), length))};
+      const engine::History one[] = {whole.last(std::min(whole.size(), length))};
       const int32_t target[] = {*target_item(dataset_, user, Split::kTest)};
       sum += ndcg(static_cast<int>(
-          retriever->top_k_and_rank(one, 0, target, SeenItems::kHistory, pool_).ranks[0].rank));
+          retriever->top_k_and_rank(one, 0, target, engine::SeenItems::kHistory, pool_)
+              .ranks[0]
+              .rank));
     }
     EXPECT_DOUBLE_EQ(beyond.shortened[0].groups[l].value, sum / 3);
     EXPECT_EQ(beyond.shortened[0].groups[l].longest, options.history_lengths[l]);
@@ -117,7 +119,7 @@ TEST_F(Beyond, AStagesListsAreInTheOrderOfTheScores) {
                              .candidates = {target, 6 - target % 2},
                              .answer = 0});
   }
-  Matrix first(3, 2), second(3, 2);
+  engine::Matrix first(3, 2), second(3, 2);
   first.values = {2, 1, 2, 1, 2, 1};   // the target first
   second.values = {1, 2, 2, 2, 1, 2};  // second; of equal ones the retriever's order
   stage.scorers.push_back(candidate_scores("lrurec", stage.samples, first));

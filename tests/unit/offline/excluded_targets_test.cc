@@ -19,30 +19,31 @@ class ExcludedTargets : public testing::Test {
   // User 0 had its last item before, long ago; user 1 had it just before; user 2 never had it.
   ExcludedTargets()
       : dataset_(test::dataset_of(folder_, 4, {{4, 1, 2, 3, 4}, {1, 2, 3, 3}, {1, 2, 3, 4}})),
-        retriever_(make_retriever(test::random_weights({.model_type = "lrurec",
-                                                        .num_items = 4,
-                                                        .width = 4,
-                                                        .blocks = 1,
-                                                        .heads = 1,
-                                                        .inner = 2,
-                                                        .max_length = 3},
-                                                       5))) {}
+        retriever_(engine::make_retriever(test::random_weights({.model_type = "lrurec",
+                                                                .num_items = 4,
+                                                                .width = 4,
+                                                                .blocks = 1,
+                                                                .heads = 1,
+                                                                .inner = 2,
+                                                                .max_length = 3},
+                                                               5))) {}
 
-  FullRanking ranked(SeenItems seen) {
+  FullRanking ranked(engine::SeenItems seen) {
     return rank_users(*retriever_, dataset_, Split::kTest, 4, seen, pool_);
   }
 
   test::TemporaryFolder folder_;
   ThreadPool pool_{2};
   Dataset dataset_;
-  std::unique_ptr<Retriever> retriever_;
+  std::unique_ptr<engine::Retriever> retriever_;
 };
 
 using Flags = std::vector<uint8_t>;
 
 TEST_F(ExcludedTargets, HaveRankZeroInTheFullRanking) {
-  const FullRanking window = ranked(SeenItems::kWindow), history = ranked(SeenItems::kHistory),
-                    none = ranked(SeenItems::kNone);
+  const FullRanking window = ranked(engine::SeenItems::kWindow),
+                    history = ranked(engine::SeenItems::kHistory),
+                    none = ranked(engine::SeenItems::kNone);
   // Three items are the window: the oldest of user 0 lies outside.
   EXPECT_EQ(window.ranks.excluded, (Flags{0, 1, 0}));
   EXPECT_EQ(window.ranks.ranks, (std::vector<int32_t>{1, 0, 1}));  // only item 4 is left
@@ -56,20 +57,22 @@ TEST_F(ExcludedTargets, HaveRankZeroInTheFullRanking) {
 }
 
 TEST_F(ExcludedTargets, HaveRankZeroByPopularity) {
-  const RankList window = rank_by_popularity(dataset_, Split::kTest, SeenItems::kWindow, 3, pool_);
+  const RankList window =
+      rank_by_popularity(dataset_, Split::kTest, engine::SeenItems::kWindow, 3, pool_);
   EXPECT_EQ(window.excluded, (Flags{0, 1, 0}));
   EXPECT_EQ(window.ranks, (std::vector<int32_t>{1, 0, 1}));
   EXPECT_EQ(window.num_tied(), 0);
-  EXPECT_EQ(rank_by_popularity(dataset_, Split::kTest, SeenItems::kHistory, 3, pool_).excluded,
-            (Flags{1, 1, 0}));
+  EXPECT_EQ(
+      rank_by_popularity(dataset_, Split::kTest, engine::SeenItems::kHistory, 3, pool_).excluded,
+      (Flags{1, 1, 0}));
   // The worker's scores are put back for the next user.
   ThreadPool one(1);
-  EXPECT_EQ(rank_by_popularity(dataset_, Split::kTest, SeenItems::kWindow, 3, one).ranks,
+  EXPECT_EQ(rank_by_popularity(dataset_, Split::kTest, engine::SeenItems::kWindow, 3, one).ranks,
             window.ranks);
 }
 
 TEST_F(ExcludedTargets, AreMissesOfAllUsersInTwoStages) {
-  const CandidateSet set = ranked(SeenItems::kHistory).candidates;
+  const CandidateSet set = ranked(engine::SeenItems::kHistory).candidates;
   const std::vector<RankingSample> samples = subset_samples(dataset_, set, 4);
   ASSERT_EQ(samples.size(), 1U);  // user 2, whose only candidate is the target
   const RankList all = combine_ranks(rank_samples(samples, std::vector<float>{7}, 1), set);

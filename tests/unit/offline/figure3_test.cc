@@ -16,7 +16,7 @@ TEST(Figure3, MeasuresEveryTitleLengthWithinTheModelsPositions) {
   LlamaConfig config = llama_preset("tiny");
   config.num_layers = 1;
   write_random_llama(config, {}, folder / "model", pool);
-  const Llama model(folder / "model");
+  const engine::Llama model(folder / "model");
   Figure3Options options{.title_tokens = {1, 3}, .history = 2, .candidates = 4, .repeats = 2};
   EXPECT_EQ(figure3_positions(options), 60 + 6 * 9 + 4 * 6);
   const auto rows = measure_figure3(model, options, pool);

@@ -6,9 +6,12 @@
 
 #include <cmath>
 #include <csignal>
+#include <optional>
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "offline/fusion_weights.h"
+#include "offline/logged_scoring.h"
 #include "rank/candidate_order.h"
 #include "support/ranker_world.h"
 #include "support/sequence_dataset.h"
@@ -26,8 +29,8 @@ double value_of(const Evaluation& evaluation, const std::string& name) {
   return -1;
 }
 
-Matrix matrix(int64_t columns, std::vector<float> values) {
-  Matrix result(std::ssize(values) / columns, columns);
+engine::Matrix matrix(int64_t columns, std::vector<float> values) {
+  engine::Matrix result(std::ssize(values) / columns, columns);
   result.values = std::move(values);
   return result;
 }
@@ -146,9 +149,10 @@ TEST_F(TwoStages, ASampleIsNamedAndLeavesTheOthersOut) {
 
 TEST_F(TwoStages, AFilesRuleCannotBeAskedOtherwise) {
   EXPECT_NO_THROW(open_second_stage(
-      {.retriever = file_, .num_candidates = 2, .seen = SeenItems::kHistory}, dataset_, pool_));
+      {.retriever = file_, .num_candidates = 2, .seen = engine::SeenItems::kHistory}, dataset_,
+      pool_));
   EXPECT_THROW(
-      open_second_stage({.retriever = file_, .num_candidates = 2, .seen = SeenItems::kNone},
+      open_second_stage({.retriever = file_, .num_candidates = 2, .seen = engine::SeenItems::kNone},
                         dataset_, pool_),
       DataError);
 }
@@ -168,10 +172,10 @@ class KeptScores : public testing::Test {
   }
 
   std::vector<float> letters(int64_t permutations) {
-    return letter_scores(*model_, samples_, permutations, pool_).log_probabilities.values;
+    return letter_scores(*model_, samples_, permutations, pool_, &*watch_).log_probabilities.values;
   }
   std::vector<float> likelihoods() {
-    return likelihood_scores(*model_, samples_, pool_).log_probabilities.values;
+    return likelihood_scores(*model_, samples_, pool_, &*watch_).log_probabilities.values;
   }
 
   template <typename Work>
@@ -182,7 +186,7 @@ class KeptScores : public testing::Test {
     {
       ScoreLog log(path, {}, false);
       empty = fs::file_size(path);
-      model_->log = &log;
+      watch_.emplace(&log);
       const InterruptGuard guard;
       std::raise(SIGINT);
       EXPECT_THROW(work(), Stopped);
@@ -191,11 +195,11 @@ class KeptScores : public testing::Test {
     EXPECT_GT(size, empty);  // the first pack
     const InterruptGuard anew;
     ScoreLog log(path, {}, true);
-    model_->log = &log;
+    watch_.emplace(&log);
     EXPECT_EQ(work(), whole);
     EXPECT_GT(fs::file_size(path), size);
     ScoreLog finished(path, {}, true);
-    model_->log = &finished;
+    watch_.emplace(&finished);
     const auto complete = fs::file_size(path);
     EXPECT_EQ(work(), whole);
     EXPECT_EQ(fs::file_size(path), complete);  // nothing was scored again
@@ -205,6 +209,7 @@ class KeptScores : public testing::Test {
   ThreadPool pool_{2};
   Dataset dataset_;
   std::unique_ptr<TitledRanker> model_;
+  std::optional<LoggedScoring> watch_{std::in_place};
   std::vector<RankingSample> samples_;
 };
 
@@ -222,10 +227,10 @@ TEST_F(KeptScores, OrdersOfTheCandidatesAreTakenApart) {
 
 // The mean over the orders, by hand from the logits of each.
 TEST_F(KeptScores, PermutationsAverageProbabilities) {
-  const Matrix plain = letter_logits(*model_, samples_, pool_);
+  const engine::Matrix plain = letter_logits(*model_, samples_, pool_);
   std::vector<RankingSample> turned_samples;
   for (const RankingSample& sample : samples_) turned_samples.push_back(turned(sample, 3));
-  const Matrix turned_logits = letter_logits(*model_, turned_samples, pool_);
+  const engine::Matrix turned_logits = letter_logits(*model_, turned_samples, pool_);
   const CandidateScores scores = letter_scores(*model_, samples_, 2, pool_);
   for (int64_t r = 0; r < plain.rows; r += 7) {
     const auto a = letter_probabilities({plain.row(r), 6}, 6),

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "offline/beyond.h"
+#include "offline/fusion_weights.h"
 #include "rank/ranker_files.h"
 #include "support/ranker_world.h"
 
@@ -90,7 +91,7 @@ TEST_F(SecondStageTest, PermutationsAverageEachCandidatesProbability) {
   std::vector<double> want(4, 0);
   for (int64_t j = 0; j < 4; ++j) {
     const RankingSample order = turned(sample, j);
-    const Matrix logits = letter_logits(*models_.letters, {&order, 1}, pool_);
+    const engine::Matrix logits = letter_logits(*models_.letters, {&order, 1}, pool_);
     const auto p = letter_probabilities({logits.row(0), 4}, 4);
     for (size_t place = 0; place < 4; ++place) {
       const auto at = std::ranges::find(sample.candidates, order.candidates[place]);

@@ -11,9 +11,9 @@
 #include "data/string_table.h"
 #include "offline/full_ranking.h"
 #include "offline/ranker_evaluation.h"
+#include "support/named_dataset.h"
 #include "support/random_retriever.h"
 #include "support/temporary_folder.h"
-#include "support/named_dataset.h"
 
 namespace tandem {
 namespace {
@@ -44,16 +44,16 @@ class Catalogue : public testing::Test {
     return test::named_dataset(folder_ / name.c_str(), sequences);
   }
   // Outside ids of the k best after a history of outside ids, and their scores.
-  std::vector<std::pair<std::string, float>> recommend(const Retriever& retriever,
+  std::vector<std::pair<std::string, float>> recommend(const engine::Retriever& retriever,
                                                        const Dataset& dataset,
                                                        const std::vector<std::string>& history,
                                                        int64_t k) {
     std::vector<int32_t> items;
     for (const std::string& id : history) items.push_back(dataset.find_item(id).value());
-    const History one[] = {items};
+    const engine::History one[] = {items};
     std::vector<std::pair<std::string, float>> result;
-    const auto lists = retriever.top_k(one, k, SeenItems::kHistory, pool_);
-    for (const ScoredItem& found : lists[0])
+    const auto lists = retriever.top_k(one, k, engine::SeenItems::kHistory, pool_);
+    for (const engine::ScoredItem& found : lists[0])
       result.emplace_back(dataset.item_id(found.item), found.score);
     return result;
   }
@@ -79,7 +79,7 @@ TEST_F(Catalogue, TheSameContentIsTakenAsItIs) {
   EXPECT_EQ(opened.match.proof, CatalogueMatch::Proof::kFingerprint);
   EXPECT_EQ(opened.match.describe(), "");
   EXPECT_EQ(recommend(*opened.retriever, trained, {"i3", "i1"}, 5),
-            recommend(*load_retriever(run), trained, {"i3", "i1"}, 5));
+            recommend(*engine::load_retriever(run), trained, {"i3", "i1"}, 5));
   // Without ids the fingerprint is proof enough.
   fs::remove(run / kRetrieverItemsFile);
   EXPECT_EQ(open_retriever(run, trained).match.proof, CatalogueMatch::Proof::kFingerprint);
@@ -109,7 +109,7 @@ TEST_F(Catalogue, AnotherImportGivesTheSameRecommendationsByOutsideId) {
             R"({"proof":"item ids","items":10,"unknown_items":1,"interactions":15,)"
             R"("skipped_interactions":2,"left_out_items":1})");
 
-  auto wanted = recommend(*load_retriever(run), trained, {"i3", "i7", "i1"}, 10);
+  auto wanted = recommend(*engine::load_retriever(run), trained, {"i3", "i7", "i1"}, 10);
   std::erase_if(wanted, [](const auto& entry) { return entry.first == "i4"; });
   ASSERT_EQ(wanted.size(), 6u);
   EXPECT_EQ(recommend(*opened.retriever, later, {"i3", "i7", "i1"}, 10), wanted);
@@ -126,14 +126,15 @@ TEST_F(Catalogue, NewEventsOfTheSameItemsChangeNothing) {
   EXPECT_EQ(opened.match.unknown + opened.match.skipped + opened.match.left_out, 0);
   EXPECT_THAT(opened.match.describe(), HasSubstr("it knows all 10 items"));
   EXPECT_EQ(recommend(*opened.retriever, later, {"i9", "i2"}, 10),
-            recommend(*load_retriever(run), trained, {"i9", "i2"}, 10));
+            recommend(*engine::load_retriever(run), trained, {"i9", "i2"}, 10));
 }
 
 TEST_F(Catalogue, AHeldOutItemThatTheModelDoesNotKnowIsAMiss) {
   const Dataset trained = dataset("trained", kTrained);
   const Dataset later = dataset("later", {{"i0", "i1", "i2", "a"}, {"i5", "i6", "a", "i7"}});
   const auto retriever = open_retriever(write_run(trained), later).retriever;
-  const FullRanking test = rank_users(*retriever, later, Split::kTest, 3, SeenItems::kNone, pool_);
+  const FullRanking test =
+      rank_users(*retriever, later, Split::kTest, 3, engine::SeenItems::kNone, pool_);
   EXPECT_EQ(test.ranks.ranks[0], 0);
   EXPECT_GE(test.ranks.ranks[1], 1);
   EXPECT_EQ(test.ranks.num_tied(), 0);
@@ -146,7 +147,7 @@ TEST_F(Catalogue, AHeldOutItemThatTheModelDoesNotKnowIsAMiss) {
   EXPECT_EQ(again.excluded, (std::vector<uint8_t>{0, 0}));
   EXPECT_EQ(test.ranks.excluded, (std::vector<uint8_t>{0, 0}));
   const FullRanking valid =
-      rank_users(*retriever, later, Split::kValid, 3, SeenItems::kNone, pool_);
+      rank_users(*retriever, later, Split::kValid, 3, engine::SeenItems::kNone, pool_);
   EXPECT_GE(valid.ranks.ranks[0], 1);
   EXPECT_EQ(valid.ranks.ranks[1], 0);
 }

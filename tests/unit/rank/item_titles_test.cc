@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "rank/prompt.h"
-#include "tokenizer/tokenizer.h"
 #include "support/ranker_world.h"
+#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 namespace {

@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "rank/ranker_files.h"
 #include "offline/samples.h"
-#include "tokenizer/files.h"
+#include "rank/ranker_files.h"
 #include "support/llama_reference.h"
 #include "support/ranker_world.h"
+#include "tokenizer/files.h"
 
 namespace tandem {
 namespace {
@@ -45,7 +45,8 @@ TEST_F(Rankers, ScoresAreTheLettersLogitsAtTheLastPositionInPlainLoops) {
   for (size_t tokens = 0; tokens < 9000; tokens += all.back().size())
     all.push_back(some[all.size() % 24]);
   int64_t done = 0;
-  const Matrix scores = ranker.score(all, pool_, [&](int64_t now, const Matrix&) { done = now; });
+  const engine::Matrix scores =
+      ranker.score(all, pool_, [&](int64_t now, const engine::Matrix&) { done = now; });
   EXPECT_EQ(done, std::ssize(all));
   ASSERT_EQ(scores.rows, std::ssize(all));
   ASSERT_EQ(scores.columns, 6);

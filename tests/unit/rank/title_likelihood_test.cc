@@ -41,7 +41,7 @@ TEST(TitleLikelihoods, EqualWholePassesOfEachTextInPlainLoops) {
   ThreadPool pool(2);
   const auto reference = test::LlamaReference::random(test::llama_variants()[0].config, 3);
   reference.write(folder.path());
-  const Llama model(folder.path());
+  const engine::Llama model(folder.path());
   Rng rng(3);
   const auto draw = [&](int64_t count) {
     Tokens tokens;
@@ -62,7 +62,7 @@ TEST(TitleLikelihoods, EqualWholePassesOfEachTextInPlainLoops) {
     }
     prompts.push_back(std::move(prompt));
   }
-  const Matrix scores = title_likelihoods(model, prompts, pool);
+  const engine::Matrix scores = title_likelihoods(model, prompts, pool);
   ASSERT_EQ(scores.columns, 4);
   for (size_t i = 0; i < want.size(); ++i) {
     const float* row = scores.row(static_cast<int64_t>(i));
@@ -85,7 +85,7 @@ TEST(TitleLikelihoods, ByHand) {
   ThreadPool pool(1);
   // After 3 1: the title 2 3 0 has P(2 | 1) P(3 | 2) P(0 | 3), the title 0 has P(0 | 1).
   const SharedPrefix prompt{{3, 1}, {{2, 3, 0}, {0}}};
-  const Matrix found = title_likelihoods(Llama(folder.path()), {&prompt, 1}, pool);
+  const engine::Matrix found = title_likelihoods(engine::Llama(folder.path()), {&prompt, 1}, pool);
   EXPECT_NEAR(found.row(0)[0], std::log(0.125 * 0.4 * 0.7), 1e-5);
   EXPECT_NEAR(found.row(0)[1], std::log(0.5), 1e-5);
 }

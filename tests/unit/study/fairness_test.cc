@@ -13,8 +13,8 @@
 #include "eval/candidate_lists.h"
 #include "eval/candidates.h"
 #include "rank/ranker_files.h"
-#include "tokenizer/files.h"
 #include "support/ranker_world.h"
+#include "tokenizer/files.h"
 
 namespace tandem {
 namespace {

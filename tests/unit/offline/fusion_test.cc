@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "rank/fusion.h"
+#include "offline/fusion_weights.h"
 
 #include <gtest/gtest.h>
 
@@ -18,8 +18,8 @@ std::vector<RankingSample> samples_with(std::initializer_list<int64_t> answers) 
   return samples;
 }
 
-Matrix matrix(int64_t rows, int64_t columns, std::vector<float> values) {
-  Matrix result(rows, columns);
+engine::Matrix matrix(int64_t rows, int64_t columns, std::vector<float> values) {
+  engine::Matrix result(rows, columns);
   result.values = std::move(values);
   return result;
 }
@@ -65,7 +65,7 @@ TEST(Fusion, WeightsAndSumsAreThoseByHand) {
   EXPECT_DOUBLE_EQ(found.weights[1], std::sqrt(0.5));
   EXPECT_DOUBLE_EQ(found.value, 1);
   const double weights[] = {1, 0.5};
-  const Matrix sum = fuse(scorers, weights);
+  const engine::Matrix sum = fuse(scorers, weights);
   EXPECT_NEAR(sum.row(0)[0] - sum.row(0)[1], 1 - 0.9, 1e-5);
   EXPECT_NEAR(find_fusion_weights({scorers, 1}, samples).value, 1 / std::log2(3.0), 1e-12);
 }
