@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "rank/scorers.h"
 #include "rank/prompt.h"
+#include "rank/scorers.h"
 
 namespace tandem {
 

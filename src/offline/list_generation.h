@@ -12,7 +12,7 @@
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "eval/beyond_utility.h"
-#include "offline/two_stage.h"
+#include "rank/scorers.h"
 
 namespace tandem {
 

@@ -20,21 +20,22 @@ void recommend_to_all(const engine::Retriever& retriever, const Dataset& dataset
   const PopularItems popular(dataset);
   in_batches({"recommending", "users", "stopped before all users had recommendations"},
              dataset.num_users(), [&](int64_t begin, int64_t end) {
-    std::vector<engine::History> histories;
-    for (int64_t user = begin; user < end; ++user) histories.push_back(dataset.items(user));
-    const auto lists = retriever.top_k(histories, k, seen, pool);
-    for (int64_t user = begin; user < end; ++user) {
-      const auto row = static_cast<size_t>(user - begin);
-      const engine::History history = histories[row];
-      if (knows_any(retriever, history)) {
-        use({.user = user, .items = as_recommendations(lists[row])});
-      } else {
-        const engine::History excluded =
-            seen == engine::SeenItems::kNone ? engine::History() : history;
-        use({.user = user, .popular = true, .items = popular.top(k, excluded)});
-      }
-    }
-  });
+               std::vector<engine::History> histories;
+               for (int64_t user = begin; user < end; ++user)
+                 histories.push_back(dataset.items(user));
+               const auto lists = retriever.top_k(histories, k, seen, pool);
+               for (int64_t user = begin; user < end; ++user) {
+                 const auto row = static_cast<size_t>(user - begin);
+                 const engine::History history = histories[row];
+                 if (knows_any(retriever, history)) {
+                   use({.user = user, .items = as_recommendations(lists[row])});
+                 } else {
+                   const engine::History excluded =
+                       seen == engine::SeenItems::kNone ? engine::History() : history;
+                   use({.user = user, .popular = true, .items = popular.top(k, excluded)});
+                 }
+               }
+             });
 }
 
 }  // namespace tandem

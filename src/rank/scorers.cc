@@ -64,12 +64,13 @@ engine::Matrix one_pass(const char* scorer, const std::string& label,
     done = std::min(std::ssize(known) / columns, all.rows);
   }
   const int64_t first = done;
-  score(prompts.subspan(static_cast<size_t>(first)), [&](int64_t count, const engine::Matrix& scores) {
-    const int64_t begin = done;
-    for (; done < first + count; ++done)
-      std::copy_n(scores.row(done - first), scores.columns, all.row(done));
-    if (watch != nullptr) watch->finished(all.row(begin), done - begin);
-  });
+  score(prompts.subspan(static_cast<size_t>(first)),
+        [&](int64_t count, const engine::Matrix& scores) {
+          const int64_t begin = done;
+          for (; done < first + count; ++done)
+            std::copy_n(scores.row(done - first), scores.columns, all.row(done));
+          if (watch != nullptr) watch->finished(all.row(begin), done - begin);
+        });
   if (watch != nullptr) watch->end();
   return all;
 }
@@ -107,9 +108,8 @@ CandidateScores letter_scores(const TitledRanker& model, std::span<const Ranking
     };
     std::vector<RankingSample> order;
     for (const RankingSample& sample : samples) order.push_back(turned(sample, turn(sample)));
-    const engine::Matrix logits =
-        logits_in_order(fmt::format("letters, order {} of {}", j + 1, permutations), model, order,
-                        pool, watch);
+    const engine::Matrix logits = logits_in_order(
+        fmt::format("letters, order {} of {}", j + 1, permutations), model, order, pool, watch);
     for (int64_t r = 0; r < logits.rows; ++r) {
       const int64_t n = std::ssize(order[static_cast<size_t>(r)].candidates);
       const auto p = letter_probabilities({logits.row(r), static_cast<size_t>(logits.columns)}, n);

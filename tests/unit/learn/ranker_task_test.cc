@@ -161,7 +161,7 @@ class RankerLoss : public testing::Test {
   fs::path base_ = test::tiny_base(folder_, pool_);
   std::unique_ptr<Tokenizer> tokenizer_ = load_tokenizer(base_);
   std::shared_ptr<HfFolder> folder_weights_ = std::make_shared<HfFolder>(base_);
-  std::unique_ptr<Llama> model_ = std::make_unique<Llama>(*tandem::folder_weights(folder_weights_),
+  std::unique_ptr<Llama> model_ = std::make_unique<Llama>(*learn::folder_weights(folder_weights_),
                                                           LlamaOptions{.train_base = true});
   RankerConfig config_;
   RankerInputs inputs_;

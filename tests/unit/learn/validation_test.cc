@@ -28,7 +28,7 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
     config_.blocks = 1;
     config_.max_length = 3;  // shorter than most histories
     config_.resolve(dataset_);
-    model_ = engine::make_retriever(config_, dataset_.num_items(), "cpu");
+    model_ = make_retriever(config_, dataset_.num_items(), "cpu");
     objective_ = make_objective(config_, dataset_.num_items());
     const at::NoGradGuard no_grad;
     Rng rng(4);
