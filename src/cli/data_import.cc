@@ -16,8 +16,8 @@ namespace tandem {
 namespace {
 
 constexpr const char* kImportHelp =
-    R"(Turn a log of who took what, and when, into a data set folder that every
-other verb reads.
+    R"(Turn a log of who took what, and when, into a data set folder that every other
+verb reads.
 
 Formats (--format); any file may be gzip:
   auto       told from the names and the first line

@@ -71,7 +71,7 @@ void add_generate(CLI::App& data) {
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* verb = data.add_subcommand(
-      "generate", "Write a CSV file of random interactions, to try out sizes and speed.");
+      "generate", "Write a CSV file of random interactions, to try out sizes and speed");
   verb->add_option("--users", flags->options.num_users, "number of users")->capture_default_str();
   verb->add_option("--items", flags->options.num_items, "number of items")->capture_default_str();
   verb->add_option("--interactions", flags->options.num_interactions, "number of lines")
