@@ -66,15 +66,10 @@ void add_compare_verb(CLI::App& app) {
       ->check(CLI::Range(0, 1024));
   verb->footer(
       "Both evaluations must rank the same held-out item for the same users of the same data set, "
-      "by\n"
-      "the same rules and among the same candidates; otherwise the differences are listed and the "
-      "exit\n"
-      "code is 3. A winner is named only where the paired bootstrap interval of the difference "
-      "does not\n"
-      "hold 0. A folder that holds several evaluations (of two stages, or a study) is answered "
-      "with "
-      "their\n"
-      "names. Several arms and seeds at once: `tandem study`.");
+      "by the same rules and among the same candidates; otherwise the differences are listed and "
+      "the exit code is 3. A winner is named only where the paired bootstrap interval of the "
+      "difference does not hold 0. A folder that holds several evaluations (of two stages, or a "
+      "study) is answered with their names. Several arms and seeds at once: `tandem study`.");
   verb->callback([options] { run_compare(*options); });
 }
 

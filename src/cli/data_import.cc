@@ -16,8 +16,8 @@ namespace tandem {
 namespace {
 
 constexpr const char* kImportHelp =
-    R"(Turn a log of who took what, and when, into a data set folder that every
-other verb reads.
+    R"(Turn a log of who took what, and when, into a data set folder that every other
+verb reads.
 
 Formats (--format); any file may be gzip:
   auto       told from the names and the first line
@@ -151,7 +151,7 @@ void add_data_import_verb(CLI::App& data) {
   verb->add_option("--meta", flags->meta, "file with item titles and other text");
   verb->add_option("--columns", flags->columns,
                    "csv, jsonl: names (csv: or numbers from 1) of the columns: "
-                   "user=..,item=..,time=..,rating=..,title=..");
+                   "user=..,item=..,time=..,rating=..,title=..; item and title also of --meta");
   verb->add_option("--separator", options.separator,
                    "csv: what separates columns; default told from the first line");
   verb->add_option("--min-user", flags->min_user,

@@ -7,6 +7,7 @@
 #include "cli/data_verbs.h"
 #include "cli/verbs.h"
 #include "core/json.h"
+#include "core/plural.h"
 #include "data/describe.h"
 #include "data/export.h"
 #include "data/generate.h"
@@ -58,8 +59,8 @@ void add_export(CLI::App& data) {
                    : flags->format == "jsonl" ? ExportFormat::kJsonl
                                               : ExportFormat::kCsv,
                    output);
-    fmt::print("wrote {} interactions of {} users to {}\n", dataset.num_interactions(),
-               dataset.num_users(), flags->output);
+    fmt::print("wrote {} of {} to {}\n", counted(dataset.num_interactions(), "interaction"),
+               counted(dataset.num_users(), "user"), flags->output);
   });
 }
 
@@ -71,7 +72,7 @@ void add_generate(CLI::App& data) {
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* verb = data.add_subcommand(
-      "generate", "Write a CSV file of random interactions, to try out sizes and speed.");
+      "generate", "Write a CSV file of random interactions, to try out sizes and speed");
   verb->add_option("--users", flags->options.num_users, "number of users")->capture_default_str();
   verb->add_option("--items", flags->options.num_items, "number of items")->capture_default_str();
   verb->add_option("--interactions", flags->options.num_interactions, "number of lines")

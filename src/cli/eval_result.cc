@@ -50,10 +50,10 @@ void print_tables(std::span<const EvalTable> tables, bool details) {
     fmt::print("{}\n{}", table.title,
                details ? metric_table(table.systems) : summary_table(table.systems));
     details ? print_differences(table) : print_verdicts(table);
-    // Of the last system: the excluded are the same for all.
-    if (const std::string excluded = table.systems.back().excluded_sentence();
-        !excluded.empty() && !details)
-      fmt::print("{}", wrapped(excluded));
+    // Of the last system: the excluded are the same for all, and popularity knows every item.
+    const Evaluation& last = table.systems.back();
+    for (const std::string& sentence : {last.excluded_sentence(), last.unknown_sentence()})
+      if (!sentence.empty() && !details) fmt::print("{}", wrapped(sentence));
     fmt::print("\n");
   }
 }

@@ -12,6 +12,7 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/plural.h"
 #include "eval/beyond_utility.h"
 #include "eval/evaluation.h"
 #include "eval/report/report.h"
@@ -105,7 +106,8 @@ Evaluated evaluate_retriever(const EvalOptions& options, const Dataset& dataset,
   }
   result.beyond.protocol = systems.back().protocol;
   result.beyond.num_users = systems.back().num_users();
-  result.table.title = fmt::format("{} users, {} split", systems.back().num_users(), options.split);
+  result.table.title =
+      fmt::format("{}, {} split", counted(systems.back().num_users(), "user"), options.split);
   result.table.compare_with_first(options.resampling, pool);
   return result;
 }

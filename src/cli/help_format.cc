@@ -37,10 +37,25 @@ std::string wrapped_command(std::string_view line, size_t indent, size_t width) 
   return text;
 }
 
-// Without the choices, which the description names.
+// An option's type as CLI11 has it: "TEXT", with a check "INT:INT in [0 - 1024]", "TEXT:FILE",
+// "TEXT:PATH(existing)", "TEXT:{a,b}". Of the checks what is read at a glance stays.
 std::string type_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
-  return type.substr(0, type.find(":{"));
+  const size_t colon = type.find(':');
+  if (colon == std::string::npos) return type;
+  const std::string check = type.substr(colon + 1);
+  if (check == "FILE" || check == "DIR") return check;
+  return check == "PATH(existing)" ? "PATH" : type.substr(0, colon);
+}
+
+// "0 to 1024", or nothing for an option without limits.
+std::string limits_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t open = type.find(" in ["), dash = type.find(" - ", open), close = type.rfind(']');
+  if (open == std::string::npos || dash == std::string::npos || close == std::string::npos)
+    return "";
+  return fmt::format("{} to {}", type.substr(open + 5, dash - open - 5),
+                     type.substr(dash + 3, close - dash - 3));
 }
 
 }  // namespace
@@ -99,6 +114,14 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
   return choices;
 }
 
+// One empty line between two parts, where CLI11 has two before a group of options.
+std::string HelpFormat::make_help(const CLI::App* app, std::string name,
+                                  CLI::AppFormatMode mode) const {
+  std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+  for (size_t at = 0; (at = text.find("\n\n\n", at)) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
 std::string HelpFormat::make_description(const CLI::App* app) const {
   const std::string text = wrapped_lines(app->get_description());
   return text.empty() ? text : text + '\n';
@@ -131,6 +154,7 @@ std::string HelpFormat::make_option(const CLI::Option* option, bool is_positiona
     if (!type_of(*option).empty()) name += ' ' + type_of(*option);
     if (const auto choices = choices_of(*option); !choices.empty())
       add(fmt::format("one of {}", fmt::join(choices, ", ")));
+    if (const std::string limits = limits_of(*option); !limits.empty()) add(limits);
     if (!option->get_default_str().empty()) add("default " + option->get_default_str());
     if (option->get_required()) add("required");
   }

@@ -27,7 +27,8 @@ void add_help_verbs(CLI::App& app) {
 
   CLI::App* completion =
       app.add_subcommand("completion",
-                         "Print a shell's completion script, to be read at its start:\n"
+                         "Print a shell's completion script\n\n"
+                         "To be read when the shell starts:\n"
                          "  bash  eval \"$(tandem completion bash)\" in ~/.bashrc\n"
                          "  zsh   eval \"$(tandem completion zsh)\" in ~/.zshrc\n"
                          "  fish  tandem completion fish | source in ~/.config/fish/config.fish");

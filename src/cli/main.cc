@@ -56,15 +56,6 @@ void build(CLI::App& app) {
         spdlog::set_level(spdlog::level::warn);
       },
       "no progress, warnings and errors only");
-  app.footer(
-      "A first session:\n"
-      "  tandem data import --format auto --input ratings/ --output dataset\n"
-      "  tandem train retriever --dataset dataset --output run\n"
-      "  tandem eval --dataset dataset --retriever run\n"
-      "  tandem recommend --run run --dataset dataset --user 1\n"
-      "\n`tandem help VERB` explains a verb. Exit codes: 0 ok, 1 failure, 2 usage or\n"
-      "configuration, 3 bad data, 4 interrupted with a checkpoint saved, 130 or 143\n"
-      "interrupted with nothing kept.");
   add_data_verb(app);
   add_model_verb(app);
   add_tokenizer_verb(app);
@@ -81,6 +72,16 @@ void build(CLI::App& app) {
   add_bench_verb(app);
   add_doctor_verb(app);
   add_help_verbs(app);
+  // After the verbs, which would take it over.
+  app.footer(
+      "A first session:\n"
+      "  tandem data import --format auto --input ratings/ --output dataset\n"
+      "  tandem train retriever --dataset dataset --output run\n"
+      "  tandem eval --dataset dataset --retriever run\n"
+      "  tandem recommend --run run --dataset dataset --user 1\n"
+      "\n`tandem help VERB` explains a verb. Exit codes: 0 ok, 1 failure, 2 usage or "
+      "configuration, 3 bad data, 4 interrupted with a checkpoint saved, 130 or 143 "
+      "interrupted with nothing kept.");
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ void run_merge(const MergeOptions& options) {
 void add_model_convert(CLI::App& model) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* verb = model.add_subcommand(
-      "convert", "a GGUF or llama2.c file, or a folder of other types, to a Hugging Face folder");
+      "convert", "A GGUF or llama2.c file, or a folder of other types, to a Hugging Face folder");
   verb->add_option("INPUT", options->input, "GGUF file, llama2.c .bin, or Hugging Face folder")
       ->required();
   verb->add_option("--output", options->output, "new folder")->required();
@@ -112,7 +112,7 @@ void add_model_convert(CLI::App& model) {
 void add_model_merge(CLI::App& model) {
   auto options = std::make_shared<MergeOptions>();
   CLI::App* verb =
-      model.add_subcommand("merge", "add a PEFT LoRA adapter to its base: W + alpha / r B A");
+      model.add_subcommand("merge", "Add a PEFT LoRA adapter to its base: W + alpha / r B A");
   verb->add_option("--base", options->base, "Hugging Face folder (also 4-bit) or GGUF file")
       ->required();
   verb->add_option("--adapter", options->adapter, "PEFT folder")->required();

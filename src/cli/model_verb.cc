@@ -134,7 +134,7 @@ void run_info(const InfoOptions& options) {
 
 void add_info(CLI::App& model) {
   auto options = std::make_shared<InfoOptions>();
-  CLI::App* verb = model.add_subcommand("info", "shapes, bytes and FLOPs of a model");
+  CLI::App* verb = model.add_subcommand("info", "Shapes, bytes and FLOPs of a model");
   verb->add_option("MODEL", options->folder,
                    "Hugging Face folder, GGUF file, or a preset of `model init`: " +
                        fmt::format("{}", fmt::join(llama_preset_names(), ", ")))
@@ -201,7 +201,7 @@ void run_init(InitOptions& options) {
 
 void add_init(CLI::App& model) {
   auto options = std::make_shared<InitOptions>();
-  CLI::App* verb = model.add_subcommand("init", "a model with random weights in a folder");
+  CLI::App* verb = model.add_subcommand("init", "A model with random weights in a folder");
   verb->add_option("--arch", options->arch, "architecture")
       ->check(CLI::IsMember({"llama"}))
       ->capture_default_str();
@@ -235,7 +235,7 @@ void add_init(CLI::App& model) {
 }  // namespace
 
 void add_model_verb(CLI::App& app) {
-  CLI::App* model = app.add_subcommand("model", "make, convert, merge and look at language models");
+  CLI::App* model = app.add_subcommand("model", "Make, convert, merge and look at language models");
   model->require_subcommand(1);
   add_info(*model);
   add_init(*model);

@@ -21,7 +21,7 @@ void add_pretrain_verb(CLI::App& app) {
       ->excludes(text);
   add_training_options(*verb, *request);
   verb->footer([] {
-    return "The output is a run folder and a Hugging Face folder at once: give it as --base to\n"
+    return "The output is a run folder and a Hugging Face folder at once: give it as --base to "
            "`tandem train ranker`, or as --model to `tandem generate`.\n\n"
            "  tandem tokenizer train --input D --titles-as-tokens D --vocab-size 400 --output T\n"
            "  tandem model init --preset tiny --tokenizer T --output M\n"

@@ -57,8 +57,9 @@ void check(const RecommendOptions& options) {
     throw UsageError("--fusion needs --ranker or --likelihood: it weighs them and the retriever");
   if (second && options.all_users)
     throw UsageError(
-        "--all-users gives the retriever's recommendations; --ranker and --likelihood go with "
-        "--user and --history");
+        "--all-users lists what the retriever alone recommends: a language model takes seconds a "
+        "user, so --ranker and --likelihood go with --user and --history; `tandem eval --ranker` "
+        "ranks for all users");
   if (second && options.visitor())
     throw UsageError("--ranker and --likelihood need a history; a visitor gets popular items");
   options.seen();
@@ -67,10 +68,9 @@ void check(const RecommendOptions& options) {
 std::string exclusion_text(const RecommendOptions& options) {
   switch (options.seen()) {
     case engine::SeenItems::kHistory:
-      return "nothing of the history is recommended again (--exclude full; eval's default:\n"
-             "window)";
+      return "nothing of the history again (--exclude full; eval's default is window)";
     case engine::SeenItems::kWindow:
-      return "nothing of the history that the model sees is recommended again (--exclude window)";
+      return "nothing of the history that the model sees again (--exclude window)";
     case engine::SeenItems::kNone:
       break;
   }
@@ -226,7 +226,8 @@ void add_recommend_verb(CLI::App& app) {
                                           "\"\" for a visitor of whom nothing is "
                                           "known, who gets popular items");
   verb->add_flag("--all-users", options->all_users,
-                 "all users of the data set, the newest event included, into --output");
+                 "all users of the data set, the newest event included, into --output, by the "
+                 "retriever alone (no --ranker, no --likelihood)");
   verb->add_option("--output", options->output,
                    "with --all-users: FILE.jsonl (a line a user) or FILE.csv (a line a "
                    "recommendation)");

@@ -121,8 +121,7 @@ void add_report_verb(CLI::App& app) {
       ->check(CLI::Range(0, 1024));
   verb->footer(
       "The page is one file that loads nothing: metrics with intervals, Recall against the "
-      "cut-off,\n"
-      "NDCG against the history's length, what goes beyond accuracy, examples, curves of "
+      "cut-off, NDCG against the history's length, what goes beyond accuracy, examples, curves of "
       "training.");
   verb->callback([options] { write_report(*options); });
 }

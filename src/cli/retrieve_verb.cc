@@ -6,6 +6,7 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/plural.h"
 #include "offline/full_ranking.h"
 #include "rank/catalogue.h"
 
@@ -45,9 +46,9 @@ void run_retrieve(const RetrieveOptions& options) {
     return;
   }
   fmt::print(
-      "{}: {} candidates for each of {} users ({} split); the held-out item is among them for {} "
-      "({:.1f} %)\n",
-      options.output, options.k, ranking.ranks.size(), options.split, held,
+      "{}: {} for each of {} ({} split); the held-out item is among them for {} ({:.1f} %)\n",
+      options.output, counted(options.k, "candidate"), counted(ranking.ranks.size(), "user"),
+      options.split, held,
       ranking.ranks.size() == 0
           ? 0.0
           : 100.0 * static_cast<double>(held) / static_cast<double>(ranking.ranks.size()));

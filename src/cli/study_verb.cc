@@ -81,15 +81,14 @@ void add_study_verb(CLI::App& app) {
   verb->add_flag("--json", options->json, "the result as JSON");
   verb->footer(
       "The arms are pipelines of the other verbs; each step is one run of this program, and arms "
-      "that need\n"
-      "the same step share it. Before the table is printed it is shown that all arms read the same "
-      "data,\n"
-      "candidates, training samples, titles and prompts; otherwise the differences are listed and "
-      "the exit\n"
-      "code is 3. docs/study.md explains the file; examples/swap.yaml and examples/table1.yaml are "
+      "that need the same step share it. Before the table is printed it is shown that all arms "
+      "read the same data, candidates, training samples, titles and prompts; otherwise the "
+      "differences are listed and the exit code is 3. docs/study.md explains the file; "
+      "examples/swap.yaml and examples/table1.yaml are "
       "whole ones:\n\n"
       "  tandem study examples/swap.yaml --output out/swap\n"
-      "  tandem study examples/swap.yaml --output out/swap --resume     after an interruption");
+      "  tandem study examples/swap.yaml --output out/swap --resume\n\n"
+      "(the second goes on after an interruption).");
   verb->callback([options] { run_study(*options); });
 }
 

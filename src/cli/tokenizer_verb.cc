@@ -136,10 +136,10 @@ void run_tokenize(const TokenizeOptions& options) {
 }  // namespace
 
 void add_tokenizer_verb(CLI::App& app) {
-  CLI::App* tokenizer = app.add_subcommand("tokenizer", "train a tokenizer");
+  CLI::App* tokenizer = app.add_subcommand("tokenizer", "Train a tokenizer");
   tokenizer->require_subcommand(1);
   CLI::App* train =
-      tokenizer->add_subcommand("train", "byte-pair encoding from text, as tokenizer.json");
+      tokenizer->add_subcommand("train", "Byte-pair encoding from text, as tokenizer.json");
   const auto train_options = std::make_shared<TrainOptions>();
   train
       ->add_option("--input", train_options->input,
@@ -168,7 +168,7 @@ void add_tokenizer_verb(CLI::App& app) {
                   "replace a tokenizer that is there");
   train->callback([train_options] { run_train(*train_options); });
 
-  CLI::App* tokenize = app.add_subcommand("tokenize", "ids, pieces and offsets of a text");
+  CLI::App* tokenize = app.add_subcommand("tokenize", "Ids, pieces and offsets of a text");
   const auto options = std::make_shared<TokenizeOptions>();
   tokenize
       ->add_option("--tokenizer", options->tokenizer,

@@ -11,19 +11,19 @@ namespace tandem {
 namespace {
 
 constexpr const char* kRetrieverFooter =
-    "Writes model.safetensors, config.json, config.yaml, run.json, metrics.jsonl, TensorBoard\n"
-    "events and checkpoints to the run folder. Several processes train together under\n"
+    "Writes model.safetensors, config.json, config.yaml, run.json, metrics.jsonl, TensorBoard "
+    "events and checkpoints to the run folder. Several processes train together under "
     "`mpirun -np N tandem train retriever ...`.\n\n"
-    "--folds K also trains, into RUN/folds/0 to K-1, a retriever without the users of each fold\n"
-    "(user number modulo K): `train ranker --set train.negatives=crossfit` takes each training\n"
-    "prompt's candidates from the one that has not seen its user. --resume goes on in the fold\n"
+    "--folds K also trains, into RUN/folds/0 to K-1, a retriever without the users of each fold "
+    "(user number modulo K): `train ranker --set train.negatives=crossfit` takes each training "
+    "prompt's candidates from the one that has not seen its user. --resume goes on in the fold "
     "that was interrupted, or adds folds to a finished run.\n\n";
 
 constexpr const char* kRankerFooter =
-    "Trains LlamaRec's ranker: the base learns to answer with the letter of the next item among\n"
+    "Trains LlamaRec's ranker: the base learns to answer with the letter of the next item among "
     "the candidates. Writes adapter/ (a PEFT folder) or, with model.tuning=full, model/ (a "
-    "Hugging\n"
-    "Face folder), ranker.json with prompt and label ids, metrics.jsonl and checkpoints.\n\n"
+    "Hugging Face folder), ranker.json with prompt and label ids, metrics.jsonl and "
+    "checkpoints.\n\n"
     "  tandem retrieve --run RETRIEVER --dataset D --split valid -k 20 --output valid.safetensors\n"
     "  tandem train ranker --dataset D --base LLAMA --candidates-valid valid.safetensors --output "
     "RUN\n\n";

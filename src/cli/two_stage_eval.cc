@@ -10,6 +10,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/plural.h"
 #include "core/version.h"
 #include "eval/candidate_lists.h"
 #include "eval/report/report.h"
@@ -79,7 +80,7 @@ void print_forecast(const EvalOptions& options, const SecondStageModels& models,
   if (!spdlog::should_log(spdlog::level::info)) return;
   const ScoringForecast forecast =
       forecast_scoring(models, stage.samples, count_prompts(options, stage, valid), pool);
-  spdlog::info("forecast for {} users\n{}", stage.samples.size(), forecast.text());
+  spdlog::info("forecast for {}\n{}", counted(std::ssize(stage.samples), "user"), forecast.text());
   if (forecast.seconds() > kLongSeconds && options.users == 0)
     spdlog::info(
         "--users N evaluates a random sample{}",
@@ -143,8 +144,12 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
                     .systems = evaluate_stage(result.stage, result.fusion.weights, users, protocol,
                                               dataset, pool)};
     const int64_t count = table.systems.front().num_users();
-    table.title = all ? fmt::format("All {} users, {} split", count, options.split)
-                      : fmt::format("The {} users whose held-out item was retrieved", count);
+    table.title =
+        all ? fmt::format("{}, {} split",
+                          result.stage.users == "all" ? "All " + counted(count, "user")
+                                                      : users_text(result.stage.users),
+                          options.split)
+            : fmt::format("The {} whose held-out item was retrieved", counted(count, "user"));
     table.compare_with_first(options.resampling, pool);
     result.tables.push_back(std::move(table));
   }
@@ -187,7 +192,8 @@ void print_result(const EvalOptions& options, const TwoStageResult& result) {
                            "Fusion weights, found on validation (NDCG@10 {:.4f} there): {}",
                            result.fusion.value, weights_json(result.stage, result.fusion).dump())));
   if (!options.details) return;
-  fmt::print("Beyond accuracy, of the {} users of the subset\n", result.beyond.num_users);
+  fmt::print("Beyond accuracy, of the {} of the subset\n",
+             counted(result.beyond.num_users, "user"));
   print_details(result.beyond, result.tables.front().systems);
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/plural.h"
+#include "eval/summary.h"
 
 namespace tandem {
 namespace {
@@ -173,9 +175,10 @@ GenerationQuality read_generation(const Json& json, const std::string& where) {
 }
 
 // Groups as rows, systems as columns; intervals are in the JSON.
-std::string curves_text(const std::vector<LengthCurve>& curves, const char* title) {
+std::string curves_text(const std::vector<LengthCurve>& curves, const std::string& title) {
   if (curves.empty()) return "";
-  std::string text = fmt::format("{} of {}\n{:<14}", curves[0].metric, title, "items");
+  std::string text =
+      wrapped(fmt::format("{} of {}", curves[0].metric, title)) + fmt::format("{:<14}", "items");
   for (const LengthCurve& curve : curves) text += fmt::format("{:>12}", curve.system);
   text += fmt::format("{:>9}\n", "users");
   for (size_t g = 0; g < curves[0].groups.size(); ++g) {
@@ -201,8 +204,8 @@ std::string bias_text(const PositionBias& bias) {
 }
 
 std::string generation_text(const GenerationQuality& quality) {
-  std::string text =
-      fmt::format("Lists written by {} for {} users\n", quality.system, quality.num_users);
+  std::string text = fmt::format("Lists written by {} for {}\n", quality.system,
+                                 counted(quality.num_users, "user"));
   const auto line = [&](const char* name, double value) {
     text += fmt::format("{:<26}{:.4f}\n", name, value);
   };
@@ -273,7 +276,8 @@ std::string beyond_text(const BeyondUtility& beyond) {
     text += "\n";
   }
   text += curves_text(beyond.by_length, "users by the length of their history");
-  text += curves_text(beyond.shortened, "all, histories cut to the newest items");
+  text += curves_text(beyond.shortened,
+                      users_text(beyond.protocol.users) + ", histories cut to the newest items");
   for (const PositionBias& bias : beyond.positions) text += bias_text(bias);
   if (beyond.generation) text += generation_text(*beyond.generation);
   return text;

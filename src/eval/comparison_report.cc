@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "core/plural.h"
 #include "eval/report/dot_plot.h"
 #include "eval/report/page.h"
+#include "eval/summary.h"
 
 namespace tandem {
 namespace {
@@ -22,7 +24,7 @@ constexpr size_t kColourB = 1;
 
 std::string chart_of(const Comparison& comparison) {
   DotPlot plot{.title = fmt::format("{} minus {}", comparison.system_b, comparison.system_a),
-               .x_label = fmt::format("difference, {} users", comparison.num_users),
+               .x_label = fmt::format("difference, {}", counted(comparison.num_users, "user")),
                .rows = {},
                .differences = true};
   for (const MetricComparison& metric : comparison.metrics)
@@ -77,20 +79,21 @@ Json comparison_json(const ComparisonContext& context, const Comparison& compari
 
 std::string comparison_text(const ComparisonContext& context, const Comparison& comparison) {
   const Evaluation &a = context.a, &b = context.b;
-  std::string text = fmt::format("{}\n\nA  {}  ({})\nB  {}  ({})\nA: {}\nB: {}\n",
-                                 verdict_of(comparison), comparison.system_a, context.folder_a,
-                                 comparison.system_b, context.folder_b, a.describe(), b.describe());
-  text += fmt::format("{} users, {} of them with another rank; {} resamples, seed {}\n\n",
-                      comparison.num_users, comparison.num_differing, context.options.resamples,
-                      context.options.seed);
-  text += fmt::format("{:<12} {:>8} {:>8} {:>9}  {:<20} {:>8}  {}\n", "metric", "A", "B", "B - A",
-                      fmt::format("{:g} % interval", 100 * context.options.level), "p", "");
+  std::string text = wrapped(verdict_of(comparison)) + '\n';
+  text += fmt::format("A  {}  ({})\nB  {}  ({})\n", comparison.system_a, context.folder_a,
+                      comparison.system_b, context.folder_b);
+  text += wrapped("A: " + a.describe()) + wrapped("B: " + b.describe());
+  text += wrapped(fmt::format("{}, {} of them with another rank; {} resamples, seed {}",
+                              counted(comparison.num_users, "user"), comparison.num_differing,
+                              context.options.resamples, context.options.seed));
+  text += fmt::format("\n{:<10}{:>8}{:>8}{:>9}  {:<18}{:>8}\n", "metric", "A", "B", "B - A",
+                      fmt::format("{:g} % interval", 100 * context.options.level), "p");
   for (const MetricComparison& metric : comparison.metrics) {
     const std::string interval =
         fmt::format("[{:+.4f}, {:+.4f}]", metric.interval.low, metric.interval.high);
-    text += fmt::format("{:<12} {:>8.4f} {:>8.4f} {:>+9.4f}  {:<20} {:>8.4f}  {}\n", metric.name,
+    text += fmt::format("{:<10}{:>8.4f}{:>8.4f}{:>+9.4f}  {:<18}{:>8.4f}  {}\n", metric.name,
                         metric.a, metric.b, metric.difference, interval, metric.p_value,
-                        better_side(metric));
+                        metric.winner() == 0 ? "not clear" : better_side(metric));
   }
   return text;
 }
@@ -119,11 +122,11 @@ std::string comparison_page(const ComparisonContext& context, const Comparison& 
   const Evaluation& tied = a.num_tied() >= b.num_tied() ? a : b;
   const std::string body = fmt::format(
       "<p class=\"verdict\">{}.</p>\n<div class=\"charts\">{}</div>\n{}"
-      "<p class=\"note\">A is {}, B is {}. {}. {} users, {} of them with another rank. Paired "
+      "<p class=\"note\">A is {}, B is {}. {}. {}, {} of them with another rank. Paired "
       "bootstrap ({:g} % intervals) and sign flips, {} resamples, seed {}.</p>\n",
       html_escape(verdict_of(comparison)), chart_of(comparison), html_table(rows),
       html_escape(context.folder_a), html_escape(context.folder_b), html_escape(tied.describe()),
-      comparison.num_users, comparison.num_differing, 100 * context.options.level,
+      counted(comparison.num_users, "user"), comparison.num_differing, 100 * context.options.level,
       context.options.resamples, context.options.seed);
   return html_page(fmt::format("{} against {}", comparison.system_b, comparison.system_a), body);
 }

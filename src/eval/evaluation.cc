@@ -189,9 +189,21 @@ std::string Protocol::describe() const {
                            : seen_items == "window" ? "items of the input window excluded"
                                                     : "items of the whole history excluded";
   return fmt::format(
-      "{} split, {} users, {}, {}, ties {}, {}{:g} % bootstrap intervals", split, users,
+      "{} split, {}, {}, {}, ties {}, {}{:g} % bootstrap intervals", split, users_text(users),
       candidate_set == "full" ? "full ranking" : candidate_set, seen, tie_rule_name(tie_rule),
       precision == "float32" ? "" : precision + " products, ", 100 * resampling.level);
+}
+
+std::string users_text(const std::string& users) {
+  constexpr std::string_view kSubset = "valid retrieval", kOf = " of ", kDrawn = " drawn with ";
+  if (users == kSubset) return "users whose held-out item was retrieved";
+  if (users.starts_with(fmt::format("{}{}", kSubset, kOf)))
+    return fmt::format("{}, of {}", users_text(std::string(kSubset)),
+                       users_text(users.substr(kSubset.size() + kOf.size())));
+  if (const size_t drawn = users.find(kDrawn); drawn != std::string::npos)
+    return fmt::format("{} {}{}", users.substr(0, drawn),
+                       users.substr(0, drawn) == "1" ? "user" : "users", users.substr(drawn));
+  return users + " users";
 }
 
 Json protocol_json(const Protocol& protocol) {
@@ -239,14 +251,29 @@ int64_t Evaluation::num_excluded() const {
   return std::accumulate(excluded.begin(), excluded.end(), int64_t{0});
 }
 
+int64_t Evaluation::num_unknown() const {
+  if (protocol.candidate_set != "full") return 0;
+  int64_t unknown = 0;
+  for (size_t i = 0; i < excluded.size(); ++i) unknown += ranks[i] == 0 && excluded[i] == 0;
+  return unknown;
+}
+
 std::string Evaluation::excluded_sentence() const {
   if (num_excluded() == 0) return "";
   return fmt::format(
       "{} of {} held-out items had been in the {}: what is there is not offered again, so they "
-      "count "
-      "as misses; --exclude none would offer it and rank them",
+      "count as misses; --exclude none would offer it and rank them",
       num_excluded(), num_users(),
       protocol.seen_items == "window" ? "user's input window" : "user's history");
+}
+
+std::string Evaluation::unknown_sentence() const {
+  if (num_unknown() == 0) return "";
+  return fmt::format(
+      "{} of {} held-out items are unknown to the model, which was trained without them: they "
+      "count "
+      "as misses",
+      num_unknown(), num_users());
 }
 
 std::string Evaluation::describe() const {
@@ -256,7 +283,8 @@ std::string Evaluation::describe() const {
         protocol.describe(), num_tied(), num_users());
   std::string text =
       fmt::format("{}; {} of {} held-out items tied", protocol.describe(), num_tied(), num_users());
-  if (num_excluded() > 0) text += ". " + excluded_sentence();
+  for (const std::string& sentence : {excluded_sentence(), unknown_sentence()})
+    if (!sentence.empty()) text += ". " + sentence;
   return text;
 }
 

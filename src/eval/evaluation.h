@@ -37,6 +37,10 @@ struct Protocol {
   std::string describe() const;
 };
 
+// Protocol::users in words: "all users", "300 users drawn with seed 42", "users whose held-out item
+// was retrieved".
+std::string users_text(const std::string& users);
+
 Json protocol_json(const Protocol& protocol);
 // FormatError naming `where`.
 Protocol read_protocol(const Json& json, const std::string& where);
@@ -65,11 +69,16 @@ struct Evaluation {
   int64_t num_users() const { return static_cast<int64_t>(ranks.size()); }
   int64_t num_tied() const;
   int64_t num_excluded() const;
+  // Held-out items that the model does not know, since the data it was trained on lacked them: of a
+  // full ranking the rank 0 that is not excluded.
+  int64_t num_unknown() const;
 
   // "1580 of 4126 held-out items had been in the input window: they ... count as misses ...", or ""
   // when none was excluded.
   std::string excluded_sentence() const;
-  // The protocol, how many held-out items were tied, and excluded_sentence().
+  // "12 of 4126 held-out items are unknown to the model: ... they count as misses", or "".
+  std::string unknown_sentence() const;
+  // The protocol, how many held-out items were tied, and the two sentences.
   std::string describe() const;
 };
 

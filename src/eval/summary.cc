@@ -61,14 +61,17 @@ std::string verdict_line(const Comparison& comparison) {
 std::string protocol_paragraph(std::span<const Evaluation> systems) {
   if (systems.empty()) return "";
   const Evaluation& first = systems.front();
-  std::string tied, excluded;
+  std::string tied, excluded, unknown;
   for (const Evaluation& system : systems) {
     tied += fmt::format("{}{} {}", tied.empty() ? "" : ", ", system.system, system.num_tied());
     if (excluded.empty()) excluded = system.excluded_sentence();
+    if (unknown.empty()) unknown = system.unknown_sentence();
   }
+  for (std::string* sentence : {&excluded, &unknown})
+    if (!sentence->empty()) *sentence += ". ";
   return fmt::format(
       "{}; held-out items tied, of {}: {}. {}{}{} resamples, seed {}; data set {}, tandem {}.",
-      first.protocol.describe(), first.num_users(), tied, excluded, excluded.empty() ? "" : ". ",
+      first.protocol.describe(), first.num_users(), tied, excluded, unknown,
       first.protocol.resampling.resamples, first.protocol.resampling.seed,
       first.protocol.fingerprint.substr(0, 16), first.protocol.version);
 }

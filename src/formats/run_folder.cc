@@ -11,6 +11,7 @@
 
 #include "core/check.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/machine.h"
 #include "core/version.h"
 
@@ -132,6 +133,18 @@ const OutputKind kRunFolder = {
               "model/*",
               "folds/*"},
     .remedy = ", go on with --resume"};
+
+void warn_if_untrained(const fs::path& run) {
+  const fs::path file = run / kInfo;
+  if (!fs::is_regular_file(file)) return;
+  const std::string where = file.string();
+  const Json result = json_get_or<Json>(read_json(file), "result", Json::object(), where);
+  if (!json_get_or<bool>(result, "untrained", false, where)) return;
+  spdlog::warn(
+      "{}: this model is untrained: no validation of its training was better than the one before "
+      "the first step (result.untrained in {})",
+      run.string(), where);
+}
 
 RunFolder RunFolder::create(const Output& output, const RunInfo& info,
                             std::string_view config_yaml) {

@@ -19,6 +19,10 @@ namespace tandem {
 // A training run of any kind, with the models and folds in it.
 extern const OutputKind kRunFolder;
 
+// Logs a warning when the folder holds a training run that ended with the model it began with
+// (result.untrained in run.json); nothing for any other folder or file.
+void warn_if_untrained(const fs::path& run);
+
 // What run.json says beside what it finds out itself (program version and commit, host, time).
 struct RunInfo {
   std::string verb = {};  // "train retriever"

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "data/string_table.h"
+#include "formats/run_folder.h"
 
 namespace tandem {
 namespace {
@@ -127,6 +128,7 @@ OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
   RetrieverWeights weights = RetrieverWeights::open(path, fallback);
   const RetrieverModelConfig& model = weights.config();
   const fs::path file = weights.run_folder() / kRetrieverItemsFile;
+  if (!weights.run_folder().empty()) warn_if_untrained(weights.run_folder());
   CatalogueMatch match{.model = path.string(),
                        .dataset = dataset.folder().string(),
                        .items = dataset.num_items(),

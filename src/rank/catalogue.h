@@ -44,10 +44,10 @@ struct OpenedRetriever {
 
 // The retriever of a run folder or checkpoint (RetrieverWeights::open) for a data set: equal
 // fingerprints, or items matched by outside ids, or, where the model keeps neither, as many items.
-// Logs match.describe(). O(N log N) and one pass over the interactions when ids are matched.
-// DataError when fewer than half of the data set's interactions are with items that the model
-// knows, when a fingerprint differs and no ids are kept, or when the number of items does;
-// FormatError for a broken items.bin.
+// Logs match.describe(), and that a run ended untrained. O(N log N) and one pass over the
+// interactions when ids are matched. DataError when fewer than half of the data set's interactions
+// are with items that the model knows, when a fingerprint differs and no ids are kept, or when the
+// number of items does; FormatError for a broken items.bin.
 OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
                                const RetrieverModelConfig& fallback = {});
 

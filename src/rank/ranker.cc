@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "formats/run_folder.h"
 #include "rank/ranker_files.h"
 #include "tokenizer/files.h"
 
@@ -96,6 +97,7 @@ Ranker load_run(const fs::path& run, const fs::path& other_base, Precision preci
 
 Ranker load_ranker(const fs::path& path, const PromptConfig& fallback, const fs::path& base,
                    Precision precision) {
+  warn_if_untrained(path);
   return is_ranker_run(path) ? load_run(path, base, precision)
                              : load_base(path, fallback, precision);
 }

@@ -70,6 +70,11 @@ check_verb() {
   "$tandem" "$@" --help > "$work/help"
   verb=$(awk 'length($0) > 80' "$work/help")
   [ -z "$verb" ] || fail "tandem $* --help: lines of more than 80 columns: $verb"
+  # A line of a paragraph is broken only where its next word would not fit.
+  verb=$(awk '/^[^ ]/ && last != "" && length(last) + 1 + length($1) <= 80 { print last "|" $0 }
+              { last = /^[^ ]/ && !/:$/ ? $0 : "" }' "$work/help")
+  [ -z "$verb" ] || fail "tandem $* --help: a paragraph has broken lines: $verb"
+  ! grep -qE '(INT|TEXT|FLOAT):' "$work/help" || fail "tandem $* --help: $(grep -E '(INT|TEXT|FLOAT):' "$work/help")"
   for word in $(complete_words "$@" ''); do
     verbs=$((verbs + 1))
     check_verb "$@" "$word"

@@ -36,6 +36,8 @@ refused 2 "train.warmup_steps is 4, but the training has 4 steps" "${retriever[@
 "${retriever[@]}" --set train.lr=0 --output untrained 2> untrained.log
 grep -q "what this run delivers is untrained" untrained.log || fail "no warning: $(cat untrained.log)"
 grep -q '"untrained": true' untrained/run.json || fail "run.json does not say that the model is untrained"
+"$tandem" eval --dataset data --retriever untrained > /dev/null 2> untrained.log
+grep -q "untrained: this model is untrained" untrained.log || fail "eval says nothing: $(cat untrained.log)"
 grep -q '"untrained": false' retriever/run.json || fail "run.json says that a trained model is untrained"
 
 # 58 GB for one weight, where 8 may be had.

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "core/error.h"
 #include "data/importers/importer.h"
 
@@ -16,6 +21,16 @@ bool is_column_number(const std::string& column) {
   return !column.empty() && column.find_first_not_of("0123456789") == std::string::npos;
 }
 
+// Whether the file of items is a table with this column: then the titles are there, and the
+// interactions need not have it.
+bool has_title(const fs::path& meta, const std::string& column) {
+  if (column.empty() || meta.empty() || !plain_name(meta).ends_with(".csv")) return false;
+  TextSource text(meta);
+  const std::string line(text.peek_line());
+  const std::vector<std::string> names = header_fields(line, separator_of(line));
+  return std::ranges::find(names, column) != names.end();
+}
+
 }  // namespace
 
 // A header is expected, unless the columns are all given by number and the first line's time or
@@ -28,13 +43,20 @@ void import_csv(const ImportOptions& options, ReadContext& context, Source& sour
     throw FormatError("{}:1: found an empty line, expected a header", text.name());
   const std::string line(text.peek_line());
   const std::string separator = options.separator.empty() ? separator_of(line) : options.separator;
+  const fs::path meta = meta_file(
+      options, path,
+      {"items.csv", "books.csv", "movies.csv", "meta.jsonl", "items.jsonl", "titles.tsv"});
   ColumnLayout layout;
+  const ColumnMap& columns = options.columns;
   try {
-    layout = layout_of_header(header_fields(line, separator), separator, options.columns);
+    std::vector<std::string> names = header_fields(line, separator);
+    ColumnMap here = columns;
+    if (has_title(meta, columns.title) && std::ranges::find(names, columns.title) == names.end())
+      here.title = "";
+    layout = layout_of_header(std::move(names), separator, here);
   } catch (const BadLine& bad) {
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
-  const ColumnMap& columns = options.columns;
   bool header = true;
   if (is_column_number(columns.user) && is_column_number(columns.item)) {
     const int probe = layout.time >= 0 ? layout.time : layout.rating;
@@ -52,9 +74,6 @@ void import_csv(const ImportOptions& options, ReadContext& context, Source& sour
     for (size_t i = 0; i < layout.names.size(); ++i) layout.names[i] = std::to_string(i + 1);
   }
   read_table(text, layout, context, source);
-  const fs::path meta = meta_file(
-      options, path,
-      {"items.csv", "books.csv", "movies.csv", "meta.jsonl", "items.jsonl", "titles.tsv"});
   if (!meta.empty()) {
     ColumnMap item_columns;  // a numbered column of the interactions says nothing about this file
     if (!is_column_number(columns.item)) item_columns.item = columns.item;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/plural.h"
 #include "eval/report/chart.h"
 
 namespace tandem {
@@ -136,10 +137,9 @@ std::string example_block(const RankingExample& example, bool open, SystemColour
 }  // namespace
 
 std::string beyond_section(const BeyondUtility& beyond, SystemColours& colours) {
-  const std::string& users = beyond.protocol.users;
-  std::string html = fmt::format(
-      "<h2>Beyond accuracy</h2>\n<p class=\"note\">{} users ({}).</p>\n", beyond.num_users,
-      users == "valid retrieval" ? "those whose held-out item was retrieved" : html_escape(users));
+  std::string html = fmt::format("<h2>Beyond accuracy</h2>\n<p class=\"note\">{} ({}).</p>\n",
+                                 counted(beyond.num_users, "user"),
+                                 html_escape(users_text(beyond.protocol.users)));
   if (!beyond.lists.empty()) html += list_table(beyond.lists, colours);
   html += "<div class=\"charts\">\n";
   if (!beyond.shortened.empty())

@@ -20,7 +20,8 @@ constexpr std::string_view kDark = R"(
   --c0: #6eaaf2; --c1: #f2905f; --c2: #66c987; --c3: #ba98ee; --c4: #dcbc4e; --c5: #f084ba; --c6: #55c6cd; --c7: #b0b4ba;
 )";
 constexpr std::string_view kPicture = R"(
-svg { color: var(--text); } svg text { font: 12px system-ui, sans-serif; fill: var(--text); }
+svg { color: var(--text); } svg text { font: 12px system-ui, sans-serif; fill: var(--text);
+  paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
 svg .title { font-weight: 600; font-size: 13px; } svg .small { font-size: 11px; fill: var(--muted); }
 .grid { stroke: var(--line); } .axis { stroke: var(--muted); fill: none; } .zero { stroke: var(--text); stroke-width: 1.5; }
 .line { fill: none; stroke-width: 1.8; } .whisker { stroke-width: 2.2; }
@@ -43,10 +44,12 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--block); padding: .6em; font-size: 13px; margin: .5em 0; }
 mark { background: var(--mark); color: inherit; } code { font-size: 90%; }
 summary { cursor: pointer; } details { margin: .4em 0; } details details { margin: .4em 0 .4em 1em; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--paper); }
 .truth td { font-weight: 600; background: var(--mark); }
 .example th, .example td { text-align: left; } .bar { display: inline-block; height: .8em; background: currentColor; }
 @media (max-width: 480px) { body { padding: .6em; } th, td { padding: .2em .5em; } h1 { font-size: 1.3em; } }
-@media print { body { max-width: none; font-size: 11px; } .scroll { overflow: visible; } svg, tr, .verdict { break-inside: avoid; }
+@media print { body { max-width: none; font-size: 11px; } .scroll { overflow: visible; }
+  th, td { padding: .2em .4em; } th, td small { white-space: normal; overflow-wrap: anywhere; } svg, tr, .verdict { break-inside: avoid; }
   h2, h3 { break-after: avoid; } details > summary { list-style: none; } }
 )";
 

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <span>
 #include <utility>
@@ -25,9 +26,9 @@ namespace {
 constexpr std::string_view kGenerator = "<meta name=\"generator\" content=\"Tandem\">";
 
 std::string users_title(const std::string& users) {
-  return users == "all"               ? "All users"
-         : users == "valid retrieval" ? "Users whose held-out item was retrieved"
-                                      : users;
+  std::string title = users_text(users);
+  title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+  return title;
 }
 
 // Evaluations that may be compared user by user; nothing else shares a table or a chart.

@@ -6,6 +6,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -36,9 +37,12 @@ std::vector<int64_t> ranks_on_device(const at::Tensor& hidden, const at::Tensor&
   const std::vector<int64_t> wide(targets.begin(), targets.end());
   const at::Tensor truth =
       scores.gather(1, at::tensor(wide, at::kLong).to(scores.device()).unsqueeze(1));
-  const at::Tensor ranks = scores.gt(truth).sum(1).add(1).cpu();
-  const int64_t* data = ranks.const_data_ptr<int64_t>();
-  return {data, data + ranks.numel()};
+  const at::Tensor counted = scores.gt(truth).sum(1).add(1).cpu();
+  const int64_t* data = counted.const_data_ptr<int64_t>();
+  std::vector<int64_t> ranks(data, data + counted.numel());
+  for (size_t row = 0; row < excluded.size(); ++row)
+    if (std::ranges::find(excluded[row], targets[row]) != excluded[row].end()) ranks[row] = 0;
+  return ranks;
 }
 
 std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& table,
@@ -112,7 +116,7 @@ ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
   const auto users = static_cast<double>(ranks.size());
   for (size_t i = 0; i < ValidationMetrics::kCutOffs.size(); ++i) {
     for (const int64_t rank : ranks) {
-      if (rank > ValidationMetrics::kCutOffs[i]) continue;
+      if (rank == 0 || rank > ValidationMetrics::kCutOffs[i]) continue;
       metrics.recall[i] += 1;
       metrics.ndcg[i] += 1 / std::log2(static_cast<double>(rank) + 1);
       metrics.mrr[i] += 1 / static_cast<double>(rank);

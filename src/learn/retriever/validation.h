@@ -19,7 +19,8 @@
 namespace tandem::learn {
 
 // Full-ranking metrics with one relevant item a user: exact means over users of
-// Recall@K = [rank <= K], NDCG@K = [rank <= K] / log2(rank + 1), MRR@K = [rank <= K] / rank.
+// Recall@K = [rank <= K], NDCG@K = [rank <= K] / log2(rank + 1), MRR@K = [rank <= K] / rank. Rank 0
+// is an item that was not ranked: a miss.
 struct ValidationMetrics {
   static constexpr std::array<int64_t, 5> kCutOffs = {1, 5, 10, 20, 50};
   std::array<double, 5> recall{}, ndcg{}, mrr{};
@@ -43,9 +44,10 @@ struct ValidationOptions {
 std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds);
 
 // Where each validation user's held-out item stands: input is what the objective shows of the
-// training items, rank is 1 + number of items with a greater score (ties never hurt). Users are
-// shared among the processes; every process gets the same result, which does not depend on how many
-// there are.
+// training items, rank is 1 + number of items with a greater score (ties never hurt), and 0 when
+// the input holds the item and exclude_history keeps it from being offered again. Users are shared
+// among the processes; every process gets the same result, which does not depend on how many there
+// are.
 std::vector<int64_t> validation_ranks(const Retriever& model, const TrainingObjective& objective,
                                       const Dataset& dataset, const ValidationOptions& options,
                                       ProcessGroup& group, ThreadPool& pool);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -199,7 +200,10 @@ TEST(Compare, WritesTableJsonAndPicture) {
   EXPECT_EQ(json["metrics"][0]["name"], "Recall@1");
   EXPECT_EQ(json["metrics"][0]["difference"], 0.5);
   EXPECT_EQ(json["metrics"][0]["better"], "b");
-  EXPECT_THAT(comparison_text(context, comparison), HasSubstr("B is better"));
+  const std::string text = comparison_text(context, comparison);
+  EXPECT_THAT(text, HasSubstr("B is better"));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
   const std::string picture = comparison_picture(comparison);
   EXPECT_THAT(picture, HasSubstr("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox="));
   EXPECT_THAT(picture, HasSubstr("NDCG"));

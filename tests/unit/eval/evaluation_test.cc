@@ -110,7 +110,32 @@ TEST(Evaluation, SaysHowManyTargetsWereTiedAndHowManyExcluded) {
                         "had been in the user's input window"));
   EXPECT_THAT(evaluation.describe(), HasSubstr("--exclude none"));
   evaluation.excluded.back() = 0;
+  evaluation.ranks.back() = 90;
   EXPECT_THAT(evaluation.describe(), testing::EndsWith("1 of 4 held-out items tied"));
+}
+
+// Rank 0 among all items that nothing forbids: the model has no score for it.
+TEST(Evaluation, SaysHowManyTargetsTheModelDoesNotKnow) {
+  Evaluation evaluation = sample_evaluation();
+  EXPECT_EQ(evaluation.num_unknown(), 0);
+  EXPECT_EQ(evaluation.unknown_sentence(), "");
+  evaluation.ranks[2] = 0;
+  EXPECT_EQ(evaluation.num_unknown(), 1);
+  EXPECT_THAT(evaluation.describe(), HasSubstr("1 of 4 held-out items had been in the"));
+  EXPECT_THAT(evaluation.describe(),
+              testing::EndsWith("1 of 4 held-out items are unknown to the model, which was trained "
+                                "without them: they count as misses"));
+  evaluation.protocol.candidate_set = "lrurec top 20";  // there 0 is: not among the candidates
+  EXPECT_EQ(evaluation.num_unknown(), 0);
+}
+
+TEST(Evaluation, NamesItsUsersInWords) {
+  EXPECT_EQ(users_text("all"), "all users");
+  EXPECT_EQ(users_text("300 drawn with seed 42"), "300 users drawn with seed 42");
+  EXPECT_EQ(users_text("1 drawn with seed 42"), "1 user drawn with seed 42");
+  EXPECT_EQ(users_text("valid retrieval"), "users whose held-out item was retrieved");
+  EXPECT_EQ(users_text("valid retrieval of 300 drawn with seed 42"),
+            "users whose held-out item was retrieved, of 300 users drawn with seed 42");
 }
 
 // The first version of the folder had four columns, and excluded targets were among the tied ones.

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "core/rng.h"
+#include "data/dataset_files.h"
 #include "engine/retriever.h"
 #include "learn/checkpoint/checkpoint.h"
+#include "learn/ops/kernels.h"
 #include "learn/retriever/model_factory.h"
 #include "learn/retriever/retriever_task.h"
 #include "models/retriever_weights.h"
@@ -19,6 +21,26 @@
 
 namespace tandem::learn {
 namespace {
+
+// 15 items and two users: one takes items 1 and 2 in turn, so that the item held out for validation
+// is in the input, the other takes items 3 to 6.
+Dataset repeating_dataset(const fs::path& folder) {
+  std::vector<std::string> items;
+  for (int i = 1; i <= 15; ++i) items.push_back(fmt::format("i{:02}", i));
+  DenseLog log;
+  log.user_ids = {"u0", "u1"};
+  log.item_ids.assign(items.begin(), items.end());
+  log.titles.assign(items.begin(), items.end());
+  log.items = {1, 2, 1, 2, 1, 3, 4, 5, 6};
+  log.offsets = {0, 5, 9};
+  for (size_t i = 0; i < log.items.size(); ++i) {
+    log.timestamps.push_back(static_cast<int64_t>(i));
+    log.ratings.push_back(1);
+  }
+  fs::create_directories(folder);
+  write_dataset_files(folder, log, Json::object());
+  return Dataset::open(folder);
+}
 
 class ValidationRanks : public testing::TestWithParam<const char*> {
  protected:
@@ -118,6 +140,31 @@ TEST_P(ValidationRanks, OfAFoldAreThoseOfTheOtherUsers) {
     EXPECT_EQ(validation_users(dataset_, folds), want_users);
     EXPECT_EQ(ranks(true, folds), want);
   }
+}
+
+// On the CPU and as other devices do it.
+TEST_P(ValidationRanks, OfATargetThatMayNotBeOfferedAgainIsNone) {
+  const Dataset repeating = repeating_dataset(folder_ / "repeating");
+  const auto find = [&](bool exclude_history) {
+    return validation_ranks(*model_, *objective_, repeating, {.exclude_history = exclude_history},
+                            world(), pool_);
+  };
+  const auto check = [&] {
+    const std::vector<int64_t> found = find(true);
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0], 0);
+    EXPECT_GE(found[1], 1);
+    EXPECT_GE(find(false)[0], 1);
+  };
+  check();
+  const ComposedOps composed_ops;
+  check();
+}
+
+TEST(ValidationMetrics, ATargetThatWasNotRankedIsAMiss) {
+  const ValidationMetrics metrics = metrics_of_ranks(std::vector<int64_t>{0, 1});
+  for (const char* name : {"Recall@1", "Recall@50", "NDCG@10", "MRR@10"})
+    EXPECT_EQ(metrics.value(name), 0.5) << name;
 }
 
 TEST_P(ValidationRanks, AreWhatTheTaskReports) {
