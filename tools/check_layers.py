@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fails when a folder of src/ includes a folder that the architecture does not allow, or when an ATen header,
+"""Fails when a folder of src/ includes or links a folder that the architecture does not allow, or when an ATen header,
 an MPI header or an instruction-set header stands where it must not. See docs/architecture.md."""
 
 import pathlib
@@ -28,6 +28,23 @@ ONLY_IN = {  # header prefix -> folders that may include it
 }
 
 
+def link_errors(root: pathlib.Path) -> list[str]:
+    """A folder's library links only those of folders that it may include."""
+    errors = []
+    text = (root.parent / "CMakeLists.txt").read_text(encoding="utf-8")
+    links = {name: set(re.findall(r"\btandem_(\w+)", deps))
+             for name, deps in re.findall(r"tandem_module\((\w+) DEPS ([^)]*)\)", text)}
+    learn = (root / "learn/CMakeLists.txt").read_text(encoding="utf-8")
+    links["learn"] = {name for deps in re.findall(r"target_link_libraries\(tandem_learn_objects PUBLIC ([^)]*)\)", learn)
+                      for name in re.findall(r"\btandem_(\w+)", deps)}
+    for folder in ALLOWED.keys() - {"cli"} - links.keys():
+        errors.append(f"CMakeLists.txt: folder '{folder}' has no library")
+    for folder, linked in links.items():
+        for other in sorted(linked - ALLOWED.get(folder, set())):
+            errors.append(f"CMakeLists.txt: tandem_{folder} must not link tandem_{other}")
+    return errors
+
+
 def main() -> int:
     root = pathlib.Path(__file__).resolve().parent.parent / "src"
     errors = []
@@ -53,6 +70,7 @@ def main() -> int:
             if top in ALLOWED[folder] or any(header.startswith(a) for a in ALLOWED[folder] if "/" in a):
                 continue
             errors.append(f"{relative}:{number}: {folder} must not include {header}")
+    errors += link_errors(root)
     for error in errors:
         print(error)
     print(f"layers: {len(errors)} violations" if errors else "layers: clean")

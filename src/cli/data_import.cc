@@ -121,7 +121,7 @@ void run_import(ImportFlags& flags) {
   if (!flags.meta.empty()) options.meta = flags.meta;
   if (!flags.drop_items.empty()) options.drop_items = flags.drop_items;
   if (options.separator == "tab" || options.separator == "\\t") options.separator = "\t";
-  options.ties = flags.ties == "item" ? TieRule::kItem : TieRule::kFile;
+  options.ties = flags.ties == "item" ? EqualTimes::kItem : EqualTimes::kFile;
   options.titles = flags.titles == "llamarec" ? MovieTitles::kLlamaRec
                    : flags.titles == "plain"  ? MovieTitles::kPlain
                                               : MovieTitles::kClean;

@@ -181,7 +181,7 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
   chosen->second(resolved, context, source);
   if (source.log.user.empty() && context.dropped.total() > 0)
     fail_empty(options, context.filter, context.dropped);
-  if (!source.has_time && options.ties == TieRule::kItem)
+  if (!source.has_time && options.ties == EqualTimes::kItem)
     throw UsageError("--ties item: {} has no timestamps, its order is that of the file",
                      options.input.string());
 

@@ -33,7 +33,7 @@ struct ImportOptions {
   ColumnMap columns;                          // csv, jsonl
   std::string separator;                      // csv; "" means told from the first line
   std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences, hllm, minionerec
-  TieRule ties = TieRule::kFile;
+  EqualTimes ties = EqualTimes::kFile;
   std::vector<std::string> where;      // conditions that a row must meet (row_filter.h)
   std::optional<fs::path> drop_items;  // a file of outside item ids, one a line
   bool drop_untitled = false;

@@ -46,13 +46,13 @@ struct Row {
 };
 
 // Orders one user's rows, which are in file order, and writes them to the columns at `first`.
-void order_rows(std::span<Row> rows, TieRule ties, int64_t time_divisor, size_t first,
+void order_rows(std::span<Row> rows, EqualTimes ties, int64_t time_divisor, size_t first,
                 DenseLog& log) {
   const auto by_time = [](const Row& a, const Row& b) { return a.time < b.time; };
   const auto by_item = [](const Row& a, const Row& b) {
     return a.time != b.time ? a.time < b.time : a.item < b.item;
   };
-  if (ties == TieRule::kItem) {
+  if (ties == EqualTimes::kItem) {
     std::stable_sort(rows.begin(), rows.end(), by_item);
   } else if (!std::is_sorted(rows.begin(), rows.end(), by_time)) {
     std::stable_sort(rows.begin(), rows.end(), by_time);
@@ -103,7 +103,7 @@ Json about_options(const PrepareOptions& options, const PrepareReport& report) {
               {"unknown_ids", report.unknown_drop_items.size()},
               {"interactions", report.listed_interactions}}},
             {"untitled", report.untitled_interactions}}},
-          {"ties", options.ties == TieRule::kFile ? "file" : "item"},
+          {"ties", options.ties == EqualTimes::kFile ? "file" : "item"},
           {"split", "leave-one-out"}};
 }
 

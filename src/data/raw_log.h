@@ -18,7 +18,7 @@ inline constexpr float kNoRating = std::numeric_limits<float>::quiet_NaN();
 
 // How equal timestamps of one user are ordered: as in the file, or by dense item index (LlamaRec's
 // rule; it leaves a rising pattern in the ids that sequence models exploit, see docs/protocols.md).
-enum class TieRule { kFile, kItem };
+enum class EqualTimes { kFile, kItem };
 
 struct RawInteraction {
   std::string user, item;
@@ -58,7 +58,7 @@ struct ItemCatalogue {
 
 struct PrepareOptions {
   int64_t min_user = 0, min_item = 0;  // iterated k-core: fewest interactions of a user, of an item
-  TieRule ties = TieRule::kFile;
+  EqualTimes ties = EqualTimes::kFile;
   // Before the k-core, in this order.
   std::vector<std::string> drop_items = {};  // outside ids
   bool drop_untitled = false;

@@ -14,10 +14,9 @@ namespace tandem::learn {
 //
 //   items       [P]   int64, inputs; 0 (padding) is an ordinary input here
 //   labels      [P]   int64, the item to predict; 0 means no loss at this position
-//   row_starts  [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]; rows are not
-//   empty
+//   row_starts  [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1], at least one
 //   wanted      [Q]   int64, ascending: the positions whose hidden state somebody needs;
-//   undefined: all, Q = P
+//                     undefined: all, Q = P
 //
 // No state crosses a row's start or leaves an input 0. On real positions this equals the authors'
 // padded batch. Which inputs and labels a sequence becomes is a TrainingObjective's matter.

@@ -175,6 +175,18 @@ code=0
 "$tandem" --quiet rerank --ranker lora --history "i1; i2" --candidates "i3; i4; i5" --json > titles.json
 [ "$(grep -c '"letter"' titles.json)" = 3 ] || fail "three candidates, but: $(cat titles.json)"
 
+# What people read of a recommendation are the probabilities of --json as per cent; --precision reaches the models.
+recommend=("$tandem" --quiet recommend --run retriever --dataset data --user u7 --likelihood base -k 3)
+"${recommend[@]}" --json > recommended.json
+"${recommend[@]}" > recommended.txt
+for percent in $(python3 -c 'import json
+for entry in json.load(open("recommended.json"))["recommendations"]:
+    print("%.1f" % (100 * entry["probability"]["likelihood"]))'); do
+  grep -qF " $percent %" recommended.txt || fail "$percent % is not in: $(cat recommended.txt)"
+done
+"${recommend[@]}" --precision bfloat16 --json > rounded.json
+! cmp -s recommended.json rounded.json || fail "recommend --precision bfloat16 changes nothing"
+
 few="--set train.max_steps=3 --set train.warmup_steps=1 --set valid.every=3 --set train.batch=4"
 "${ranker[@]}" $few --set model.tuning=qlora --set model.checkpoint_layers=true --output qlora
 "${ranker[@]}" $few --set model.tuning=full --retriever retriever --set train.negatives=retriever \

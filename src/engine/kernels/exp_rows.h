@@ -7,8 +7,8 @@ namespace tandem::engine {
 
 // One tile of a softmax over columns, in place and in one visit, on the calling thread:
 //
-//     x[r, c] += bias[c];  max[r] = max_c x[r, c];  x[r, c] = exp(x[r, c] - max[r]);  sum[r] =
-//     sum_c x[r, c]
+//     x[r, c] += bias[c];               max[r] = max_c x[r, c]
+//     x[r, c] = exp(x[r, c] - max[r]);  sum[r] = sum_c x[r, c]
 //
 //   x [rows, columns] with row stride `stride`; bias [columns]; columns > 0
 //

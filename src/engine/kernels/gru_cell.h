@@ -8,8 +8,8 @@ namespace tandem::engine {
 // One step of a GRU (Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014)
 // for one row, with the reset gate behind the recurrent product, as cuDNN and PyTorch have it:
 //
-//     r = sigmoid(u_r + w_r);   z = sigmoid(u_z + w_z);   n = tanh(u_n + r w_n);   h' = n + z (h -
-//     n)
+//     r = sigmoid(u_r + w_r);    z = sigmoid(u_z + w_z)
+//     n = tanh(u_n + r w_n);     h' = n + z (h - n)
 //
 //   u      [3H]  W_ih x + b_ih, the gates in the order r, z, n
 //   w      [3H]  W_hh h + b_hh

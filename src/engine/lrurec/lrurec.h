@@ -39,8 +39,10 @@ struct LruRecState {
 // libtorch.
 //
 //     x_k = LN(E[item_k])
-//     h_k = lambda * h_{k-1} + gamma (B x_k + b)        per block; a padding input's state is not
-//     carried on y_k = LN(Re(C h_k + c) + x_k) x_k = LN(W2 gelu(W1 y_k + b1) + b2 + y_k)
+// and in each block
+//     h_k = lambda * h_{k-1} + gamma (B x_k + b)      the state of a padding input is not carried on
+//     y_k = LN(Re(C h_k + c) + x_k)
+//     x_k = LN(W2 gelu(W1 y_k + b1) + b2 + y_k)
 class LruRec final : public Retriever {
  public:
   explicit LruRec(const RetrieverWeights& weights);

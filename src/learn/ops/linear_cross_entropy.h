@@ -8,12 +8,12 @@ namespace tandem::learn {
 // Mean softmax cross-entropy against a large item table, without ever holding the logits of the
 // batch:
 //
-//     loss = mean over p with labels[p] != 0 of  log sum_n exp(s[p, n]) - s[p, labels[p]],   s =
-//     hidden table^T + bias
+//     s = hidden table^T + bias
+//     loss = mean over p with labels[p] != 0 of  log sum_n exp(s[p, n]) - s[p, labels[p]]
 //
 //   hidden [P, D], table [V, D], bias [V]   float32
-//   labels [P]                              int64 in 0..V-1; 0 means that the position costs
-//   nothing result scalar; 0 with zero gradients when no label is set
+//   labels [P]   int64 in 0..V-1; 0 means that the position costs nothing
+//   result       scalar; 0 with zero gradients when no label is set
 //
 // The forward pass also makes the gradients, while a tile of probabilities is in cache: three
 // products in all instead of the four of a backward pass that computes the logits again. Memory: at

@@ -10,7 +10,7 @@ namespace tandem::learn {
 //   base [P, O], x [P, I]   float32, bfloat16 or float64
 //   a [r, I], b [O, r]      float32 (float64 with x of float64)
 //   keep                    u8 [P, I], 1 where the input is kept and divided by 1 - p; undefined:
-//   no
+//                           no
 //                           dropout
 //   result                  [P, O] in base's type
 //

@@ -21,8 +21,8 @@ struct AdamWOptions {
 
 // AdamW with decoupled decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization"):
 //
-//     p <- p - lr wd p;   m <- b1 m + (1-b1) g;   v <- b2 v + (1-b2) g^2;   p <- p - lr m_hat /
-//     (sqrt(v_hat) + eps)
+//     m <- b1 m + (1-b1) g;   v <- b2 v + (1-b2) g^2
+//     p <- p - lr wd p;       p <- p - lr m_hat / (sqrt(v_hat) + eps)
 //
 // in two groups, decayed and not. Complex weights are pairs of reals here, so both parts are
 // updated alone. Gradients live in one flat buffer that the parameters' grad() are views of: the

@@ -33,7 +33,7 @@ struct TrainingExample {
 //
 //   labels = last T items of w
 //   items  = the items before each label; a stretch of at most L items begins with one padding
-//   input (0)
+//            input (0)
 //
 // so a short stretch also trains its first item from nothing, as the authors' left-padded rows do.
 TrainingExample next_items(const TrainingRow& row);

@@ -94,7 +94,7 @@ TEST(Dataset, DatasetJsonSaysHowItWasMade) {
   const fs::path folder = fresh_folder("about");
   const PrepareReport report = write_dataset(
       folder, small_log(),
-      {.min_user = 2, .min_item = 1, .ties = TieRule::kItem, .drop_items = {"c", "x"}});
+      {.min_user = 2, .min_item = 1, .ties = EqualTimes::kItem, .drop_items = {"c", "x"}});
   EXPECT_EQ(report.raw_users, 2);
   EXPECT_EQ(report.raw_items, 3);
   EXPECT_EQ(report.raw_interactions, 5);
@@ -147,13 +147,13 @@ TEST(Dataset, FingerprintIsTheHashOfTheFiles) {
 TEST(Dataset, EqualTimesKeepTheFilesOrderOrGoByItem) {
   RawLog log;
   log.interactions = {{"u", "d", 7}, {"u", "b", 7}, {"u", "c", 3}, {"u", "a", 7}, {"u", "b", 3}};
-  const auto order = [&](TieRule ties) {
+  const auto order = [&](EqualTimes ties) {
     const fs::path folder = fresh_folder("ties");
     write_dataset(folder, log, {.ties = ties});
     return items_of(Dataset::open(folder), 0);
   };
-  EXPECT_EQ(order(TieRule::kFile), (std::vector<int32_t>{3, 2, 4, 2, 1}));
-  EXPECT_EQ(order(TieRule::kItem), (std::vector<int32_t>{2, 3, 1, 2, 4}));
+  EXPECT_EQ(order(EqualTimes::kFile), (std::vector<int32_t>{3, 2, 4, 2, 1}));
+  EXPECT_EQ(order(EqualTimes::kItem), (std::vector<int32_t>{2, 3, 1, 2, 4}));
 }
 
 // Milliseconds order, seconds are kept.

@@ -175,7 +175,7 @@ TEST_F(Import, SequencesKeepTheirOrder) {
   EXPECT_EQ(out().items(1)[0], 3);
   EXPECT_EQ(out().items(1)[1], 1);
   EXPECT_EQ(out().title(1), "Title A");
-  EXPECT_THROW(import({.input = folder_ / "s", .ties = TieRule::kItem}, "t"), UsageError);
+  EXPECT_THROW(import({.input = folder_ / "s", .ties = EqualTimes::kItem}, "t"), UsageError);
 }
 
 TEST_F(Import, MovieLensOfEveryAge) {
@@ -195,28 +195,33 @@ TEST_F(Import, MovieLensOfEveryAge) {
 }
 
 TEST_F(Import, MovieLensTitlesHaveThreeForms) {
-  put("m/ratings.csv", "userId,movieId,rating,timestamp\n1,1,3,1\n1,2,3,2\n1,3,3,3\n");
+  put("m/ratings.csv", "userId,movieId,rating,timestamp\n1,1,3,1\n1,2,3,2\n1,3,3,3\n1,4,3,4\n");
   put("m/movies.csv",
       "movieId,title,genres\n1,\"Fabuleux, The (Amélie) (2001)\",x\n2,\"Bug's Life, A (1998)\",x\n"
-      "3,\"Heat, The\",x\n");
+      "3,\"Heat, The\",x\n4,\"Good, the Bad and the Ugly, The (1966)\",x\n");
   const auto titles = [&](MovieTitles how) {
     const ImportReport report = import(
         {.input = folder_ / "m", .min_user = 0, .min_item = 0, .overwrite = true, .titles = how});
     std::string text = report.titles;
     EXPECT_EQ(read_json(folder_ / "out/dataset.json")["source"]["titles"], report.titles);
-    for (int32_t item = 1; item <= 3; ++item) text += " | " + std::string(out().title(item));
+    for (int32_t item = 1; item <= 4; ++item) text += " | " + std::string(out().title(item));
     return text;
   };
   EXPECT_EQ(titles(MovieTitles::kClean),
-            "clean | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The");
+            "clean | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The | "
+            "The Good, the Bad and the Ugly (1966)");
   EXPECT_EQ(titles(MovieTitles::kPlain),
-            "plain | Fabuleux, The (Amélie) (2001) | Bug's Life, A (1998) | Heat, The");
+            "plain | Fabuleux, The (Amélie) (2001) | Bug's Life, A (1998) | Heat, The | "
+            "Good, the Bad and the Ugly, The (1966)");
   // Its last seven characters count as the year: "Heat, The" has none.
   EXPECT_EQ(titles(MovieTitles::kLlamaRec),
-            "llamarec | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The");
-  put("m/movies.csv", "movieId,title,genres\n1,Amélie (2001),x\n2,b (2002),x\n3,c (2003),x\n");
-  EXPECT_EQ(titles(MovieTitles::kClean), "clean | Amélie (2001) | b (2002) | c (2003)");
-  EXPECT_EQ(titles(MovieTitles::kLlamaRec), "llamarec | AmÃ©lie (2001) | b (2002) | c (2003)");
+            "llamarec | The Fabuleux (2001) | A Bug's Life (1998) | Heat, The | "
+            "The Good, the Bad and the Ugly (1966)");
+  put("m/movies.csv",
+      "movieId,title,genres\n1,Amélie (2001),x\n2,b (2002),x\n3,c (2003),x\n4,d (2004),x\n");
+  EXPECT_EQ(titles(MovieTitles::kClean), "clean | Amélie (2001) | b (2002) | c (2003) | d (2004)");
+  EXPECT_EQ(titles(MovieTitles::kLlamaRec),
+            "llamarec | AmÃ©lie (2001) | b (2002) | c (2003) | d (2004)");
 }
 
 TEST_F(Import, DropUntitledComesBeforeTheCore) {

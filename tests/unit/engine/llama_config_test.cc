@@ -78,7 +78,10 @@ TEST(LlamaConfig, WindowsFollowEachFamilysRule) {
   json["max_window_layers"] = 2;
   EXPECT_EQ(LlamaConfig::from_json(json, "x").windows, (std::vector<int64_t>{0, 0, 16}));
   json["layer_types"] = {"sliding_attention", "full_attention", "full_attention"};
-  EXPECT_EQ(LlamaConfig::from_json(json, "x").windows, (std::vector<int64_t>{16, 0, 0}));
+  const LlamaConfig config = LlamaConfig::from_json(json, "x");
+  EXPECT_EQ(config.windows, (std::vector<int64_t>{16, 0, 0}));
+  EXPECT_EQ(config.to_json()["sliding_window"], 16);
+  EXPECT_EQ(LlamaConfig::from_json(config.to_json(), "x").windows, config.windows);
 }
 
 TEST(LlamaConfig, WrongValuesAreNamed) {

@@ -130,6 +130,16 @@ TEST_F(LlamaSourceTest, ShardsHoldTheSameWeights) {
   EXPECT_EQ(logits(Llama(out_)).values, logits(Llama(base_)).values);
 }
 
+TEST_F(LlamaSourceTest, FloatsKeepTheirTypeUnlessAnotherIsAsked) {
+  const TensorSpec query = {"model.layers.0.self_attn.q_proj.weight", {64, 64}};
+  for (const DType dtype : {DType::kF16, DType::kF32}) {
+    export_llama(*open_llama(base_), {root_ / "typed", kModelFolder, true}, {.dtype = dtype},
+                 pool_);
+    export_llama(*open_llama(root_ / "typed"), {out_, kModelFolder, true}, {}, pool_);
+    EXPECT_EQ(open_llama(out_)->tensor(query).type_name(), dtype_name(dtype));
+  }
+}
+
 TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAndOtherQuantisationAreRefused) {
   LlamaConfig narrow = llama_preset("tiny");
   narrow.vocab_size = 101;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "core/error.h"
 #include "support/temporary_folder.h"
 
@@ -80,7 +82,13 @@ TEST_F(ScoreLogs, ASignatureTellsFilesApart) {
   write_file(folder_ / "model" / "weights", "abc");
   const std::string before = files_signature(folder_ / "model");
   EXPECT_EQ(files_signature(folder_ / "model"), before);
+  write_file(folder_ / "model" / "weights", "xyz");  // as long, but later
+  fs::last_write_time(folder_ / "model" / "weights",
+                      fs::last_write_time(folder_ / "model" / "weights") + std::chrono::seconds(2));
+  const std::string rewritten = files_signature(folder_ / "model");
+  EXPECT_NE(rewritten, before);
   write_file(folder_ / "model" / "weights", "abcd");
+  EXPECT_NE(files_signature(folder_ / "model"), rewritten);
   EXPECT_NE(files_signature(folder_ / "model"), before);
   EXPECT_NE(files_signature(folder_ / "model" / "weights"), before);
   EXPECT_EQ(files_signature(""), "");

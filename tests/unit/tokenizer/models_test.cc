@@ -78,6 +78,11 @@ const Case kModels[] = {
      "axyzzxya",
      {1, 2, 0, 2, 1},
      {{0, 1}, {1, 3}, {3, 5}, {5, 7}, {7, 8}}},
+    // An unknown character costs ten more than the worst piece: -60 + 5 for "x", "y".
+    {R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<u>", 0.0], ["y", 5.0], ["xy", -50.0]]}})",
+     "xyx",
+     {2, 0},
+     {{0, 2}, {2, 3}}},
     {R"({"model": {"type": "Unigram", "unk_id": 0, "byte_fallback": true, "vocab": [["<u>", 0.0], ["a", -1.0], ["<0xC3>", -9.0], ["<0xA9>", -9.0]]}})",
      "aéaz",
      {1, 2, 3, 1, 0},
