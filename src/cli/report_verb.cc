@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,18 +29,27 @@ size_t order_of(const BeyondUtility& beyond, const fs::path& system) {
   return at;
 }
 
-// "runs/a/" is a.
+// "runs/a/" is a, and so is one of its evaluations, "runs/a/all/letters".
 std::string name_of(const fs::path& folder) {
-  const fs::path path = fs::absolute(folder).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
+  fs::path path = fs::absolute(folder).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const std::string above = path.parent_path().filename().string();
+  if (above == "all" || above == "subset") path = path.parent_path().parent_path();
+  return path.filename().string();
+}
+
+// Once, although "a" and "a/all/letters" may both be given.
+void add_evaluation(const fs::path& folder, std::set<fs::path>& known, Report& report) {
+  if (known.insert(fs::canonical(folder)).second)
+    report.evaluations.push_back(read_evaluation(folder));
 }
 
 // An evaluation, the output of an evaluation of two stages, or a training run.
-void add_folder(const fs::path& folder, Report& report) {
+void add_folder(const fs::path& folder, std::set<fs::path>& known, Report& report) {
   const bool beyond = fs::exists(folder / kBeyondFile);
   if (beyond) report.beyond.push_back(read_beyond(folder / kBeyondFile));
   if (fs::exists(folder / "ranks.tsv")) {
-    report.evaluations.push_back(read_evaluation(folder));
+    add_evaluation(folder, known, report);
   } else if (beyond) {
     for (const char* users : {"all", "subset"}) {
       std::vector<fs::path> systems;
@@ -50,7 +60,7 @@ void add_folder(const fs::path& folder, Report& report) {
       std::ranges::sort(systems, [&](const fs::path& a, const fs::path& b) {
         return order_of(report.beyond.back(), a) < order_of(report.beyond.back(), b);
       });
-      for (const fs::path& system : systems) report.evaluations.push_back(read_evaluation(system));
+      for (const fs::path& system : systems) add_evaluation(system, known, report);
     }
   } else {
     if (!fs::exists(folder / "run.json"))
@@ -83,8 +93,9 @@ void write_report(const ReportOptions& options) {
   const Output output(options.output, kReportPage, options.overwrite, inputs);
   Report report{.title = options.title};
   std::vector<std::string> origins;  // of the evaluations
+  std::set<fs::path> known;
   for (const fs::path folder : options.folders) {
-    add_folder(folder, report);
+    add_folder(folder, known, report);
     origins.resize(report.evaluations.size(), name_of(folder));
   }
   tell_apart(report.evaluations, origins);

@@ -96,6 +96,21 @@ TEST_F(Import, CsvWithNamedColumnsTitlesAndLineEndsInQuotes) {
   EXPECT_THROW(parse_column_map("person=x"), UsageError);
 }
 
+// The titles' column may be named although only the file of items has it.
+TEST_F(Import, CsvFindsANamedTitleInTheFileOfItems) {
+  ImportOptions options{.format = "csv",
+                        .input = put("log.csv", "who,sku\nx,1\ny,2\n"),
+                        .meta = put("products.csv", "sku,label\n1,\"a, b\"\n2,d\n"),
+                        .min_user = 0,
+                        .min_item = 0};
+  options.columns = parse_column_map("user=who,item=sku,title=label");
+  import(options);
+  EXPECT_EQ(out().title(1), "a, b");
+  EXPECT_EQ(out().title(2), "d");
+  options.columns.title = "lable";  // in neither
+  EXPECT_THROW(import(options, "bad"), FormatError);
+}
+
 TEST_F(Import, CsvWithColumnNumbersAndNoHeader) {
   ImportOptions options{
       .format = "csv", .input = put("log.csv", "7,x,100\n8,y,50\n"), .min_user = 0, .min_item = 0};

@@ -80,8 +80,8 @@ TEST(LlamaConfig, WindowsFollowEachFamilysRule) {
   json["layer_types"] = {"sliding_attention", "full_attention", "full_attention"};
   const LlamaConfig config = LlamaConfig::from_json(json, "x");
   EXPECT_EQ(config.windows, (std::vector<int64_t>{16, 0, 0}));
-  EXPECT_EQ(config.to_json()["sliding_window"], 16);
-  EXPECT_EQ(LlamaConfig::from_json(config.to_json(), "x").windows, config.windows);
+  EXPECT_EQ(config.to_json("float32")["sliding_window"], 16);
+  EXPECT_EQ(LlamaConfig::from_json(config.to_json("float32"), "x").windows, config.windows);
 }
 
 TEST(LlamaConfig, WrongValuesAreNamed) {
