@@ -14,6 +14,7 @@
 #include "core/rng.h"
 #include "engine/kernels/gemm.h"
 #include "engine/lrurec/lrurec.h"
+#include "models/retriever_family.h"
 #include "offline/full_ranking.h"
 #include "rank/catalogue.h"
 
@@ -58,12 +59,7 @@ double sgemm_gflops() {
 
 // FLOPs of one position in all blocks, forward.
 double flops_per_position(const RetrieverModelConfig& config) {
-  const double square = static_cast<double>(config.width) * static_cast<double>(config.width);
-  // NARM: gates from D and from 2 D, keys of the local attention from 2 D.
-  if (config.model_type == "narm") return 2 * (6 + 12 + 4) * square;
-  const double block =
-      config.model_type == "lrurec" ? 4 + 4 + 8 : 4 + 2 * static_cast<double>(config.inner);
-  return 2 * block * square * static_cast<double>(config.blocks);
+  return retriever_family(config.model_type).flops_per_position(config);
 }
 
 void run_bench(const BenchOptions& options) {

@@ -113,6 +113,12 @@ void walk(const YAML::Node& node, const std::string& prefix, const std::string& 
   }
 }
 
+// What to add to an error's text.
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::string near = nearest_word(word, candidates);
+  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
+}
+
 }  // namespace
 
 std::string describe_changes(const std::vector<ChangedValue>& changes) {
@@ -141,14 +147,12 @@ void ConfigSchema::assign(std::string_view key, const std::string& value, std::s
   if (found == keys_.end()) {
     std::vector<std::string> names;
     for (const Key& known : keys_) names.push_back(known.name);
-    const std::string near = nearest_word(key, names);
-    throw ConfigError("{}: unknown key '{}'{}", where, key,
-                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+    throw ConfigError("{}: unknown key '{}'{}", where, key, suggestion(key, names));
   }
   if (!found->choices.empty() &&
       std::find(found->choices.begin(), found->choices.end(), value) == found->choices.end())
-    throw ConfigError("{}: {} is '{}', expected one of: {}", where, key, value,
-                      fmt::join(found->choices, ", "));
+    throw ConfigError("{}: {} is '{}', expected one of: {}{}", where, key, value,
+                      fmt::join(found->choices, ", "), suggestion(value, found->choices));
   const bool good =
       std::visit([&](auto* field) { return parse_value(value, *field); }, found->field);
   if (!good)

@@ -10,9 +10,8 @@
 namespace tandem {
 namespace {
 
-std::map<std::string, std::vector<int64_t>> shapes_of(
-    const std::map<std::string, TensorView>& tensors) {
-  std::map<std::string, std::vector<int64_t>> shapes;
+TensorShapes shapes_of(const std::map<std::string, TensorView>& tensors) {
+  TensorShapes shapes;
   for (const auto& [name, tensor] : tensors) shapes[name] = tensor.shape;
   return shapes;
 }

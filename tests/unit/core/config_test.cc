@@ -108,8 +108,10 @@ TEST_F(Config, ErrorsNameFileLineKeyFoundAndExpected) {
 }
 
 TEST_F(Config, RefusesValuesOfTheWrongKind) {
-  EXPECT_EQ(set_error("train.optimizer=adam"),
-            "--set train.optimizer=adam: train.optimizer is 'adam', expected one of: adamw, sgd");
+  EXPECT_EQ(
+      set_error("train.optimizer=adam"),
+      "--set train.optimizer=adam: train.optimizer is 'adam', expected one of: adamw, sgd; did "
+      "you mean 'adamw'?");
   EXPECT_NE(set_error("train.epochs=3.5"), "");
   EXPECT_NE(set_error("train.epochs=9223372036854775808"), "");
   EXPECT_NE(set_error("train.epochs="), "");
