@@ -112,6 +112,11 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
   RankerTask task(model, *base, *tokenizer, dataset, config, inputs, session.pool());
   const int64_t reals = count_reals(model.parameters());
   if (!session.announce(task, config)) return;
+  Json facts;
+  if (session.first() && !session.resuming()) {
+    facts = task.facts();
+    facts["tokenizer"] = tokenizer_fingerprint(base->path());
+  }
   RunFolder* folder = session.open_folder(
       {.seed = static_cast<uint64_t>(config.seed),
        .dataset_fingerprint = dataset.fingerprint(),
@@ -122,7 +127,8 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
        .extra = {{"dataset", absolute_path(request.input("dataset"))},
                  {"base", absolute_path(start.base)},
                  {"candidates_valid", absolute_path(request.input("candidates_valid"))},
-                 {"retriever", absolute_path(request.input("retriever"))}}},
+                 {"retriever", absolute_path(request.input("retriever"))}},
+       .facts = std::move(facts)},
       config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info(
