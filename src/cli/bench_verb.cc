@@ -22,7 +22,7 @@ namespace tandem {
 namespace {
 
 struct TrainingBenchOptions {
-  learn::TrainRetrieverRequest request;
+  learn::TrainRequest request{.verb = "train retriever"};
   int64_t steps = 40;
   bool json = false;
 };
@@ -181,10 +181,11 @@ void run_training_bench(const TrainingBenchOptions& options) {
 
 void add_training_bench(CLI::App& bench) {
   const auto options = std::make_shared<TrainingBenchOptions>();
-  learn::TrainRetrieverRequest& request = options->request;
+  learn::TrainRequest& request = options->request;
   CLI::App* verb = bench.add_subcommand(
       "training", "Steps of `train retriever`: samples a second, share of the ceiling, memory");
-  verb->add_option("--dataset", request.dataset, "data set folder to train on")->required();
+  verb->add_option("--dataset", request.inputs["dataset"], "data set folder to train on")
+      ->required();
   verb->add_option("-c,--config", request.config, "YAML file of `train retriever`")
       ->check(CLI::ExistingFile);
   verb->add_option("--set", request.assignments, "KEY=VALUE of `train retriever`; may be repeated")

@@ -29,43 +29,46 @@ constexpr const char* kRankerFooter =
     "RUN\n\n";
 
 void add_retriever(CLI::App& train) {
-  auto request = std::make_shared<learn::TrainRetrieverRequest>();
+  auto request =
+      std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "train retriever"});
   CLI::App* verb = train.add_subcommand(
       "retriever",
       "Train LRURec, SASRec, NARM or BERT4Rec (model.type), with validation and early stopping");
-  verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
+  verb->add_option("--dataset", request->inputs["dataset"],
+                   "data set folder of `tandem data import`")
       ->required();
   auto folds = std::make_shared<int64_t>(0);
   verb->add_option("--folds", *folds, "also train on all folds of the users but one, for each fold")
       ->check(CLI::Range(2, 1000));
   add_training_options(*verb, *request);
-  verb->footer([] { return kRetrieverFooter + training_keys("train retriever"); });
+  verb->footer([request] { return kRetrieverFooter + training_keys(request->verb); });
   verb->callback([request, folds] {
     if (*folds > 0) request->assignments.push_back(fmt::format("data.folds={}", *folds));
-    load_learn().train_retriever(*request);
+    load_learn().train(*request);
   });
 }
 
 void add_ranker(CLI::App& train) {
-  auto request = std::make_shared<learn::TrainRankerRequest>();
+  auto request = std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "train ranker"});
   CLI::App* verb = train.add_subcommand(
       "ranker", "Tune a Llama to rank a retriever's candidates (LoRA, QLoRA or all weights)");
-  verb->add_option("--dataset", request->dataset, "data set folder of `tandem data import`")
+  verb->add_option("--dataset", request->inputs["dataset"],
+                   "data set folder of `tandem data import`")
       ->required();
-  verb->add_option("--base", request->base,
+  verb->add_option("--base", request->inputs["base"],
                    "Hugging Face folder of the base model, or a ranker's run with a tuned model")
       ->required()
       ->check(CLI::ExistingDirectory);
-  verb->add_option("--candidates-valid", request->candidates_valid,
+  verb->add_option("--candidates-valid", request->inputs["candidates_valid"],
                    "candidate file of the valid split, to validate on")
       ->check(CLI::ExistingFile);
-  verb->add_option("--retriever", request->retriever,
+  verb->add_option("--retriever", request->inputs["retriever"],
                    "a retriever's run: finds the candidates to validate on, and "
                    "with train.negatives=retriever or crossfit those to train on")
       ->check(CLI::ExistingDirectory);
   add_training_options(*verb, *request);
-  verb->footer([] { return kRankerFooter + training_keys("train ranker"); });
-  verb->callback([request] { load_learn().train_ranker(*request); });
+  verb->footer([request] { return kRankerFooter + training_keys(request->verb); });
+  verb->callback([request] { load_learn().train(*request); });
 }
 
 }  // namespace

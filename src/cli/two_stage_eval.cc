@@ -15,6 +15,7 @@
 #include "eval/candidate_lists.h"
 #include "eval/report/report.h"
 #include "eval/summary.h"
+#include "offline/facts.h"
 #include "offline/forecast.h"
 #include "offline/full_ranking.h"
 #include "offline/fusion_weights.h"
@@ -143,6 +144,8 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
     EvalTable table{.folder = all ? "all" : "subset",
                     .systems = evaluate_stage(result.stage, result.fusion.weights, users, protocol,
                                               dataset, pool)};
+    for (Evaluation& system : table.systems)
+      system.facts = system_facts(system.system, result.stage, valid_stage, models);
     const int64_t count = table.systems.front().num_users();
     table.title =
         all ? fmt::format("{}, {} split",

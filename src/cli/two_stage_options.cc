@@ -55,9 +55,12 @@ SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Da
                                         ThreadPool& pool) {
   SecondStageModels models{.permutations = options.permutations};
   const auto load = [&](const std::string& path, const std::string& base) {
-    return std::make_unique<TitledRanker>(load_ranker(path, prompt_for(path, options.assignments),
-                                                      base, parse_precision(options.precision)),
-                                          dataset, pool);
+    auto model =
+        std::make_unique<TitledRanker>(load_ranker(path, prompt_for(path, options.assignments),
+                                                   base, parse_precision(options.precision)),
+                                       dataset, pool);
+    model->tokenizer = model_tokenizer(path);
+    return model;
   };
   if (!options.likelihood.empty()) {
     models.likelihood = load(options.likelihood, "");

@@ -330,13 +330,15 @@ void write_evaluation_files(const fs::path& folder, const Evaluation& evaluation
                            {"value", metric.value},
                            {"interval", Json::array({metric.interval.low, metric.interval.high})}});
   }
-  write_json(folder / kMetricsFile, Json{{"format", kFormat},
-                                         {"system", evaluation.system},
-                                         {"protocol", protocol_json(evaluation.protocol)},
-                                         {"num_users", evaluation.num_users()},
-                                         {"num_tied", evaluation.num_tied()},
-                                         {"num_excluded", evaluation.num_excluded()},
-                                         {"metrics", metrics}});
+  Json json = {{"format", kFormat},
+               {"system", evaluation.system},
+               {"protocol", protocol_json(evaluation.protocol)},
+               {"num_users", evaluation.num_users()},
+               {"num_tied", evaluation.num_tied()},
+               {"num_excluded", evaluation.num_excluded()},
+               {"metrics", metrics}};
+  if (!evaluation.facts.empty()) json["facts"] = evaluation.facts;
+  write_json(folder / kMetricsFile, json);
   std::string ranks(kHeader);
   ranks += '\n';
   for (int64_t i = 0; i < evaluation.num_users(); ++i) {
@@ -381,6 +383,7 @@ Evaluation read_evaluation(const fs::path& folder) {
   const Json metrics = json_get<Json>(json, "metrics", where);
   if (!metrics.is_array()) throw FormatError("{}: 'metrics' is not a list", where);
   for (const Json& metric : metrics) evaluation.metrics.push_back(read_metric(metric, where));
+  evaluation.facts = json_get_or<Json>(json, "facts", Json::object(), where);
 
   read_ranks(folder / kRanksFile, first_format, evaluation);
   std::vector<std::pair<const char*, int64_t>> counts = {{"num_users", evaluation.num_users()},

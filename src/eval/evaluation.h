@@ -52,7 +52,7 @@ struct MetricResult {
 };
 
 // One system's evaluation. On disk a folder:
-//   metrics.json  system, protocol, users, tied, excluded, metrics with intervals
+//   metrics.json  system, protocol, users, tied, excluded, metrics with intervals, facts
 //   ranks.tsv     user, target, rank, tied, excluded; outside ids, one user a line, header first
 struct Evaluation {
   std::string system;  // "lrurec", "popularity": the column's head in tables
@@ -65,6 +65,8 @@ struct Evaluation {
   // Held-out items that the seen-item rule forbids: rank 0. Empty in an evaluation that was stored
   // before they had a count of their own; there they are among the tied ones.
   std::vector<uint8_t> excluded;
+  // What the system read (docs/formats.md), for `study`; empty where no language model was asked.
+  Json facts = Json::object();
 
   int64_t num_users() const { return static_cast<int64_t>(ranks.size()); }
   int64_t num_tied() const;

@@ -155,6 +155,7 @@ RunFolder RunFolder::create(const Output& output, const RunInfo& info,
               {"resumed", Json::array()}};
   run.update(info.inputs);
   run.update(info.extra);
+  if (!info.facts.empty()) run["facts"] = info.facts;
 
   StagedFolder staged(output);
   fs::create_directories(staged.path() / kState);

@@ -30,12 +30,14 @@ struct RunInfo {
   std::string dataset_fingerprint = {};
   Json inputs = Json::object();  // further keys that a run keeps when it goes on
   Json extra = Json::object();   // and that may change then (a folder that moved, the device)
+  Json facts = Json::object();   // what a new run read, under "facts"; a resumed one keeps its own
 };
 
 // A training run's folder:
 //
 //   config.yaml     the resolved configuration
-//   run.json        version, commit, verb, seed, dataset fingerprint, host, start and resume times
+//   run.json        version, commit, verb, seed, dataset fingerprint, facts, host, start and resume
+//                   times
 //   lock            who writes now (run_lock.h); gone when the run is over
 //   metrics.jsonl   one JSON object a line, each with "step"; only appended to
 //   state/KIND-N/   checkpoints, KIND being "last" or "best"; the highest N counts

@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/learn.h"
 
-#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+#include <fmt/ranges.h>
 #include <torch/headeronly/version.h>
 
 #include <cerrno>
 #include <cstring>
 #include <exception>
 #include <new>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
-#include "core/thread_pool.h"
-#include "data/dataset.h"
 #include "learn/distributed/process_group.h"
-#include "learn/pretrain/pretrain_config.h"
-#include "learn/ranker/ranker_config.h"
-#include "learn/retriever/model_factory.h"
-#include "learn/retriever/retriever_config.h"
-#include "learn/retriever/retriever_task.h"
+#include "learn/pretrain/train_pretrain.h"
+#include "learn/ranker/train_ranker.h"
+#include "learn/retriever/train_retriever.h"
 #include "learn/trainer/session.h"
 
 namespace tandem::learn {
@@ -52,17 +50,6 @@ void with_plain_errors(const char* saves_memory, const Work& work) {
   }
 }
 
-constexpr const char* kRetrieverSaves =
-    "a smaller train.batch (with train.accumulate raised the result is the same), "
-    "model.max_length or model.width";
-constexpr const char* kRankerSaves =
-    "a smaller train.batch (with train.accumulate raised the result is the same), "
-    "model.checkpoint_layers=true, model.tuning=qlora or lora, model.precision=bfloat16, a smaller "
-    "prompt.max_tokens";
-constexpr const char* kPretrainSaves =
-    "a smaller train.batch (with train.accumulate raised the result is the same), "
-    "model.checkpoint_layers=true, model.precision=bfloat16, a smaller data.block";
-
 // An error on one process ends all, which else would wait for it for ever.
 template <typename Work>
 void run_on_all(const char* saves_memory, const Work& work) {
@@ -79,10 +66,20 @@ void run_on_all(const char* saves_memory, const Work& work) {
   }
 }
 
-template <typename Config>
-std::string help_of() {
-  Config config;
-  return config.schema().help();
+// One line a task.
+constexpr const TrainingVerb* kVerbs[] = {
+    &kTrainRetriever,
+    &kTrainRanker,
+    &kPretrain,
+};
+
+const TrainingVerb& verb_named(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const TrainingVerb* verb : kVerbs) {
+    if (verb->name == name) return *verb;
+    names.emplace_back(verb->name);
+  }
+  throw UsageError("no training verb is named '{}'; there are: {}", name, fmt::join(names, ", "));
 }
 
 class LearnOnLibtorch : public Learn {
@@ -95,57 +92,20 @@ class LearnOnLibtorch : public Learn {
     return names;
   }
 
+  void train(const TrainRequest& request) override {
+    const TrainingVerb& verb = verb_named(request.verb);
+    run_on_all(verb.saves_memory, [&](ProcessGroup& group) { verb.run(request, group); });
+  }
+
   std::string config_help(const std::string& verb) const override {
-    if (verb == "train ranker") return help_of<RankerConfig>();
-    if (verb == "pretrain") return help_of<PretrainConfig>();
-    return help_of<RetrieverConfig>();
+    return verb_named(verb).keys();
   }
 
-  void train_retriever(const TrainRetrieverRequest& request) override {
-    run_on_all(kRetrieverSaves,
-               [&](ProcessGroup& group) { learn::train_retriever(request, group); });
-  }
-  void train_ranker(const TrainRankerRequest& request) override {
-    run_on_all(kRankerSaves, [&](ProcessGroup& group) { learn::train_ranker(request, group); });
-  }
-  void pretrain(const PretrainRequest& request) override {
-    run_on_all(kPretrainSaves, [&](ProcessGroup& group) { learn::pretrain(request, group); });
-  }
-
-  TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) override {
+  TrainingSpeed bench_retriever(const TrainRequest& request, int64_t steps) override {
     TrainingSpeed speed;
-    with_plain_errors(kRetrieverSaves, [&] { speed = time_retriever(request, steps); });
+    with_plain_errors(kTrainRetriever.saves_memory,
+                      [&] { speed = time_retriever(request, steps); });
     return speed;
-  }
-
- private:
-  static TrainingSpeed time_retriever(const TrainRetrieverRequest& request, int64_t steps) {
-    constexpr int64_t kWarmUpSteps = 5;  // buffers grow, kernels are chosen
-    const std::string device = check_device(request.device, 0);
-    const int threads = request.threads > 0 ? request.threads : available_processors();
-    at::set_num_threads(threads);
-    keep_freed_memory();
-    ThreadPool pool(threads);
-    RetrieverConfig config;
-    ConfigSchema schema = config.schema();
-    read_config(schema, request);
-    const Dataset dataset = Dataset::open(request.dataset);
-    config.resolve(dataset);
-    const auto model = make_retriever(config, dataset.num_items(), device);
-    ProcessGroup& group = world();
-    if (group.size() > 1) throw UsageError("bench measures one process; start it without mpirun");
-    const auto objective = make_objective(config, dataset.num_items());
-    RetrieverTask task(*model, *objective, dataset, config);
-    Trainer trainer(task, config, nullptr, group, pool);
-    trainer.time_steps(kWarmUpSteps);
-    const Trainer::Timing timing = trainer.time_steps(steps);
-    return {.model = retriever_model_config(config, dataset),
-            .parameters = count_reals(model->parameters()),
-            .steps = steps,
-            .rows = timing.samples,
-            .labels = timing.labels,
-            .seconds = timing.seconds,
-            .threads = threads};
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,33 +12,25 @@
 
 namespace tandem::learn {
 
-// What every training verb is told; a plain copy of the command line.
+// What a training verb is told; a plain copy of the command line.
 struct TrainRequest {
-  fs::path output;
-  fs::path config;                       // a YAML file, or empty
-  std::vector<std::string> assignments;  // --set key=value, in order
+  std::string verb;  // "train retriever"
+  // What is read, by its name: "dataset", "base", "candidates_valid", "retriever", "model", "text".
+  std::map<std::string, fs::path> inputs = {};
+  fs::path output = {};
+  fs::path config = {};                       // a YAML file, or empty
+  std::vector<std::string> assignments = {};  // --set key=value, in order
   std::string device = "cpu";
   int threads = 0;  // 0: all processors
   bool resume = false;
   bool overwrite = false;
   bool dry_run = false;  // print what the training would do and need, and write nothing
-};
 
-struct TrainRetrieverRequest : TrainRequest {
-  fs::path dataset;
-};
-
-struct TrainRankerRequest : TrainRequest {
-  fs::path dataset;
-  fs::path base;              // Hugging Face folder
-  fs::path candidates_valid;  // a candidate file of the validation split, or empty:
-  fs::path retriever;         // a retriever's run, which finds them
-};
-
-// Causal language modelling on text or on a data set's histories; one of the two is empty.
-struct PretrainRequest : TrainRequest {
-  fs::path model;  // Hugging Face folder
-  fs::path text, dataset;
+  // Empty where it was not given.
+  fs::path input(const std::string& name) const {
+    const auto found = inputs.find(name);
+    return found == inputs.end() ? fs::path() : found->second;
+  }
 };
 
 // What some steps of training cost; validation and files are not part of it.
@@ -56,15 +49,13 @@ class Learn {
   virtual ~Learn() = default;
   virtual std::string libtorch_version() const = 0;
   virtual std::vector<std::string> devices() const = 0;  // "cpu", "cuda:0 NAME", ...
-  virtual void train_retriever(const TrainRetrieverRequest& request) = 0;
-  virtual void train_ranker(const TrainRankerRequest& request) = 0;
-  virtual void pretrain(const PretrainRequest& request) = 0;
-  // Trains a new model for some steps, after a few that are not timed; writes nothing and needs no
-  // output. One process alone.
-  virtual TrainingSpeed bench_retriever(const TrainRetrieverRequest& request, int64_t steps) = 0;
-  // All configuration keys of a verb ("train retriever", "train ranker", "pretrain"), one line
-  // each.
+  // Trains what request.verb names. UsageError for a verb that is not known.
+  virtual void train(const TrainRequest& request) = 0;
+  // All configuration keys of a verb, one line each. UsageError as above.
   virtual std::string config_help(const std::string& verb) const = 0;
+  // Trains a new retriever for some steps, after a few that are not timed; writes nothing and needs
+  // no output. One process alone.
+  virtual TrainingSpeed bench_retriever(const TrainRequest& request, int64_t steps) = 0;
 };
 
 // The one symbol that libtandem_learn.so exports. The library shares the program's state.

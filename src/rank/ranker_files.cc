@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tokenizer/files.h"
 
 namespace tandem {
 namespace {
@@ -46,6 +47,11 @@ RankerFiles read_ranker_files(const fs::path& run) {
     throw FormatError("{}: {} label ids, expected {}", where, files.label_ids.size(),
                       files.prompt.num_candidates);
   return files;
+}
+
+std::string model_tokenizer(const fs::path& run_or_model) {
+  if (is_ranker_run(run_or_model)) return read_ranker_files(run_or_model).tokenizer_sha256;
+  return fs::is_directory(run_or_model) ? tokenizer_fingerprint(run_or_model) : "";
 }
 
 PromptConfig model_prompt(const fs::path& model) {

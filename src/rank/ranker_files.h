@@ -26,6 +26,8 @@ RankerFiles read_ranker_files(const fs::path& run);
 
 // Whether the folder is a ranker's run.
 bool is_ranker_run(const fs::path& folder);
+// tokenizer_fingerprint of a ranker's run or a model's folder; "" for a file, which holds its own.
+std::string model_tokenizer(const fs::path& run_or_model);
 
 // prompt.json beside a model's files: how `pretrain --dataset` wrote the histories it learned,
 // which is the prompt to use it with unless one is asked for. Without such a file, the defaults.

@@ -24,6 +24,7 @@ struct TitledRanker {
 
   Ranker ranker;
   ItemTitles titles;
+  std::string tokenizer = {};  // SHA-256 of its files, where it has its own
 };
 
 // Whoever follows long scoring: shows how far it is, keeps finished rows, stops it by throwing. A

@@ -5,36 +5,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <set>
 
-#include "core/config.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/sha256.h"
 #include "data/dataset.h"
 #include "eval/candidate_lists.h"
 #include "eval/candidates.h"
-#include "offline/samples.h"
-#include "rank/prompt.h"
-#include "rank/ranker_files.h"
+#include "formats/run_folder.h"
 #include "study/run_config.h"
-#include "tokenizer/files.h"
-#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 namespace {
-
-template <typename T>
-void add_values(Sha256& sha, std::span<const T> values) {
-  sha.add(std::as_bytes(values));
-}
-
-template <typename T>
-void add_value(Sha256& sha, const T& value) {
-  add_values(sha, std::span(&value, 1));
-}
 
 // Of (user, held-out item), in any order of the users.
 std::string users_fingerprint(const Evaluation& evaluation) {
@@ -48,47 +32,44 @@ std::string users_fingerprint(const Evaluation& evaluation) {
   return sha.hex();
 }
 
-// As `tandem eval` uses a base that has no ranker: what the folder says of its histories, below the
-// settings.
-PromptConfig prompt_of(const fs::path& base, const Settings& settings) {
-  const fs::path own = base / "prompt.json";
-  PromptConfig prompt =
-      fs::exists(own) ? PromptConfig::from_json(read_json(own), own.string()) : PromptConfig{};
-  ConfigSchema schema;
-  prompt.add_keys(schema);
-  for (const auto& [key, value] : settings) schema.set(fmt::format("prompt.{}={}", key, value));
-  prompt.validate();
-  return prompt;
-}
-
-// Every sample of the first epoch: whose, how much history, which candidates in which order.
-std::string uniform_draws(const Dataset& dataset, int64_t num_candidates, uint64_t seed,
-                          ThreadPool& pool) {
-  const std::vector<TrainingPrefix> prefixes = training_prefixes(dataset);
-  std::vector<RankingSample> samples(prefixes.size());
-  pool.parallel_for(std::ssize(prefixes), [&](int64_t i, int) {
-    samples[static_cast<size_t>(i)] =
-        uniform_sample(dataset, prefixes[static_cast<size_t>(i)], num_candidates, seed, 0, i);
-  });
-  Sha256 sha;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    add_value(sha, prefixes[i].user);
-    add_value(sha, prefixes[i].length);
-    add_value(sha, samples[i].answer);
-    add_values(sha, std::span<const int32_t>(samples[i].candidates));
+// What a run or an evaluation says it read.
+class Facts {
+ public:
+  // verb: "trained" or "evaluated", for the DataError when there are none.
+  Facts(Json facts, const fs::path& folder, const char* verb)
+      : facts_(std::move(facts)), folder_(folder.string()), verb_(verb) {
+    if (facts_.empty())
+      throw DataError(
+          "{} has no facts: {} by an older version; remove it and go on with --resume, which makes "
+          "it anew",
+          folder_, verb_);
   }
-  return sha.hex();
-}
+
+  bool has(const char* name) const { return facts_.contains(name); }
+  std::string operator[](const char* name) const {
+    return json_get<std::string>(facts_, name, folder_ + ", facts");
+  }
+  // DataError when a fact is not what the arm's other results say.
+  void check(const StudyArm& arm, const char* name, const std::string& expected,
+             const char* words) const {
+    if ((*this)[name] != expected)
+      throw DataError("{}: {} was {} with other {} ({}, expected {})", arm.name, folder_, verb_,
+                      words, (*this)[name], expected);
+  }
+
+ private:
+  Json facts_;
+  std::string folder_;
+  const char* verb_;
+};
 
 class Prover {
  public:
-  Prover(const StudyConfig& config, const StudyPlan& plan, size_t dataset, int64_t seed,
-         ThreadPool& pool)
+  Prover(const StudyConfig& config, const StudyPlan& plan, size_t dataset, int64_t seed)
       : config_(config),
         plan_(plan),
         dataset_(Dataset::open(plan.path_of(plan.dataset_paths[dataset]))),
-        seed_(seed),
-        pool_(pool) {}
+        seed_(seed) {}
 
   CellProof prove(const StudyCell& cell, const CellResult& result) {
     const StudyArm& arm = config_.arms[cell.arm];
@@ -119,7 +100,7 @@ class Prover {
       throw DataError("{}: it was evaluated on the candidates '{}', expected '{}'", arm.name,
                       result.all.protocol.candidate_set, ranked);
     check_subset(arm, test, result);
-    prove_prompts(arm, cell, test, protocol.precision, proof);
+    prove_facts(arm, cell, valid, test, result.all, proof);
     return proof;
   }
 
@@ -134,7 +115,7 @@ class Prover {
   // the way.
   std::string seed_of(const StudyArm& arm, const fs::path& run) const {
     const fs::path path = run / "run.json";
-    const Json info = read_json(path);
+    const Json info = RunFolder::open(run).info();
     check_dataset(arm, path.c_str(),
                   json_get<std::string>(info, "dataset_fingerprint", path.string()));
     const auto found = json_get<int64_t>(info, "seed", path.string());
@@ -171,69 +152,44 @@ class Prover {
           arm.name, result.subset.num_users(), found, wanted.size());
   }
 
-  void prove_prompts(const StudyArm& arm, const StudyCell& cell, const CandidateSet& test,
-                     const std::string& precision, CellProof& proof) {
-    const fs::path base =
-        cell.base ? plan_.steps[*cell.base].output_path() : config_.base(arm.base).path;
-    const std::string dataset_name = config_.datasets[cell.dataset].name;
-    PromptConfig prompt = prompt_of(base, arm.prompt.for_dataset(dataset_name));
-    const std::string tokenizer_hash = tokenizer_fingerprint(base);
+  // What training and evaluation say they read, compared with each other and the candidate files.
+  void prove_facts(const StudyArm& arm, const StudyCell& cell, const CandidateSet& valid,
+                   const CandidateSet& test, const Evaluation& evaluation, CellProof& proof) const {
+    const fs::path evaluated = plan_.steps[cell.eval].output_path();
+    const Facts read(evaluation.facts, evaluated, "evaluated");
+    read.check(arm, "candidates", lists_fingerprint(test), "test candidates");
+    if (read.has("candidates_valid"))
+      read.check(arm, "candidates_valid", lists_fingerprint(valid), "validation candidates");
+    const std::string titles = read["titles"];
+    const std::string tokenizer = read.has("tokenizer") ? read["tokenizer"] : "the model file's";
     if (cell.ranker) {
       const fs::path run = plan_.steps[*cell.ranker].output_path();
-      const RankerFiles files = read_ranker_files(run);
-      check_dataset(arm, "its ranker", files.dataset_fingerprint);
-      if (files.tokenizer_sha256 != tokenizer_hash)
-        throw DataError("{}: its ranker was trained with another tokenizer than {} has", arm.name,
-                        base.string());
-      prompt = files.prompt;
       proof.equal.emplace_back("seed of the ranker", seed_of(arm, run));
-      proof.equal.emplace_back("training candidates", draws(cell, run, prompt));
+      const Json info = RunFolder::open(run).info();
+      const Facts trained(json_get_or<Json>(info, "facts", Json::object(), run.string()), run,
+                          "trained");
+      trained.check(arm, "candidates_valid", lists_fingerprint(valid), "validation candidates");
+      trained.check(arm, "titles", titles, "titles");
+      trained.check(arm, "tokenizer", tokenizer, "tokenizer files");
+      proof.equal.emplace_back("training candidates", trained["first_epoch"]);
     }
-    const auto tokenizer = load_tokenizer(base);
-    const TitleCutter cutter(prompt, *tokenizer);
-    const ItemTitles titles(dataset_, cutter, pool_);
-    proof.equal.emplace_back("title text", titles.fingerprint());
+    proof.equal.emplace_back("title text", titles);
     if (arm.score != ArmScore::kLikelihood) {
-      Sha256 sha;
-      for (const RankingSample& sample : subset_samples(dataset_, test, prompt.num_candidates))
-        sha.add(render_sample(prompt, titles, sample)).add(std::string_view("\0", 1));
-      proof.equal.emplace_back("prompts (test)", sha.hex());
-      proof.recorded.emplace_back("verbalizer", prompt.verbalizer);
+      proof.equal.emplace_back("prompts (test)", read["prompts"]);
+      proof.recorded.emplace_back("verbalizer", read["verbalizer"]);
     }
-    proof.recorded.emplace_back("precision", precision);
-    proof.recorded.emplace_back("title truncation", prompt.title_truncation);
-    proof.recorded.emplace_back("tokenizer", tokenizer_hash);
+    const fs::path base =
+        cell.base ? plan_.steps[*cell.base].output_path() : config_.base(arm.base).path;
+    proof.recorded.emplace_back("precision", evaluation.protocol.precision);
+    proof.recorded.emplace_back("title truncation", read["title_truncation"]);
+    proof.recorded.emplace_back("tokenizer", tokenizer);
     proof.recorded.emplace_back("base", path_fingerprint(base));
-  }
-
-  std::string draws(const StudyCell& cell, const fs::path& run, const PromptConfig& prompt) {
-    const auto seed = static_cast<uint64_t>(seed_);
-    if (setting(run, "train.negatives") == "uniform") {
-      std::string& known = draws_[prompt.num_candidates];
-      if (known.empty()) known = uniform_draws(dataset_, prompt.num_candidates, seed, pool_);
-      return known;
-    }
-    // A retriever's candidates are a function of its weights and of these settings.
-    Sha256 sha;
-    for (const char* key : {"train.negatives", "train.order", "train.only_retrieved"})
-      sha.add(setting(run, key)).add("\n");
-    add_value(sha, prompt.num_candidates);
-    add_value(sha, seed);
-    const fs::path retriever = plan_.steps[*cell.retriever].output_path();
-    sha.add(path_fingerprint(retriever / "model.safetensors"));
-    for (int64_t fold = 0;; ++fold) {  // of cross-fitted candidates
-      const fs::path model = retriever / "folds" / std::to_string(fold) / "model.safetensors";
-      if (!fs::exists(model)) return sha.hex();
-      sha.add(path_fingerprint(model));
-    }
   }
 
   const StudyConfig& config_;
   const StudyPlan& plan_;
   Dataset dataset_;
   int64_t seed_;
-  ThreadPool& pool_;
-  std::map<int64_t, std::string> draws_;  // by number of candidates
 };
 
 // A column of an evaluation of two stages.
@@ -288,11 +244,10 @@ CellResult read_cell(const StudyConfig& config, const StudyPlan& plan, const Stu
 }
 
 FairnessTable prove_fairness(const StudyConfig& config, const StudyPlan& plan, size_t dataset,
-                             size_t seed, const std::vector<CellResult>& results,
-                             ThreadPool& pool) {
+                             size_t seed, const std::vector<CellResult>& results) {
   FairnessTable table{
       .dataset = config.datasets[dataset].name, .seed = config.seeds[seed], .arms = {}};
-  Prover prover(config, plan, dataset, config.seeds[seed], pool);
+  Prover prover(config, plan, dataset, config.seeds[seed]);
   for (size_t i = 0; i < plan.cells.size(); ++i) {
     const StudyCell& cell = plan.cells[i];
     if (cell.dataset == dataset && cell.seed == seed)

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/thread_pool.h"
 #include "eval/evaluation.h"
 #include "study/plan.h"
 
@@ -36,15 +35,17 @@ struct CellResult {
 
 CellResult read_cell(const StudyConfig& config, const StudyPlan& plan, const StudyCell& cell);
 
-// Opens data set, tokenizers and candidate files and takes the fingerprints:
+// Collects what every step's results say it read (its facts), beside what only ranks and candidate
+// files show:
 //   data set, evaluated users and their held-out items, rules of ranking
 //   candidates of valid and test, users of the subset
 //   title text, prompts of the evaluation as text
 //   training samples of the first epoch (history, candidates, answer)
-// DataError when an arm's own results contradict each other or the study: a run with another seed
-// or data set, an evaluation of other candidates or users.
+// DataError when an arm's own results contradict each other or the study (a run with another seed
+// or data set, an evaluation of other candidates or users, a ranker that was trained on other
+// titles), and when a run or an evaluation of an older version has no facts.
 FairnessTable prove_fairness(const StudyConfig& config, const StudyPlan& plan, size_t dataset,
-                             size_t seed, const std::vector<CellResult>& results, ThreadPool& pool);
+                             size_t seed, const std::vector<CellResult>& results);
 
 // One line for every fact that differs, with who has which value; empty when the arms are equal.
 std::vector<std::string> differences(const FairnessTable& table);

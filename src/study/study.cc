@@ -84,7 +84,7 @@ StudyTable make_table(const StudyConfig& config, const StudyPlan& plan, size_t d
                    .differing_settings = differing_settings(config, plan, d)};
   std::vector<std::string> reasons;
   for (size_t s = 0; s < config.seeds.size(); ++s) {
-    table.fairness.push_back(prove_fairness(config, plan, d, s, results, pool));
+    table.fairness.push_back(prove_fairness(config, plan, d, s, results));
     for (std::string& reason : differences(table.fairness.back()))
       reasons.push_back(std::move(reason));
   }

@@ -74,6 +74,21 @@ grep -q '"finished": true' out/steps/*seed-1-letters-train-ranker*/step.json || 
 if grep -q "info step" third.log; then fail "a finished study ran steps: $(cat third.log)"; fi
 cmp again.json out/results.json || fail "printed and written results differ"
 
+# A ranker's run of an older version has no facts: named, with what to do.
+run=$(echo out/steps/*seed-1-letters-train-ranker*/out)
+cp "$run/run.json" run.json
+python3 - "$run/run.json" << 'PYTHON'
+import json, sys
+run = json.load(open(sys.argv[1]))
+assert sorted(run.pop("facts")) == ["candidates_valid", "first_epoch", "titles", "tokenizer"], run
+json.dump(run, open(sys.argv[1], "w"))
+PYTHON
+code=0
+"$tandem" study study.yaml --output out --resume > /dev/null 2> facts.log || code=$?
+[ $code = 3 ] && grep -q "train-ranker.*/out has no facts: trained by an older version" facts.log ||
+  fail "a run without facts: $code $(cat facts.log)"
+cp run.json "$run/run.json"
+
 # Another title text in one arm: the likelihood arm alone is run again, and then refused.
 sed 's/likelihood: {base/likelihood: {prompt: {title_truncation: "chars:1"}, base/' study.yaml > unfair.yaml
 code=0

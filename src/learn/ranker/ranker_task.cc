@@ -9,7 +9,9 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/sha256.h"
+#include "eval/candidate_lists.h"
 #include "learn/retriever/validation.h"
+#include "offline/facts.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem::learn {
@@ -55,6 +57,22 @@ RankerTask::RankerTask(Llama& model, const HfFolder& base, const Tokenizer& toke
   sha.add(std::as_bytes(std::span(inputs.valid.items)));
   sha.add(std::as_bytes(std::span(inputs.train.items)));
   fingerprint_ = sha.hex();
+}
+
+Json RankerTask::facts() const {
+  constexpr int64_t kAtOnce = 8192;
+  Sha256 samples;
+  std::vector<RankingSample> drawn;
+  for (int64_t begin = 0; begin < num_samples(); begin += kAtOnce) {
+    drawn.resize(static_cast<size_t>(std::min(kAtOnce, num_samples() - begin)));
+    pool_.parallel_for(std::ssize(drawn), [&](int64_t i, int) {
+      drawn[static_cast<size_t>(i)] = question(begin + i, 0);
+    });
+    for (const RankingSample& sample : drawn) add_sample(samples, sample);
+  }
+  return {{"first_epoch", samples.hex()},
+          {"candidates_valid", lists_fingerprint(inputs_.valid)},
+          {"titles", titles_.fingerprint()}};
 }
 
 int64_t RankerTask::num_labels(std::span<const int64_t> samples, int64_t) const {

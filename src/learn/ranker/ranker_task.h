@@ -47,6 +47,8 @@ class RankerTask : public LlamaTask {
 
   const Verbalizer& verbalizer() const { return verbalizer_; }
   int64_t num_valid_users() const { return std::ssize(valid_); }
+  // SHA-256 of the samples of the first epoch, of the validation's candidates and of the titles.
+  Json facts() const;
 
   std::string fingerprint() const override { return fingerprint_; }
   int64_t num_samples() const override { return std::ssize(samples_); }

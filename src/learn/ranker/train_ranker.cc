@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "learn/ranker/train_ranker.h"
+
 #include <memory>
 #include <optional>
 
@@ -19,23 +21,24 @@
 namespace tandem::learn {
 namespace {
 
-CandidateSet valid_candidates(const TrainRankerRequest& request, const Dataset& dataset,
+CandidateSet valid_candidates(const TrainRequest& request, const Dataset& dataset,
                               const RankerConfig& config, ThreadPool& pool) {
-  const fs::path& source =
-      request.candidates_valid.empty() ? request.retriever : request.candidates_valid;
+  const fs::path file = request.input("candidates_valid");
+  const fs::path source = file.empty() ? request.input("retriever") : file;
   if (source.empty())
     throw UsageError("train ranker needs --candidates-valid FILE or --retriever RUN");
   return load_candidates(source, dataset, Split::kValid, config.prompt.num_candidates, pool);
 }
 
-PrefixCandidates training_candidates(const TrainRankerRequest& request, const Dataset& dataset,
+PrefixCandidates training_candidates(const TrainRequest& request, const Dataset& dataset,
                                      const RankerConfig& config, ThreadPool& pool) {
   if (config.negatives == "uniform") return {};
-  if (request.retriever.empty())
+  const fs::path retriever = request.input("retriever");
+  if (retriever.empty())
     throw UsageError("train.negatives={} needs --retriever RUN", config.negatives);
   const auto retrieve = config.negatives == "crossfit" ? retrieve_crossfit : retrieve_for_prefixes;
-  PrefixCandidates candidates = retrieve(request.retriever, dataset, training_prefixes(dataset),
-                                         config.prompt.num_candidates, pool);
+  PrefixCandidates candidates =
+      retrieve(retriever, dataset, training_prefixes(dataset), config.prompt.num_candidates, pool);
   spdlog::info("{} candidates: {}", config.negatives, candidates.describe());
   return candidates;
 }
@@ -84,20 +87,15 @@ void write_result(const fs::path& run, const RankerTask& task, const RankerConfi
                            .label_ids = task.verbalizer().ids});
 }
 
-}  // namespace
-
-void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
-  Session session(
-      request, "train ranker",
-      {request.dataset, request.base, request.retriever, request.candidates_valid, request.config},
-      group);
+void train_ranker(const TrainRequest& request, ProcessGroup& group) {
+  Session session(request, group);
   RankerConfig config;
-  const Start start = find_start(request.base);
+  const Start start = find_start(request.input("base"));
   if (start.run) config.prompt = start.run->prompt;  // the same unless told otherwise
   session.read_config(config.schema());
   config.validate();
   session.check_config(config.schema());
-  const Dataset dataset = Dataset::open(request.dataset);
+  const Dataset dataset = Dataset::open(request.input("dataset"));
   const auto tokenizer = load_tokenizer(start.base);
   const auto base = std::make_shared<HfFolder>(start.base);
   const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
@@ -114,18 +112,24 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   RankerTask task(model, *base, *tokenizer, dataset, config, inputs, session.pool());
   const int64_t reals = count_reals(model.parameters());
   if (!session.announce(task, config)) return;
-  RunFolder* folder =
-      session.open_folder({.seed = static_cast<uint64_t>(config.seed),
-                           .dataset_fingerprint = dataset.fingerprint(),
-                           .inputs = {{"base_weights", weights_fingerprint(*base)},
-                                      {"inputs", task.fingerprint()},
-                                      {"parameters", reals},
-                                      {"valid_users", task.num_valid_users()}},
-                           .extra = {{"dataset", absolute_path(request.dataset)},
-                                     {"base", absolute_path(start.base)},
-                                     {"candidates_valid", absolute_path(request.candidates_valid)},
-                                     {"retriever", absolute_path(request.retriever)}}},
-                          config.schema().to_yaml());
+  Json facts;
+  if (session.first() && !session.resuming()) {
+    facts = task.facts();
+    facts["tokenizer"] = tokenizer_fingerprint(base->path());
+  }
+  RunFolder* folder = session.open_folder(
+      {.seed = static_cast<uint64_t>(config.seed),
+       .dataset_fingerprint = dataset.fingerprint(),
+       .inputs = {{"base_weights", weights_fingerprint(*base)},
+                  {"inputs", task.fingerprint()},
+                  {"parameters", reals},
+                  {"valid_users", task.num_valid_users()}},
+       .extra = {{"dataset", absolute_path(request.input("dataset"))},
+                 {"base", absolute_path(start.base)},
+                 {"candidates_valid", absolute_path(request.input("candidates_valid"))},
+                 {"retriever", absolute_path(request.input("retriever"))}},
+       .facts = std::move(facts)},
+      config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info(
       "{} of {}: {} of {} parameters are trained ({}, {} each), {}, at most {}; validation on {}",
@@ -137,5 +141,16 @@ void train_ranker(const TrainRankerRequest& request, ProcessGroup& group) {
   if (folder != nullptr) write_result(folder->path(), task, config, *base, dataset);
   group.barrier();
 }
+
+}  // namespace
+
+const TrainingVerb kTrainRanker = {
+    .name = "train ranker",
+    .keys = config_keys<RankerConfig>,
+    .run = train_ranker,
+    .saves_memory =
+        "a smaller train.batch (with train.accumulate raised the result is the same), "
+        "model.checkpoint_layers=true, model.tuning=qlora or lora, model.precision=bfloat16, a "
+        "smaller prompt.max_tokens"};
 
 }  // namespace tandem::learn

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "learn/retriever/train_retriever.h"
+
+#include <ATen/Parallel.h>
+
 #include <optional>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "core/plural.h"
 #include "data/dataset.h"
@@ -14,11 +19,11 @@ namespace tandem::learn {
 namespace {
 
 // One retriever; what it was told.
-RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& group) {
-  Session session(request, "train retriever", {request.dataset, request.config}, group);
+RetrieverConfig train_one(const TrainRequest& request, ProcessGroup& group) {
+  Session session(request, group);
   RetrieverConfig config;
   session.read_config(config.schema());
-  const Dataset dataset = Dataset::open(request.dataset);
+  const Dataset dataset = Dataset::open(request.input("dataset"));
   config.resolve(dataset);
   session.check_config(config.schema());
   const auto model = make_retriever(config, dataset.num_items(), session.device());
@@ -30,7 +35,7 @@ RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& gr
       session.open_folder({.seed = static_cast<uint64_t>(config.seed),
                            .dataset_fingerprint = dataset.fingerprint(),
                            .inputs = {{"parameters", reals}, {"fold", config.folds.left_out}},
-                           .extra = {{"dataset", fs::absolute(request.dataset).string()},
+                           .extra = {{"dataset", fs::absolute(request.input("dataset")).string()},
                                      {"folds", config.folds.count}}},
                           config.schema().to_yaml());
   Trainer trainer(task, config, folder, group, session.pool());
@@ -43,15 +48,14 @@ RetrieverConfig train_one(const TrainRetrieverRequest& request, ProcessGroup& gr
   return config;
 }
 
-}  // namespace
-
-void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) {
+// And of its folds.
+void train_retriever(const TrainRequest& request, ProcessGroup& group) {
   const UserFolds folds = train_one(request, group).folds;
   if (folds.left_out >= 0 || folds.count == 0 || request.dry_run) return;
   std::optional<RunLock> lock;  // of the run whose folds they are
   if (group.rank() == 0) lock.emplace(request.output);
   for (int64_t fold = 0; fold < folds.count; ++fold) {
-    TrainRetrieverRequest one = request;
+    TrainRequest one = request;
     one.output = fold_folder(request.output, fold);
     one.config = request.output / "config.yaml";  // whatever it was told, before or now
     one.assignments = {fmt::format("data.fold={}", fold)};
@@ -63,6 +67,45 @@ void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group) 
     group.barrier();
     train_one(one, group);
   }
+}
+
+}  // namespace
+
+const TrainingVerb kTrainRetriever = {
+    .name = "train retriever",
+    .keys = config_keys<RetrieverConfig>,
+    .run = train_retriever,
+    .saves_memory =
+        "a smaller train.batch (with train.accumulate raised the result is the same), "
+        "model.max_length or model.width"};
+
+TrainingSpeed time_retriever(const TrainRequest& request, int64_t steps) {
+  constexpr int64_t kWarmUpSteps = 5;  // buffers grow, kernels are chosen
+  const std::string device = check_device(request.device, 0);
+  const int threads = request.threads > 0 ? request.threads : available_processors();
+  at::set_num_threads(threads);
+  keep_freed_memory();
+  ThreadPool pool(threads);
+  RetrieverConfig config;
+  ConfigSchema schema = config.schema();
+  read_config(schema, request);
+  const Dataset dataset = Dataset::open(request.input("dataset"));
+  config.resolve(dataset);
+  const auto model = make_retriever(config, dataset.num_items(), device);
+  ProcessGroup& group = world();
+  if (group.size() > 1) throw UsageError("bench measures one process; start it without mpirun");
+  const auto objective = make_objective(config, dataset.num_items());
+  RetrieverTask task(*model, *objective, dataset, config);
+  Trainer trainer(task, config, nullptr, group, pool);
+  trainer.time_steps(kWarmUpSteps);
+  const Trainer::Timing timing = trainer.time_steps(steps);
+  return {.model = retriever_model_config(config, dataset),
+          .parameters = count_reals(model->parameters()),
+          .steps = steps,
+          .rows = timing.samples,
+          .labels = timing.labels,
+          .seconds = timing.seconds,
+          .threads = threads};
 }
 
 }  // namespace tandem::learn

@@ -50,6 +50,13 @@ int own_threads(const TrainRequest& request) {
   return std::max(1, available_processors() / local_processes());
 }
 
+std::vector<fs::path> paths_read(const TrainRequest& request) {
+  std::vector<fs::path> paths;
+  for (const auto& [name, path] : request.inputs) paths.push_back(path);
+  paths.push_back(request.config);
+  return paths;
+}
+
 void check_verb(const fs::path& run, const std::string& verb) {
   const fs::path path = run / "run.json";
   const auto found = json_get<std::string>(read_json(path), "verb", path.string());
@@ -96,10 +103,8 @@ void read_config(ConfigSchema& schema, const TrainRequest& request) {
   for (const std::string& assignment : request.assignments) schema.set(assignment);
 }
 
-Session::Session(const TrainRequest& request, std::string verb, const std::vector<fs::path>& inputs,
-                 ProcessGroup& group)
+Session::Session(const TrainRequest& request, ProcessGroup& group)
     : request_(request),
-      verb_(std::move(verb)),
       group_(group),
       resuming_(request.resume && fs::exists(request.output / "run.json")),
       device_(check_device(request.device, environment_number("OMPI_COMM_WORLD_LOCAL_RANK", 0))),
@@ -108,12 +113,13 @@ Session::Session(const TrainRequest& request, std::string verb, const std::vecto
   if (request.resume && request.overwrite) {
     throw UsageError("--resume and --overwrite contradict each other");
   }
-  if (first() && !resuming_) output_.emplace(request.output, kRunFolder, request.overwrite, inputs);
+  if (first() && !resuming_)
+    output_.emplace(request.output, kRunFolder, request.overwrite, paths_read(request));
   if (!first()) {
     set_progress_enabled(false);
     spdlog::set_level(spdlog::level::warn);
   }
-  if (resuming_) check_verb(request.output, verb_);
+  if (resuming_) check_verb(request.output, request.verb);
   const bool replacing = request.overwrite && fs::exists(request.output / "run.json");
   if (first() && (resuming_ || replacing) && !request.dry_run) old_lock_.emplace(request.output);
   at::set_num_threads(threads_);
@@ -158,7 +164,7 @@ bool Session::announce(const TrainingTask& task, const TrainOptions& options) {
 RunFolder* Session::open_folder(RunInfo info, const std::string& config_yaml) {
   group_.barrier();  // all have read the old configuration
   if (!first()) return nullptr;
-  info.verb = verb_;
+  info.verb = request_.verb;
   info.extra["device"] = device_;
   info.extra["threads"] = threads_;
   info.extra["processes"] = group_.size();

@@ -32,11 +32,9 @@ void read_config(ConfigSchema& schema, const TrainRequest& request);
 // One process's share of a training verb: device, threads, the run folder on the first process.
 class Session {
  public:
-  // verb: "train retriever". `inputs` are what the run reads: its folder may be none of them.
-  // Throws UsageError, DeviceError, and IoError, also when another process trains in the run
-  // folder. Quiet on all processes but the first.
-  Session(const TrainRequest& request, std::string verb, const std::vector<fs::path>& inputs,
-          ProcessGroup& group);
+  // The run folder may be none of what the run reads. Throws UsageError, DeviceError, and IoError,
+  // also when another process trains in the run folder. Quiet on all processes but the first.
+  Session(const TrainRequest& request, ProcessGroup& group);
 
   ProcessGroup& group() { return group_; }
   ThreadPool& pool() { return pool_; }
@@ -62,7 +60,6 @@ class Session {
 
  private:
   const TrainRequest& request_;
-  std::string verb_;
   ProcessGroup& group_;
   Stopwatch watch_;
   bool resuming_;
@@ -75,10 +72,5 @@ class Session {
   std::vector<ChangedValue> changed_;    // and what differs from it
   std::optional<RunFolder> folder_;
 };
-
-// The training verbs. Collective.
-void train_retriever(const TrainRetrieverRequest& request, ProcessGroup& group);
-void train_ranker(const TrainRankerRequest& request, ProcessGroup& group);
-void pretrain(const PretrainRequest& request, ProcessGroup& group);
 
 }  // namespace tandem::learn

@@ -81,9 +81,11 @@ TEST(Evaluation, WritesAndReadsBack) {
   const test::TemporaryFolder folder;
   Evaluation written = sample_evaluation();
   written.protocol.precision = "bfloat16";
+  written.facts = {{"titles", "1f"}};
   write_evaluation(folder / "eval", written);
   const Evaluation read = read_evaluation(folder / "eval");
   EXPECT_EQ(read.system, "lrurec");
+  EXPECT_EQ(read.facts, written.facts);
   EXPECT_EQ(read.user_ids, written.user_ids);  // with a tab in them
   EXPECT_EQ(read.target_ids, written.target_ids);
   EXPECT_EQ(read.ranks, written.ranks);

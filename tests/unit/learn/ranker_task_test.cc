@@ -13,9 +13,12 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
+#include "eval/candidate_lists.h"
 #include "learn/retriever/validation.h"
+#include "offline/facts.h"
 #include "support/ranker_world.h"
 #include "unit/learn/op_gradient.h"
 
@@ -215,6 +218,49 @@ TEST_F(RankerLoss, ValidationRanksTheLettersOfEachUser) {
   config_.valid_users = 4;
   ranks.resize(4);
   EXPECT_EQ(task().validate(world(), pool_).metrics, metrics_of_ranks(ranks).to_json());
+}
+
+// The samples that are trained, drawn a second time.
+TEST_F(RankerLoss, FactsAreTheFirstEpochsSamplesTheCandidatesAndTheTitles) {
+  const auto prefixes = training_prefixes(dataset_);
+  Sha256 drawn;
+  for (int64_t i = 0; i < std::ssize(prefixes); ++i)
+    add_sample(drawn, uniform_sample(dataset_, prefixes[static_cast<size_t>(i)], 5, 42, 0, i));
+  const Json facts = task().facts();
+  EXPECT_EQ(facts.at("first_epoch"), drawn.hex());
+  EXPECT_EQ(facts.at("candidates_valid"), lists_fingerprint(inputs_.valid));
+
+  config_.seed = 43;
+  const Json other_seed = task().facts();
+  EXPECT_NE(other_seed.at("first_epoch"), facts.at("first_epoch"));
+  EXPECT_EQ(other_seed.at("titles"), facts.at("titles"));
+  config_.seed = 42;
+  config_.prompt.title_truncation = "chars:3";
+  const Json other_titles = task().facts();
+  EXPECT_EQ(other_titles.at("first_epoch"), facts.at("first_epoch"));
+  EXPECT_NE(other_titles.at("titles"), facts.at("titles"));
+
+  // A retriever's candidates: its lists, whether they are shuffled, and which prompts are trained.
+  config_.negatives = "retriever";
+  config_.order = "retriever";
+  inputs_.train.num_candidates = 5;
+  for (const TrainingPrefix& prefix : prefixes) {
+    const int32_t answer = train_items(dataset_, prefix.user)[prefix.length - 1];
+    for (int32_t place = 0; place < 5; ++place)
+      inputs_.train.items.push_back((answer + place - 1) % 15 + 1);
+    inputs_.train.answer_rank.push_back(1);
+  }
+  std::set<std::string> found{facts.at("first_epoch")};
+  const auto add = [&] { found.insert(task().facts().at("first_epoch")); };
+  add();
+  std::swap(inputs_.train.items[1], inputs_.train.items[2]);
+  add();
+  config_.order = "shuffled";
+  add();
+  config_.only_retrieved = true;
+  inputs_.train.answer_rank[0] = 0;
+  add();
+  EXPECT_EQ(found.size(), 5U);
 }
 
 TEST_F(RankerLoss, LanguageLabelsAreTheHistorysTokens) {

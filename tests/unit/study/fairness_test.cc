@@ -5,16 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "eval/candidate_lists.h"
 #include "eval/candidates.h"
-#include "rank/ranker_files.h"
 #include "support/ranker_world.h"
-#include "tokenizer/files.h"
 
 namespace tandem {
 namespace {
@@ -30,12 +27,14 @@ class ProveFairness : public ::testing::Test {
   // Of one arm.
   struct Side {
     fs::path retriever, valid, test, base, ranker;
-    PromptConfig prompt;
+    Json trained, read;  // facts of the ranker's run and of the evaluation
     CellResult result;
   };
 
   ProveFairness() : dataset_(test::tiny_dataset(folder_)) {
-    const fs::path base = test::tiny_base(folder_, pool_);
+    const fs::path base = folder_ / "base";
+    fs::create_directories(base);
+    write_file(base / "model.safetensors", std::string_view("base"));
     config_.seeds = {kSeed};
     config_.datasets = {{.name = "films", .path = dataset_.folder(), .import = {}}};
     plan_.dataset_paths = {
@@ -55,13 +54,17 @@ class ProveFairness : public ::testing::Test {
     return plan_.steps.size() - 1;
   }
 
-  void write_run(const fs::path& run, int64_t seed) {
-    write_json(run / "run.json", {{"seed", seed}, {"dataset_fingerprint", dataset_.fingerprint()}});
-    write_file(run / "config.yaml",
-               fmt::format("seed: {}\ntrain.negatives: uniform\ntrain.order: retriever\n"
-                           "train.only_retrieved: false\n",
-                           seed));
-    write_file(run / "model.safetensors", std::string_view("weights"));
+  void write_run(const fs::path& run, int64_t seed, const Json& facts = {}) {
+    Json info = {{"seed", seed}, {"dataset_fingerprint", dataset_.fingerprint()}};
+    if (!facts.is_null()) info["facts"] = facts;
+    write_json(run / "run.json", info);
+    write_file(run / "config.yaml", fmt::format("seed: {}\n", seed));
+  }
+  // The ranker's run and the evaluation as the side's facts are now.
+  void write_facts(Side& side) {
+    write_run(side.ranker, kSeed, side.trained);
+    side.result.all.facts = side.read;
+    results_[&side == &side_a_ ? 0 : 1].all.facts = side.read;
   }
 
   // Of every second user's list the held-out item is the second candidate.
@@ -133,29 +136,26 @@ class ProveFairness : public ::testing::Test {
       fs::create_directories(run);
       write_run(run, kSeed);
     }
-    side.prompt.num_candidates = kCandidates;
-    side.prompt.title_truncation = "chars:14";
-    write_ranker(side, {});
     write_candidates(side.valid, candidates(Split::kValid));
     const CandidateSet test = candidates(Split::kTest);
     write_candidates(side.test, test);
     side.result = {
         .all = evaluation(false, test), .subset = evaluation(true, test), .has_subset = true};
+    side.trained = {{"first_epoch", "draws"},
+                    {"candidates_valid", lists_fingerprint(candidates(Split::kValid))},
+                    {"titles", "all titles"},
+                    {"tokenizer", "its files"}};
+    side.read = {{"candidates", lists_fingerprint(test)},
+                 {"titles", "all titles"},
+                 {"title_truncation", "chars:14"},
+                 {"tokenizer", "its files"},
+                 {"prompts", "all prompts"},
+                 {"verbalizer", "exact"}};
+    side.result.all.facts = side.read;
+    write_run(side.ranker, kSeed, side.trained);
   }
 
-  void write_ranker(const Side& side, const std::string& tokenizer) {
-    write_ranker_files(
-        side.ranker,
-        {.base = side.base.string(),
-         .adapter = "adapter",
-         .model = "",
-         .tokenizer_sha256 = tokenizer.empty() ? tokenizer_fingerprint(side.base) : tokenizer,
-         .dataset_fingerprint = dataset_.fingerprint(),
-         .prompt = side.prompt,
-         .label_ids = {1, 2, 3, 4}});
-  }
-
-  FairnessTable prove() { return prove_fairness(config_, plan_, 0, 0, results_, pool_); }
+  FairnessTable prove() { return prove_fairness(config_, plan_, 0, 0, results_); }
 
   // The facts that differ; each line must say who has which value: a and alone one, b another.
   std::vector<std::string> differing() {
@@ -189,7 +189,6 @@ class ProveFairness : public ::testing::Test {
   }
   using Facts = std::vector<std::string>;
 
-  ThreadPool pool_{2};
   test::TemporaryFolder folder_;
   Dataset dataset_;
   StudyConfig config_;
@@ -226,8 +225,6 @@ TEST_F(ProveFairness, ADataSetOfOnesOwnIsFoundWhereverItStands) {
     EXPECT_THAT(error(), HasSubstr("b: " + (run / "run.json").string() + " is of data set other"));
     replace(run / "run.json", "other", good);
   }
-  replace(side_b_.ranker / "ranker.json", good, "other");
-  EXPECT_THAT(error(), HasSubstr("b: its ranker is of data set other"));
 }
 
 TEST_F(ProveFairness, UsersAndTheirHeldOutItems) {
@@ -274,12 +271,12 @@ TEST_F(ProveFairness, ASeedThatIsNotTheStudys) {
     EXPECT_THAT(error(), HasSubstr("b: " + run.string() +
                                    " was trained with seed 43 (run.json), "
                                    "this study's is 42"));
-    write_run(run, kSeed);
+    replace(run / "run.json", "43", "42");
     replace(run / "config.yaml", "42", "43");
     EXPECT_THAT(error(), HasSubstr("b: " + run.string() +
                                    " was trained with seed 43 (config.yaml), "
                                    "this study's is 42"));
-    write_run(run, kSeed);
+    replace(run / "config.yaml", "43", "42");
   }
 }
 
@@ -287,88 +284,87 @@ TEST_F(ProveFairness, Candidates) {
   CandidateSet valid = candidates(Split::kValid);
   std::swap(valid.items[0], valid.items[1]);
   write_candidates(side_b_.valid, valid);
+  EXPECT_THAT(error(), HasSubstr("b: " + side_b_.ranker.string() +
+                                 " was trained with other validation candidates"));
+  side_b_.trained["candidates_valid"] = lists_fingerprint(valid);
+  write_facts(side_b_);
   EXPECT_EQ(differing(), Facts{"candidates (valid)"});
+  side_b_.trained["candidates_valid"] = side_a_.trained["candidates_valid"];
+  write_facts(side_b_);
   write_candidates(side_b_.valid, candidates(Split::kValid));
+
+  side_b_.read["candidates_valid"] = "those of fusion";
+  write_facts(side_b_);
+  EXPECT_THAT(error(), HasSubstr(" was evaluated with other validation candidates"));
+  side_b_.read["candidates_valid"] = lists_fingerprint(candidates(Split::kValid));
+  write_facts(side_b_);
+  EXPECT_TRUE(differing().empty());
 
   CandidateSet test = candidates(Split::kTest);
   std::swap(test.items[2], test.items[3]);
   write_candidates(side_b_.test, test);
   EXPECT_THAT(error(), HasSubstr("b: it was evaluated on the candidates 'lrurec top 4, lists"));
   results_[1].all.protocol.candidate_set = candidate_set_name(test, kCandidates);
-  EXPECT_EQ(differing(), (Facts{"candidates (test)", "prompts (test)"}));
+  EXPECT_THAT(error(), HasSubstr(" was evaluated with other test candidates"));
+  side_b_.read["candidates"] = lists_fingerprint(test);
+  write_facts(side_b_);
+  EXPECT_EQ(differing(), Facts{"candidates (test)"});
 }
 
-TEST_F(ProveFairness, TrainingCandidates) {
-  const fs::path config = side_b_.ranker / "config.yaml";
-  replace(config, "uniform", "retrieved");
+TEST_F(ProveFairness, WhatTrainingAndEvaluationRead) {
+  side_b_.trained["first_epoch"] = "other draws";
+  write_facts(side_b_);
   EXPECT_EQ(differing(), Facts{"training candidates"});
-
-  // With a retriever's negatives, of all arms: its settings and its weights, with those of folds.
-  replace(side_a_.ranker / "config.yaml", "uniform", "retrieved");
+  side_b_.trained["first_epoch"] = "draws";
+  side_b_.read["prompts"] = "other prompts";
+  write_facts(side_b_);
+  EXPECT_EQ(differing(), Facts{"prompts (test)"});
+  config_.arms[1].score = ArmScore::kLikelihood;  // which shows no candidates by letters
   EXPECT_TRUE(differing().empty());
-  for (const auto& [from, to] : {std::pair{"order: retriever", "order: shuffled"},
-                                 std::pair{"retrieved: false", "retrieved: true"}}) {
-    replace(config, from, to);
-    EXPECT_EQ(differing(), Facts{"training candidates"}) << from;
-    replace(config, to, from);
-  }
-  write_file(side_b_.retriever / "model.safetensors", std::string_view("Weights"));
-  EXPECT_EQ(differing(), Facts{"training candidates"});
-  write_file(side_b_.retriever / "model.safetensors", std::string_view("weights"));
-  fs::create_directories(side_b_.retriever / "folds" / "0");
-  write_file(side_b_.retriever / "folds" / "0" / "model.safetensors", std::string_view("w"));
-  EXPECT_EQ(differing(), Facts{"training candidates"});
-}
-
-TEST_F(ProveFairness, TitlesAndPrompts) {
-  side_b_.prompt.title_truncation = "chars:5";
-  write_ranker(side_b_, {});
-  EXPECT_EQ(differing(), (Facts{"title text", "prompts (test)"}));
-  side_b_.prompt = side_a_.prompt;
-  const std::pair<const char*, std::function<void(PromptConfig&)>> changes[] = {
-      {"text", [](PromptConfig& p) { p.text += "\n"; }},
-      {"history_item", [](PromptConfig& p) { p.history_item = "{title}"; }},
-      {"candidate_item", [](PromptConfig& p) { p.candidate_item = "{letter}: {title}"; }},
-      {"separator", [](PromptConfig& p) { p.separator = ", "; }},
-      {"max_history", [](PromptConfig& p) { p.max_history = 2; }}};
-  for (const auto& [name, change] : changes) {
-    side_b_.prompt = side_a_.prompt;
-    change(side_b_.prompt);
-    write_ranker(side_b_, {});
-    EXPECT_EQ(differing(), Facts{"prompts (test)"}) << name;
-  }
+  side_b_.read["titles"] = "other titles";
+  write_facts(side_b_);
+  EXPECT_THAT(error(),
+              HasSubstr("b: " + side_b_.ranker.string() + " was trained with other titles"));
+  side_b_.trained["titles"] = "other titles";
+  write_facts(side_b_);
+  EXPECT_EQ(differing(), Facts{"title text"});
 }
 
 TEST_F(ProveFairness, TokenizerBaseAndVerbalizerMayDifferAndAreTold) {
-  side_b_.prompt.verbalizer = "compat";
-  write_ranker(side_b_, {});
+  side_b_.read["verbalizer"] = "compat";
+  side_b_.read["tokenizer"] = side_b_.trained["tokenizer"] = "files of another";
+  write_facts(side_b_);
   write_file(side_b_.base / "model.safetensors", std::string_view("another base"));
   EXPECT_TRUE(differing().empty());
   const std::string text = fairness_text(prove());
   EXPECT_THAT(text, HasSubstr("compat"));
+  EXPECT_THAT(text, HasSubstr("files of another"));
   EXPECT_THAT(text, HasSubstr("of b (may differ)"));
-  write_ranker(side_b_, std::string(64, '0'));  // of another tokenizer than the base has
-  EXPECT_THAT(error(), HasSubstr("b: its ranker was trained with another tokenizer than"));
+  side_b_.trained["tokenizer"] = "files of a third";
+  write_facts(side_b_);
+  EXPECT_THAT(error(), HasSubstr(" was trained with other tokenizer files"));
 }
 
-// A base without a ranker takes its prompt from its own folder and the arm's settings.
-TEST_F(ProveFairness, WithoutARankerThePromptIsTheSettings) {
+TEST_F(ProveFairness, WithoutARankerTheEvaluationTellsAll) {
   for (const size_t arm : {0U, 1U}) {
     config_.arms[arm].trains_ranker = false;
     plan_.cells[arm].ranker.reset();
-    config_.arms[arm].prompt.common = {{"num_candidates", "4"}, {"title_truncation", "chars:14"}};
   }
   EXPECT_TRUE(differing().empty());
-  config_.arms[1].prompt.of_dataset["films"] = {{"separator", "; "}};
+  side_b_.read["prompts"] = "other prompts";
+  write_facts(side_b_);
   EXPECT_EQ(differing(), Facts{"prompts (test)"});
-  config_.arms[1].prompt.of_dataset = {{"other", {{"separator", "; "}}}};
-  EXPECT_TRUE(differing().empty());
-  PromptConfig own;
-  own.max_history = 1;
-  write_json(side_b_.base / "prompt.json", own.to_json());
-  EXPECT_EQ(differing(), Facts{"prompts (test)"});
-  config_.arms[1].score = ArmScore::kLikelihood;  // which shows no candidates by letters
-  EXPECT_TRUE(differing().empty());
+}
+
+TEST_F(ProveFairness, ResultsOfAnOlderVersionHaveNoFacts) {
+  side_b_.trained = nullptr;
+  write_facts(side_b_);
+  EXPECT_THAT(error(), HasSubstr(side_b_.ranker.string() +
+                                 " has no facts: trained by an older version; remove it"));
+  side_b_.trained = side_a_.trained;
+  side_b_.read = Json::object();
+  write_facts(side_b_);
+  EXPECT_THAT(error(), HasSubstr(" has no facts: evaluated by an older version; remove it"));
 }
 
 // Values that are hashes are shortened; every value and everybody who has it is named.
