@@ -20,7 +20,7 @@ namespace tandem {
 namespace {
 
 struct RecommendOptions : RetrieverOptions {
-  RecommendOptions() { exclude = "full"; }
+  RecommendOptions() { exclude = "history"; }
 
   std::string user, history, output;
   bool typed_history = false, all_users = false, overwrite = false;
@@ -68,7 +68,7 @@ void check(const RecommendOptions& options) {
 std::string exclusion_text(const RecommendOptions& options) {
   switch (options.seen()) {
     case engine::SeenItems::kHistory:
-      return "nothing of the history again (--exclude full; eval's default is window)";
+      return "nothing of the history again (--exclude history; eval's default is window)";
     case engine::SeenItems::kWindow:
       return "nothing of the history that the model sees again (--exclude window)";
     case engine::SeenItems::kNone:

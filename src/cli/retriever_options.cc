@@ -19,7 +19,7 @@ void add_retriever_options(CLI::App& verb, RetrieverOptions& options) {
   verb.add_option(
           "--exclude", options.exclude,
           "known items that are left out: window (those the model sees; the default of eval "
-          "and retrieve), full (all known; the default of recommend), none")
+          "and retrieve), history (all known; the default of recommend; also full), none")
       ->capture_default_str();
   add_max_length_option(verb, options.max_length);
 }
