@@ -8,6 +8,7 @@
 #include "engine/lrurec/lrurec.h"
 #include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
+#include "models/retriever_family.h"
 
 namespace tandem::engine {
 namespace {
@@ -15,6 +16,21 @@ namespace {
 // Positions of one task, cut by the histories' lengths alone.
 constexpr int64_t kTaskPositions = 512;
 constexpr int32_t kNewUser[] = {0};
+
+template <class Model>
+std::unique_ptr<Retriever> make(const RetrieverWeights& weights) {
+  return std::make_unique<Model>(weights);
+}
+
+// By the names of retriever_families().
+struct Maker {
+  std::string_view family;
+  std::unique_ptr<Retriever> (*make)(const RetrieverWeights& weights);
+};
+constexpr Maker kFamilies[] = {{"lrurec", make<LruRec>},
+                               {"sasrec", make<SasRec>},
+                               {"narm", make<Narm>},
+                               {"bert4rec", make<Bert4Rec>}};
 
 }  // namespace
 
@@ -145,11 +161,10 @@ TopKAndRank Retriever::top_k_and_rank(std::span<const History> histories, int64_
 }
 
 std::unique_ptr<Retriever> make_retriever(const RetrieverWeights& weights) {
-  const std::string& type = weights.config().model_type;
-  if (type == "sasrec") return std::make_unique<SasRec>(weights);
-  if (type == "narm") return std::make_unique<Narm>(weights);
-  if (type == "bert4rec") return std::make_unique<Bert4Rec>(weights);
-  return std::make_unique<LruRec>(weights);
+  const RetrieverFamily& family = retriever_family(weights.config().model_type);
+  for (const auto& [name, make] : kFamilies)
+    if (name == family.name) return make(weights);
+  throw ConfigError("the engine has no {}", family.title);
 }
 
 std::unique_ptr<Retriever> load_retriever(const fs::path& path,

@@ -11,13 +11,10 @@
 #include <vector>
 
 #include "engine/retriever.h"
-#include "learn/bert4rec/bert4rec.h"
 #include "learn/checkpoint/checkpoint.h"
-#include "learn/lrurec/lrurec.h"
-#include "learn/narm/narm.h"
-#include "learn/retriever/cloze.h"
+#include "learn/retriever/model_factory.h"
 #include "learn/retriever/objective.h"
-#include "learn/sasrec/sasrec.h"
+#include "models/retriever_family.h"
 #include "models/retriever_weights.h"
 #include "support/random_retriever.h"
 
@@ -82,57 +79,27 @@ void expect_parity(const learn::Retriever& model, const learn::TrainingObjective
   EXPECT_LT(error, 2e-5f);  // float32 sums in another order; the oracle's limit
 }
 
-TEST(Parity, LruRecScores) {
-  const learn::LruRec model({.num_items = kItems, .width = kWidth, .num_blocks = 2}, 3);
-  expect_parity(model, learn::NextItem(kLength),
-                {.model_type = "lrurec",
-                 .num_items = kItems,
-                 .width = kWidth,
-                 .blocks = 2,
-                 .max_length = kLength});
-}
-
-TEST(Parity, SasRecScores) {
-  const learn::SasRec model({.num_items = kItems,
-                             .width = kWidth,
-                             .blocks = 2,
-                             .heads = 4,
-                             .inner = 2,
-                             .max_length = kLength},
-                            3);
-  expect_parity(model, learn::NextItem(kLength),
-                {.model_type = "sasrec",
-                 .num_items = kItems,
-                 .width = kWidth,
-                 .blocks = 2,
-                 .heads = 4,
-                 .inner = 2,
-                 .max_length = kLength});
-}
-
-TEST(Parity, NarmScores) {
-  const learn::Narm model({.num_items = kItems, .width = kWidth}, 3);
-  expect_parity(
-      model, learn::NextOfPrefix(kLength),
-      {.model_type = "narm", .num_items = kItems, .width = kWidth, .max_length = kLength});
-}
-
-TEST(Parity, Bert4RecScores) {
-  const learn::Bert4Rec model({.num_items = kItems,
-                               .width = kWidth,
-                               .blocks = 2,
-                               .heads = 4,
-                               .inner = 4,
-                               .max_length = kLength},
-                              3);
-  expect_parity(model, learn::Cloze({.max_length = kLength, .num_items = kItems}),
-                {.model_type = "bert4rec",
-                 .num_items = kItems,
-                 .width = kWidth,
-                 .blocks = 2,
-                 .heads = 4,
-                 .inner = 4,
-                 .max_length = kLength});
+// Every family of the table, as the halves' own tables build it.
+TEST(Parity, ScoresOfEveryFamily) {
+  for (const RetrieverFamily& family : retriever_families()) {
+    SCOPED_TRACE(family.name);
+    learn::RetrieverConfig config;
+    config.model_type = family.name;
+    config.seed = 3;
+    config.width = kWidth;
+    config.heads = 4;
+    config.inner = family.default_inner;
+    config.max_length = kLength;
+    const auto model = learn::make_retriever(config, kItems, "cpu");
+    expect_parity(*model, *learn::make_objective(config, kItems),
+                  {.model_type = config.model_type,
+                   .num_items = kItems,
+                   .width = config.width,
+                   .blocks = config.blocks,
+                   .heads = config.heads,
+                   .inner = config.inner,
+                   .max_length = config.max_length});
+  }
 }
 
 }  // namespace

@@ -9,46 +9,82 @@
 #include "learn/narm/narm.h"
 #include "learn/retriever/cloze.h"
 #include "learn/sasrec/sasrec.h"
+#include "models/retriever_family.h"
 
 namespace tandem::learn {
 namespace {
 
-std::unique_ptr<Retriever> make_on_cpu(const RetrieverConfig& config, int64_t num_items) {
-  const auto seed = static_cast<uint64_t>(config.seed);
-  if (config.model_type == "lrurec") {
-    return std::make_unique<LruRec>(LruRecConfig{.num_items = num_items,
-                                                 .width = config.width,
-                                                 .num_blocks = config.blocks,
-                                                 .dropout = config.dropout,
-                                                 .recurrent_dropout = config.attn_dropout},
-                                    seed);
-  }
-  const TransformerConfig transformer{.num_items = num_items,
-                                      .width = config.width,
-                                      .blocks = config.blocks,
-                                      .heads = config.heads,
-                                      .inner = config.inner,
-                                      .max_length = config.max_length,
-                                      .dropout = config.dropout,
-                                      .attn_dropout = config.attn_dropout};
-  if (config.model_type == "sasrec") return std::make_unique<SasRec>(transformer, seed);
-  if (config.model_type == "bert4rec") return std::make_unique<Bert4Rec>(transformer, seed);
-  if (config.model_type == "narm") {
-    return std::make_unique<Narm>(NarmConfig{.num_items = num_items,
-                                             .width = config.width,
-                                             .dropout = config.dropout,
-                                             .decoder_dropout = config.attn_dropout},
-                                  seed);
-  }
-  throw ConfigError("model.type is '{}'; expected lrurec, sasrec, narm or bert4rec",
-                    config.model_type);
+uint64_t seed_of(const RetrieverConfig& config) { return static_cast<uint64_t>(config.seed); }
+
+std::unique_ptr<Retriever> make_lrurec(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<LruRec>(LruRecConfig{.num_items = num_items,
+                                               .width = config.width,
+                                               .num_blocks = config.blocks,
+                                               .dropout = config.dropout,
+                                               .recurrent_dropout = config.attn_dropout},
+                                  seed_of(config));
+}
+
+std::unique_ptr<Retriever> make_narm(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<Narm>(NarmConfig{.num_items = num_items,
+                                           .width = config.width,
+                                           .dropout = config.dropout,
+                                           .decoder_dropout = config.attn_dropout},
+                                seed_of(config));
+}
+
+template <class Model>
+std::unique_ptr<Retriever> make_transformer(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<Model>(TransformerConfig{.num_items = num_items,
+                                                   .width = config.width,
+                                                   .blocks = config.blocks,
+                                                   .heads = config.heads,
+                                                   .inner = config.inner,
+                                                   .max_length = config.max_length,
+                                                   .dropout = config.dropout,
+                                                   .attn_dropout = config.attn_dropout},
+                                 seed_of(config));
+}
+
+std::unique_ptr<TrainingObjective> next_item(const RetrieverConfig& config, int64_t) {
+  return std::make_unique<NextItem>(config.max_length);
+}
+
+std::unique_ptr<TrainingObjective> next_of_prefix(const RetrieverConfig& config, int64_t) {
+  return std::make_unique<NextOfPrefix>(config.max_length);
+}
+
+std::unique_ptr<TrainingObjective> cloze(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<Cloze>(ClozeOptions{.max_length = config.max_length,
+                                              .num_items = num_items,
+                                              .seed = seed_of(config),
+                                              .probability = config.mask_probability,
+                                              .most = config.max_masks});
+}
+
+// By the names of retriever_families(): the model, and what it is trained on.
+struct Maker {
+  std::string_view family;
+  std::unique_ptr<Retriever> (*model)(const RetrieverConfig& config, int64_t num_items);
+  std::unique_ptr<TrainingObjective> (*objective)(const RetrieverConfig& config, int64_t num_items);
+};
+constexpr Maker kFamilies[] = {{"lrurec", make_lrurec, next_item},
+                               {"sasrec", make_transformer<SasRec>, next_item},
+                               {"narm", make_narm, next_of_prefix},
+                               {"bert4rec", make_transformer<Bert4Rec>, cloze}};
+
+const Maker& maker_of(const RetrieverConfig& config) {
+  const RetrieverFamily& family = retriever_family(config.model_type, "model.type");
+  for (const Maker& maker : kFamilies)
+    if (maker.family == family.name) return maker;
+  throw ConfigError("model.type is '{}': {} cannot be trained", family.name, family.title);
 }
 
 }  // namespace
 
 std::unique_ptr<Retriever> make_retriever(const RetrieverConfig& config, int64_t num_items,
                                           const std::string& device) {
-  auto model = make_on_cpu(config, num_items);
+  auto model = maker_of(config).model(config, num_items);
   if (device != "cpu") {
     at::NoGradGuard no_grad;
     // The handles share their tensor with the model, so it moves along.
@@ -61,15 +97,7 @@ std::unique_ptr<Retriever> make_retriever(const RetrieverConfig& config, int64_t
 
 std::unique_ptr<TrainingObjective> make_objective(const RetrieverConfig& config,
                                                   int64_t num_items) {
-  if (config.model_type == "narm") return std::make_unique<NextOfPrefix>(config.max_length);
-  if (config.model_type == "bert4rec") {
-    return std::make_unique<Cloze>(ClozeOptions{.max_length = config.max_length,
-                                                .num_items = num_items,
-                                                .seed = static_cast<uint64_t>(config.seed),
-                                                .probability = config.mask_probability,
-                                                .most = config.max_masks});
-  }
-  return std::make_unique<NextItem>(config.max_length);
+  return maker_of(config).objective(config, num_items);
 }
 
 }  // namespace tandem::learn

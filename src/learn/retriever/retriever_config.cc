@@ -5,8 +5,23 @@
 
 #include "core/error.h"
 #include "learn/retriever/validation.h"
+#include "models/retriever_family.h"
 
 namespace tandem::learn {
+namespace {
+
+// "lrurec (linear recurrent units), sasrec (self-attention) or narm (GRU and attention)"
+std::string types_help() {
+  const std::span<const RetrieverFamily> families = retriever_families();
+  std::string text;
+  for (const RetrieverFamily& family : families) {
+    if (&family != &families.front()) text += &family == &families.back() ? " or " : ", ";
+    text += fmt::format("{} ({})", family.name, family.made_of);
+  }
+  return text;
+}
+
+}  // namespace
 
 RetrieverConfig::RetrieverConfig() {
   eps = 1e-9;
@@ -17,11 +32,7 @@ RetrieverConfig::RetrieverConfig() {
 
 ConfigSchema RetrieverConfig::schema() {
   ConfigSchema schema;
-  schema.add(
-      "model.type", &model_type,
-      "lrurec (linear recurrent units), sasrec (self-attention), narm (GRU and attention) or "
-      "bert4rec (bidirectional self-attention, masked items)",
-      {"lrurec", "sasrec", "narm", "bert4rec"});
+  schema.add("model.type", &model_type, types_help(), retriever_family_names());
   schema.add("model.width", &width, "model width D");
   schema.add("model.blocks", &blocks, "number of blocks (narm has one GRU layer of width 2 D)");
   schema.add("model.heads", &heads, "attention heads (sasrec, bert4rec)");
@@ -69,7 +80,7 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
                       dataset.num_users());
   if (folds.left_out < -1 || folds.left_out >= std::max<int64_t>(folds.count, 0))
     throw ConfigError("data.fold is {}; expected -1 to {}", folds.left_out, folds.count - 1);
-  if (inner == 0) inner = model_type == "sasrec" ? 2 : 4;
+  if (inner == 0) inner = retriever_family(model_type, "model.type").default_inner;
   check_at_least("model.width", width, 1);
   check_at_least("model.blocks", blocks, 1);
   check_at_least("model.max_length", max_length, 1);

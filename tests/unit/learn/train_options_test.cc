@@ -219,6 +219,24 @@ TEST(RetrieverConfig, TheModelHasWhatTheKeysSay) {
   EXPECT_NE(dynamic_cast<const Cloze*>(make_objective(config, 15).get()), nullptr);
 }
 
+TEST(RetrieverConfig, AnUnknownTypeIsRefusedWithTheNearest) {
+  RetrieverConfig config;
+  config.model_type = "sasreq";
+  const std::string expected =
+      "model.type is 'sasreq', expected one of lrurec, sasrec, narm, bert4rec; did you mean "
+      "'sasrec'?";
+  const auto error_of = [](const auto& work) {
+    try {
+      work();
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(error_of([&] { make_retriever(config, 15, "cpu"); }), expected);
+  EXPECT_EQ(error_of([&] { make_objective(config, 15); }), expected);
+}
+
 // Users of 3 to 9 events, without the two held out: 46 training items of 12 users.
 TEST(RetrieverConfig, WhatTheDataDecide) {
   const test::TemporaryFolder folder;
