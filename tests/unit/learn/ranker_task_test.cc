@@ -245,13 +245,14 @@ TEST_F(RankerLoss, FactsAreTheFirstEpochsSamplesTheCandidatesAndTheTitles) {
   config_.order = "retriever";
   inputs_.train.num_candidates = 5;
   for (const TrainingPrefix& prefix : prefixes) {
-    const int32_t answer = train_items(dataset_, prefix.user)[prefix.length - 1];
+    const int32_t answer =
+        train_items(dataset_, prefix.user)[static_cast<size_t>(prefix.length) - 1];
     for (int32_t place = 0; place < 5; ++place)
       inputs_.train.items.push_back((answer + place - 1) % 15 + 1);
     inputs_.train.answer_rank.push_back(1);
   }
-  std::set<std::string> found{facts.at("first_epoch")};
-  const auto add = [&] { found.insert(task().facts().at("first_epoch")); };
+  std::set<std::string> found{facts.at("first_epoch").get<std::string>()};
+  const auto add = [&] { found.insert(task().facts().at("first_epoch").get<std::string>()); };
   add();
   std::swap(inputs_.train.items[1], inputs_.train.items[2]);
   add();

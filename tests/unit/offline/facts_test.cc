@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "eval/candidate_lists.h"
 #include "rank/ranker_files.h"
@@ -49,7 +52,10 @@ class StageFacts : public testing::Test {
     prompt_.title_truncation = "chars:9";
     models_.letters = model("chars:8");
     models_.likelihood = model("chars:9");
-    stage_.candidates = {.num_users = 1, .num_candidates = 3, .items = {1, 2, 3}, .target = {2}};
+    stage_.candidates.num_users = 1;
+    stage_.candidates.num_candidates = 3;
+    stage_.candidates.items = {1, 2, 3};
+    stage_.candidates.target = {2};
     stage_.samples = {{.user = 0, .history = history_, .candidates = {1, 2, 3}, .answer = 1}};
   }
 
@@ -101,8 +107,7 @@ TEST_F(StageFacts, EachSystemTellsWhatItRead) {
 
 TEST_F(StageFacts, PromptsAreTheirText) {
   const std::function<void(PromptConfig&)> changes[] = {
-      [](PromptConfig& p) { p.text += "\n"; },
-      [](PromptConfig& p) { p.history_item = "{title}"; },
+      [](PromptConfig& p) { p.text += "\n"; }, [](PromptConfig& p) { p.history_item = "{title}"; },
       [](PromptConfig& p) { p.candidate_item = "{letter}: {title}"; },
       [](PromptConfig& p) { p.separator = ", "; }, [](PromptConfig& p) { p.max_history = 2; }};
   std::set<std::string> found{prompts(prompt_)};
