@@ -67,8 +67,8 @@ TEST(RetrieverFamily, TheConfigurationHasItsKeysAndNoOthers) {
     for (const RetrieverKey& key : family.keys) {
       Json without = json;
       without.erase(std::string(key.name));
-      EXPECT_EQ(error_of<FormatError>([&] { RetrieverModelConfig::from_json(without, "c.json"); }) ==
-                    "no error",
+      EXPECT_EQ(error_of<FormatError>(
+                    [&] { RetrieverModelConfig::from_json(without, "c.json"); }) == "no error",
                 key.may_be_absent)
           << family.name << " " << key.name;
     }
@@ -81,8 +81,7 @@ TEST(RetrieverFamily, HeadsDivideTheWidthWhereThereAreHeads) {
   EXPECT_EQ(error_of<ConfigError>([&] { config.validate("c"); }),
             "c: width 6 is not a multiple of heads 4");
   config.heads = 7;
-  EXPECT_EQ(error_of<ConfigError>([&] { config.validate("c"); }),
-            "c: heads is 7, expected 1 to 6");
+  EXPECT_EQ(error_of<ConfigError>([&] { config.validate("c"); }), "c: heads is 7, expected 1 to 6");
   config.model_type = "lrurec";
   config.validate("c");
 }
@@ -97,7 +96,9 @@ TEST(RetrieverFamily, ABareCheckpointIsRecognisedByATensorOfItsOwn) {
     EXPECT_EQ(config_from_shapes(shapes, {.heads = 2, .max_length = 9}, "m.pth").to_json(),
               config.to_json());
   }
-  EXPECT_EQ(error_of<FormatError>([] { config_from_shapes({{"w", {2}}}, {}, "m.pth"); }),
+  EXPECT_EQ(error_of<FormatError>([] {
+              config_from_shapes({{"w", {2}}}, {}, "m.pth");
+            }),
             "m.pth: is no retriever's checkpoint, none of "
             "'model.lru_blocks.0.lru_layer.params_log' (LRURec), 'item_embedding.weight' (SASRec), "
             "'model.gru.weight_hh_l0' (NARM), 'embedding.position.pe.weight' (BERT4Rec) is among "
