@@ -38,7 +38,7 @@ SeenItems parse_seen_items(std::string_view name) {
   if (name == "window") return SeenItems::kWindow;
   if (name == "full" || name == "history") return SeenItems::kHistory;
   if (name == "none") return SeenItems::kNone;
-  throw UsageError("'{}' does not say which seen items to exclude; expected window, full or none",
+  throw UsageError("'{}' does not say which seen items to exclude; expected window, history or none",
                    name);
 }
 
