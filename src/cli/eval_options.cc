@@ -23,7 +23,7 @@ void add_main_options(CLI::App& verb, EvalOptions& options) {
   verb.add_option("--split", options.split, "which held-out item: valid or test")
       ->capture_default_str();
   verb.add_option("--exclude", options.exclude,
-                  "known items that cannot be recommended: window (those the model sees), full "
+                  "known items that cannot be recommended: window (those the model sees), history "
                   "(all known), none; a candidate file keeps its own rule")
       ->capture_default_str();
   verb.add_option("--users", options.users,

@@ -38,8 +38,8 @@ SeenItems parse_seen_items(std::string_view name) {
   if (name == "window") return SeenItems::kWindow;
   if (name == "full" || name == "history") return SeenItems::kHistory;
   if (name == "none") return SeenItems::kNone;
-  throw UsageError("'{}' does not say which seen items to exclude; expected window, history or none",
-                   name);
+  throw UsageError(
+      "'{}' does not say which seen items to exclude; expected window, history or none", name);
 }
 
 std::string_view seen_items_name(SeenItems seen) {
