@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/spelling.h"
 
 namespace tandem {
 namespace {

@@ -7,8 +7,8 @@
 #include <cctype>
 #include <string_view>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/spelling.h"
 
 namespace tandem {
 namespace {
@@ -85,9 +85,8 @@ int64_t find_user(const Dataset& dataset, const std::string& id, const std::stri
   std::vector<std::string> ids;
   for (int64_t user = 0; user < std::min(dataset.num_users(), kSearched); ++user)
     ids.emplace_back(dataset.user_id(user));
-  const std::string nearest = nearest_word(id, ids);
   throw DataError("{}: there is no user '{}'{}{}", dataset.folder().string(), id,
-                  nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest), remedy);
+                  did_you_mean(id, ids), remedy);
 }
 
 }  // namespace tandem

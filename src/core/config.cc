@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 #include <type_traits>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/spelling.h"
 
 namespace tandem {
 namespace {
@@ -71,21 +71,6 @@ struct ToYaml {
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
 };
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string place(const std::string& file, const YAML::Mark& mark) {
   return mark.is_null() ? file : fmt::format("{}:{}", file, mark.line + 1);
 }
@@ -111,12 +96,6 @@ void walk(const YAML::Node& node, const std::string& prefix, const std::string& 
                         entry.second.IsNull() ? "empty" : "a list");
     }
   }
-}
-
-// What to add to an error's text.
-std::string suggestion(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string near = nearest_word(word, candidates);
-  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
 }
 
 }  // namespace
@@ -147,12 +126,12 @@ void ConfigSchema::assign(std::string_view key, const std::string& value, std::s
   if (found == keys_.end()) {
     std::vector<std::string> names;
     for (const Key& known : keys_) names.push_back(known.name);
-    throw ConfigError("{}: unknown key '{}'{}", where, key, suggestion(key, names));
+    throw ConfigError("{}: unknown key '{}'{}", where, key, did_you_mean(key, names));
   }
   if (!found->choices.empty() &&
       std::find(found->choices.begin(), found->choices.end(), value) == found->choices.end())
     throw ConfigError("{}: {} is '{}', expected one of: {}{}", where, key, value,
-                      fmt::join(found->choices, ", "), suggestion(value, found->choices));
+                      fmt::join(found->choices, ", "), did_you_mean(value, found->choices));
   const bool good =
       std::visit([&](auto* field) { return parse_value(value, *field); }, found->field);
   if (!good)
@@ -244,24 +223,6 @@ std::string ConfigSchema::help() const {
     text += "\n";
   }
   return text;
-}
-
-std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
-  std::string best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
-  if (word.size() > 200) return best;
-  for (const std::string& candidate : candidates) {
-    size_t distance = edit_distance(word, candidate);
-    // "lr" for "train.lr": the last part of a dotted key alone is a near miss too.
-    const size_t dot = candidate.rfind('.');
-    if (dot != std::string::npos && candidate.substr(dot + 1) == word)
-      distance = std::min<size_t>(distance, 1);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = candidate;
-    }
-  }
-  return best;
 }
 
 }  // namespace tandem

@@ -72,7 +72,4 @@ class ConfigSchema {
   std::vector<Key> keys_;
 };
 
-// The candidate nearest to `word` by edit distance, or "" when none is near.
-std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
-
 }  // namespace tandem

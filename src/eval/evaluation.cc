@@ -271,8 +271,7 @@ std::string Evaluation::unknown_sentence() const {
   if (num_unknown() == 0) return "";
   return fmt::format(
       "{} of {} held-out items are unknown to the model, which was trained without them: they "
-      "count "
-      "as misses",
+      "count as misses",
       num_unknown(), num_users());
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/ranges.h>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/spelling.h"
 #include "models/llama_config.h"
 
 namespace tandem {

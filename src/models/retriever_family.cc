@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/spelling.h"
 
 namespace tandem {
 
@@ -33,9 +33,8 @@ const RetrieverFamily& retriever_family(std::string_view name, std::string_view 
   const auto found = std::ranges::find(families, name, &RetrieverFamily::name);
   if (found != families.end()) return *found;
   const std::vector<std::string> names = retriever_family_names();
-  const std::string near = nearest_word(name, names);
   throw ConfigError("{} is '{}', expected one of {}{}", what, name, fmt::join(names, ", "),
-                    near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+                    did_you_mean(name, names));
 }
 
 }  // namespace tandem

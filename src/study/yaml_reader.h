@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/config.h"
 #include "core/error.h"
+#include "core/spelling.h"
 #include "study/study_config.h"
 
 namespace tandem {

@@ -132,14 +132,6 @@ TEST_F(Config, HelpListsEveryKey) {
   EXPECT_NE(help.find("optimizer (adamw, sgd)"), std::string::npos) << help;
 }
 
-TEST(NearestWord, FindsTyposOnly) {
-  const std::vector<std::string> words = {"train.lr", "train.epochs", "data.shuffle"};
-  EXPECT_EQ(nearest_word("train.lrr", words), "train.lr");
-  EXPECT_EQ(nearest_word("lr", words), "train.lr");
-  EXPECT_EQ(nearest_word("epochs", words), "train.epochs");
-  EXPECT_EQ(nearest_word("zzzzzzzz", words), "");
-}
-
 // A run that goes on: limits may change, what the steps so far depend on may not.
 TEST(ConfigChanges, NamesWhatARunMustKeepAndGivesTheRest) {
   struct Run {
