@@ -85,7 +85,7 @@ Answer answer(const RecommendOptions& options, const Dataset& dataset, engine::H
   // What is wrong with the run is wrong for visitors, too.
   const auto retriever =
       open_retriever(options.run, dataset, {.max_length = options.max_length}).retriever;
-  if (std::ranges::none_of(history, [&](int32_t item) { return retriever->knows(item); })) {
+  if (!knows_any(*retriever, history)) {
     const bool again = options.seen() == engine::SeenItems::kNone;
     return {history, "popularity",
             PopularItems(dataset).top(options.k, again ? engine::History() : history)};

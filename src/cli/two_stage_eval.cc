@@ -111,6 +111,15 @@ struct TwoStageResult {
   BeyondUtility beyond;
 };
 
+// Both tables have the same systems, which read the same.
+void add_facts(TwoStageResult& result, const SecondStage* valid, const SecondStageModels& models) {
+  for (size_t i = 0; i < result.tables.front().systems.size(); ++i) {
+    const Json facts =
+        system_facts(result.tables.front().systems[i].system, result.stage, valid, models);
+    for (EvalTable& table : result.tables) table.systems[i].facts = facts;
+  }
+}
+
 TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& dataset,
                                SecondStageModels& models, std::optional<ScoreLog>& log,
                                const std::optional<Output>& output, ThreadPool& pool) {
@@ -144,8 +153,6 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
     EvalTable table{.folder = all ? "all" : "subset",
                     .systems = evaluate_stage(result.stage, result.fusion.weights, users, protocol,
                                               dataset, pool)};
-    for (Evaluation& system : table.systems)
-      system.facts = system_facts(system.system, result.stage, valid_stage, models);
     const int64_t count = table.systems.front().num_users();
     table.title =
         all ? fmt::format("{}, {} split",
@@ -156,6 +163,7 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
     table.compare_with_first(options.resampling, pool);
     result.tables.push_back(std::move(table));
   }
+  if (output) add_facts(result, valid_stage, models);
   result.beyond = stage_beyond(result.stage, result.fusion.weights, models, dataset,
                                result.tables.back().systems, options.beyond, pool, &watch);
   return result;

@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "offline/recommend_all.h"
 
-#include <algorithm>
-
 #include "offline/batches.h"
 
 namespace tandem {
-namespace {
-
-bool knows_any(const engine::Retriever& retriever, engine::History history) {
-  return std::ranges::any_of(history, [&](int32_t item) { return retriever.knows(item); });
-}
-
-}  // namespace
-
 void recommend_to_all(const engine::Retriever& retriever, const Dataset& dataset, int64_t k,
                       engine::SeenItems seen, ThreadPool& pool,
                       const std::function<void(const UserRecommendations&)>& use) {

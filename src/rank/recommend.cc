@@ -13,6 +13,10 @@ std::vector<Recommendation> as_recommendations(std::span<const engine::ScoredIte
   return result;
 }
 
+bool knows_any(const engine::Retriever& retriever, engine::History history) {
+  return std::ranges::any_of(history, [&](int32_t item) { return retriever.knows(item); });
+}
+
 std::vector<Recommendation> recommend(const engine::Retriever& retriever, engine::History history,
                                       int64_t k, engine::SeenItems seen, ThreadPool& pool) {
   const engine::History one[] = {history};

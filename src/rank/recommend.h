@@ -26,6 +26,9 @@ struct Recommendation {
 // A retriever's list in its order.
 std::vector<Recommendation> as_recommendations(std::span<const engine::ScoredItem> found);
 
+// Whether the model has one of the items; who has none gets popular ones.
+bool knows_any(const engine::Retriever& retriever, engine::History history);
+
 // The k best items after a history, best first.
 std::vector<Recommendation> recommend(const engine::Retriever& retriever, engine::History history,
                                       int64_t k, engine::SeenItems seen, ThreadPool& pool);

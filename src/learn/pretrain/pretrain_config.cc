@@ -2,7 +2,7 @@
 #include "learn/pretrain/pretrain_config.h"
 
 #include "core/error.h"
-#include "learn/ranker/ranker_config.h"
+#include "learn/llama/llama_keys.h"
 
 namespace tandem::learn {
 
@@ -20,12 +20,7 @@ PretrainConfig::PretrainConfig() {
 
 ConfigSchema PretrainConfig::schema() {
   ConfigSchema schema;
-  schema.add("model.precision", &precision, "of products: float32 or bfloat16",
-             {"float32", "bfloat16"});
-  schema
-      .add("model.checkpoint_layers", &checkpoint_layers,
-           "keep only layers' inputs and compute each layer again in the backward pass")
-      .may_change();  // the same bits
+  add_llama_keys(schema, precision, checkpoint_layers);
   schema.add("data.block", &block, "tokens a text block, at most");
   schema.add("data.valid_share", &valid_share, "share of documents or users that is held out");
   schema.add("data.valid_texts", &valid_texts, "validate on so many held-out texts; 0: all");

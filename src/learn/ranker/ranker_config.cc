@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "learn/llama/llama_keys.h"
 #include "learn/retriever/validation.h"
 
 namespace tandem::learn {
@@ -27,12 +28,7 @@ ConfigSchema RankerConfig::schema() {
   schema.add("model.tuning", &tuning,
              "lora (adapters), qlora (adapters on a base in NF4) or full (all weights)",
              {"lora", "qlora", "full"});
-  schema.add("model.precision", &precision, "of products: float32 or bfloat16",
-             {"float32", "bfloat16"});
-  schema
-      .add("model.checkpoint_layers", &checkpoint_layers,
-           "keep only layers' inputs and compute each layer again in the backward pass")
-      .may_change();  // the same bits
+  add_llama_keys(schema, precision, checkpoint_layers);
   schema.add("lora.rank", &lora_rank, "rank of the adapters");
   schema.add("lora.alpha", &lora_alpha, "adapters are scaled by alpha / rank");
   schema.add("lora.dropout", &lora_dropout, "dropout of the adapters' input");
