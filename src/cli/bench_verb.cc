@@ -12,8 +12,8 @@
 #include "core/json.h"
 #include "core/machine.h"
 #include "core/rng.h"
+#include "engine/incremental_retriever.h"
 #include "engine/kernels/gemm.h"
-#include "engine/lrurec/lrurec.h"
 #include "models/retriever_family.h"
 #include "offline/full_ranking.h"
 #include "rank/catalogue.h"
@@ -97,16 +97,16 @@ void run_bench(const BenchOptions& options) {
     result["top20_gflops"] = 1e-9 * work / all;
     result["share_of_ceiling"] =
         1e-9 * work / all / (ceiling * std::min(pool.size(), machine.processors));
-    if (const auto* lru = dynamic_cast<const engine::LruRec*>(retriever.get())) {
+    if (const engine::IncrementalRetriever* stepped = retriever->incremental()) {
       constexpr size_t kSteps = 2000;
       std::vector<float> hidden(retriever->width());
       std::vector<int32_t> items;
       for (int32_t item = 1; item <= retriever->num_items(); ++item)
         if (retriever->knows(item)) items.push_back(item);
       const double steps = fastest(3, [&] {
-        engine::LruRecState state = lru->new_state();
+        engine::UserState state = stepped->new_state();
         for (size_t i = 0; i < kSteps; ++i)
-          lru->step(state, items[i % items.size()], hidden.data());
+          stepped->step(state, items[i % items.size()], hidden.data());
       });
       result["step_microseconds"] = 1e6 * steps / kSteps;
     }

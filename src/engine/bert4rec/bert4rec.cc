@@ -52,11 +52,11 @@ std::vector<float> scored_biases(const RetrieverWeights& weights) {
 }  // namespace
 
 Bert4Rec::Bert4Rec(const RetrieverWeights& weights)
-    : Retriever(weights,
-                PackedMatrix(weights.values("embedding.token.weight").data(),
-                             weights.config().num_items + 1, weights.config().width,
-                             weights.config().width),
-                scored_biases(weights)),
+    : WindowedRetriever(weights,
+                        PackedMatrix(weights.values("embedding.token.weight").data(),
+                                     weights.config().num_items + 1, weights.config().width,
+                                     weights.config().width),
+                        scored_biases(weights)),
       positions_(parameter(weights, "embedding.position.pe.weight")),
       embedding_norm_(norm(weights, "embedding")),
       head_(weights, "model.linear") {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/ops/post_norm_block.h"
-#include "engine/retriever.h"
+#include "engine/windowed_retriever.h"
 
 namespace tandem::engine {
 
@@ -18,7 +18,7 @@ namespace tandem::engine {
 //
 // A row is the newest max_length - 1 items and the mask, whose position is the answer; every
 // position sees the whole row, so a new item changes all of them and there is no state to keep.
-class Bert4Rec final : public Retriever {
+class Bert4Rec final : public WindowedRetriever {
  public:
   explicit Bert4Rec(const RetrieverWeights& weights);
 

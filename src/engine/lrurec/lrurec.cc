@@ -74,10 +74,10 @@ LruBlock::LruBlock(const RetrieverWeights& weights, int64_t index) {
 }
 
 LruRec::LruRec(const RetrieverWeights& weights)
-    : Retriever(weights,
-                matrix(weights.values("embedding.token.weight"), weights.config().num_items + 1,
-                       weights.config().width),
-                copy(weights.values("model.bias"))),
+    : WindowedRetriever(weights,
+                        matrix(weights.values("embedding.token.weight"),
+                               weights.config().num_items + 1, weights.config().width),
+                        copy(weights.values("model.bias"))),
       embedded_(copy(weights.values("embedding.token.weight"))) {
   norm(weights, "embedding.layer_norm").apply(embedded_.data(), num_items() + 1);
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.emplace_back(weights, i);
@@ -151,22 +151,18 @@ void LruRec::forward(std::span<const History> windows, float* out) const {
   std::copy_n(rows.x.data(), std::ssize(windows) * width(), out);
 }
 
-LruRecState LruRec::new_state() const {
-  return {std::vector<float>(blocks_.size() * 4 * width()), 0};
-}
+int64_t LruRec::state_size(int64_t) const { return std::ssize(blocks_) * 4 * width(); }
 
-void LruRec::step(LruRecState& state, int32_t item, float* hidden) const {
+void LruRec::step(UserState& state, int32_t item, float* hidden) const {
   if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
-  if (std::ssize(state.h) != std::ssize(blocks_) * 4 * width())
-    throw ShapeError("a state of {} numbers, expected {}", state.h.size(),
-                     blocks_.size() * 4 * width());
+  check_size(state);
   Rows rows;
   rows.x.resize(width());
   rows.carried = {state.items > 0};
   embed(History(&item, 1), rows.x.data());
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    rows.state = state.h.data() + i * 4 * width();
+    rows.state = state.values.data() + i * 4 * width();
     run_block(blocks_[i], rows);
   }
   ++state.items;

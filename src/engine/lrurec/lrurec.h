@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/incremental_retriever.h"
 #include "engine/kernels/packed_matrix.h"
 #include "engine/ops/layer_norm.h"
-#include "engine/retriever.h"
+#include "engine/windowed_retriever.h"
 
 namespace tandem::engine {
 
@@ -27,14 +28,6 @@ struct LruBlock {
   LayerNorm lru_norm, ffn_norm;
 };
 
-// A user's whole past as LRURec keeps it: one complex vector of H channels a block. Small, O(1) to
-// advance, and equal to the windowed model, bit for bit, as long as the user has at most max_length
-// items; after that it remembers more.
-struct LruRecState {
-  std::vector<float> h;  // [blocks, 2H]: real parts, then imaginary parts
-  int64_t items = 0;     // interactions so far
-};
-
 // LRURec (Yue et al., "Linear Recurrent Units for Sequential Recommendation", WSDM 2024) without
 // libtorch.
 //
@@ -43,14 +36,17 @@ struct LruRecState {
 //     h_k = lambda * h_{k-1} + gamma (B x_k + b)      the state of a padding input is not carried on
 //     y_k = LN(Re(C h_k + c) + x_k)
 //     x_k = LN(W2 gelu(W1 y_k + b1) + b2 + y_k)
-class LruRec final : public Retriever {
+//
+// A user's state is one complex vector of H channels a block, [blocks, 2H] with real parts before
+// imaginary parts: O(D H + D^2) a block for one interaction. After max_length items it remembers
+// more than the window.
+class LruRec final : public WindowedRetriever, public IncrementalRetriever {
  public:
   explicit LruRec(const RetrieverWeights& weights);
 
-  LruRecState new_state() const;
-  // Takes one interaction into the state; hidden [D] is then what to score with. O(D H + D^2) a
-  // block, whatever the length of the history. DataError for an item that the model does not have.
-  void step(LruRecState& state, int32_t item, float* hidden) const;
+  const IncrementalRetriever* incremental() const override { return this; }
+  void step(UserState& state, int32_t item, float* hidden) const override;
+  int64_t state_size(int64_t items) const override;
 
   // Everything inside, for oracles: each block's states [T, 2H] and outputs [T, D] of one row of
   // inputs, which may hold padding items.

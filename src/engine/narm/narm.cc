@@ -30,7 +30,8 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 }  // namespace
 
 Narm::Narm(const RetrieverWeights& weights)
-    : Retriever(weights, matrix(weights, "embedding.token.weight", weights.config().width), {}),
+    : WindowedRetriever(weights, matrix(weights, "embedding.token.weight", weights.config().width),
+                        {}),
       state_(2 * weights.config().width),
       weight_ih_(matrix(weights, "model.gru.weight_ih_l0", width())),
       weight_hh_(matrix(weights, "model.gru.weight_hh_l0", state_)),
@@ -47,44 +48,47 @@ void Narm::input(int32_t item, float* gates) const {
   weight_ih_.multiply(x.data(), width(), 1, bias_ih_.data(), gates, 3 * state_);
 }
 
-void Narm::answer(const float* states, const float* keys, int64_t steps, float* hidden) const {
+void Narm::answer(const float* states, const float* keys, int64_t stride, int64_t steps,
+                  float* hidden) const {
   std::vector<float> both(static_cast<size_t>(2 * state_), 0.0f), query(state_), weights(steps);
-  const float* last = states + (steps - 1) * state_;
+  const float* last = states + (steps - 1) * stride;
   std::copy_n(last, state_, both.data());
   a_global_.multiply(last, state_, 1, nullptr, query.data(), state_);
   for (int64_t j = 0; j < steps; ++j)
-    weights[j] = additive_score(query.data(), keys + j * state_, v_.data(), state_);
+    weights[j] = additive_score(query.data(), keys + j * stride, v_.data(), state_);
   const float largest = *std::ranges::max_element(weights);
   float sum = 0;
   for (float& weight : weights) sum += weight = std::exp(weight - largest);
   float* local = both.data() + state_;
   for (int64_t j = 0; j < steps; ++j) {
     const float weight = weights[j] / sum;
-    for (int64_t c = 0; c < state_; ++c) local[c] += weight * states[j * state_ + c];
+    for (int64_t c = 0; c < state_; ++c) local[c] += weight * states[j * stride + c];
   }
   decoder_.multiply(both.data(), 2 * state_, 1, nullptr, hidden, width());
 }
 
-NarmState Narm::new_state() const {
-  return {.h = std::vector<float>(static_cast<size_t>(state_), 0.0f), .states = {}, .keys = {}};
+int64_t Narm::state_size(int64_t items) const {
+  return state_ + std::min(items, max_length()) * 2 * state_;
 }
 
-void Narm::step(NarmState& state, int32_t item, float* hidden) const {
+void Narm::step(UserState& state, int32_t item, float* hidden) const {
   if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
-  std::vector<float> u(static_cast<size_t>(3 * state_)), w(u.size()), key(state_);
+  check_size(state);
+  std::vector<float> u(static_cast<size_t>(3 * state_)), w(u.size()), newest(2 * state_);
+  std::vector<float>& values = state.values;
+  float* h = values.data();
   input(item, u.data());
-  weight_hh_.multiply(state.h.data(), state_, 1, bias_hh_.data(), w.data(), 3 * state_);
-  gru_cell(u.data(), w.data(), state.h.data(), state_, state.h.data(), nullptr);
-  a_local_.multiply(state.h.data(), state_, 1, nullptr, key.data(), state_);
-  if (std::ssize(state.keys) == max_length() * state_) {
-    state.states.erase(state.states.begin(), state.states.begin() + state_);
-    state.keys.erase(state.keys.begin(), state.keys.begin() + state_);
-  }
-  state.states.insert(state.states.end(), state.h.begin(), state.h.end());
-  state.keys.insert(state.keys.end(), key.begin(), key.end());
+  weight_hh_.multiply(h, state_, 1, bias_hh_.data(), w.data(), 3 * state_);
+  gru_cell(u.data(), w.data(), h, state_, h, nullptr);
+  std::copy_n(h, state_, newest.data());
+  a_local_.multiply(h, state_, 1, nullptr, newest.data() + state_, state_);
+  if (state.items >= max_length())  // the oldest goes
+    values.erase(values.begin() + state_, values.begin() + 3 * state_);
+  values.insert(values.end(), newest.begin(), newest.end());
   state.items += 1;
-  answer(state.states.data(), state.keys.data(), std::ssize(state.keys) / state_, hidden);
+  answer(values.data() + state_, values.data() + 2 * state_, 2 * state_,
+         std::min(state.items, max_length()), hidden);
 }
 
 // Windows advance together, the longest first, so that the weights are read once a step for all.
@@ -116,7 +120,8 @@ void Narm::forward(std::span<const History> windows, float* out) const {
   a_local_.multiply(states.data(), state_, positions, nullptr, keys.data(), state_);
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t at = begins[row] * state_;
-    answer(states.data() + at, keys.data() + at, std::ssize(windows[row]), out + row * width());
+    answer(states.data() + at, keys.data() + at, state_, std::ssize(windows[row]),
+           out + row * width());
   }
 }
 

@@ -33,11 +33,11 @@ PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
 }  // namespace
 
 SasRec::SasRec(const RetrieverWeights& weights)
-    : Retriever(weights,
-                PackedMatrix(weights.values("item_embedding.weight").data(),
-                             weights.config().num_items + 1, weights.config().width,
-                             weights.config().width),
-                {}),
+    : WindowedRetriever(weights,
+                        PackedMatrix(weights.values("item_embedding.weight").data(),
+                                     weights.config().num_items + 1, weights.config().width,
+                                     weights.config().width),
+                        {}),
       positions_(parameter(weights, "position_embedding.weight")),
       embedding_norm_(norm(weights, "LayerNorm")) {
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.push_back(read_block(weights, i));

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/ops/post_norm_block.h"
-#include "engine/retriever.h"
+#include "engine/windowed_retriever.h"
 
 namespace tandem::engine {
 
@@ -16,7 +16,7 @@ namespace tandem::engine {
 //     x = LN(E[item] + P[slot]);   h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
 //
 // A row of T inputs takes the last T of the position slots. Scores are hidden x E^T.
-class SasRec final : public Retriever {
+class SasRec final : public WindowedRetriever {
  public:
   explicit SasRec(const RetrieverWeights& weights);
 

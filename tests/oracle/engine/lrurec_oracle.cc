@@ -114,7 +114,7 @@ void check_steps(const LruRec& model, const std::vector<Row>& rows, const Safete
   for (size_t b = 0; b < rows.size(); ++b) {
     const Row items = without_padding(rows[b]);
     if (items.empty()) continue;
-    LruRecState state = model.new_state();
+    UserState state = model.new_state();
     std::vector<float> hidden(static_cast<size_t>(model.width()));
     for (const int32_t item : items) model.step(state, item, hidden.data());
     const std::vector<float> scores = all_scores(model, hidden, pool);

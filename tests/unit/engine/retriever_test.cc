@@ -41,7 +41,7 @@ RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
   static const LruRec retriever(random_weights(small("lrurec"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
-  LruRecState state = retriever.new_state();
+  UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (size_t t = 0; t < history.size() && t < 10; ++t) {
     retriever.step(state, history[t], hidden.data());
@@ -54,7 +54,7 @@ TEST(LruRecState, RemembersMoreThanTheWindow) {
   const LruRec retriever(random_weights(small("lrurec"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
-  LruRecState state = retriever.new_state();
+  UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (const int32_t item : history) retriever.step(state, item, hidden.data());
   EXPECT_EQ(state.items, 14);
@@ -65,7 +65,7 @@ RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
   static const Narm retriever(random_weights(small("narm"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
-  NarmState state = retriever.new_state();
+  UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (size_t t = 0; t < history.size() && t < 10; ++t) {
     retriever.step(state, history[t], hidden.data());
@@ -78,13 +78,45 @@ TEST(NarmState, AttendsToTheWindowAlone) {
   const Narm retriever(random_weights(small("narm"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
-  NarmState state = retriever.new_state();
+  UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (const int32_t item : history) retriever.step(state, item, hidden.data());
   EXPECT_EQ(state.items, 14);
-  EXPECT_EQ(state.keys.size(), 10u * 24);
+  EXPECT_EQ(state.values.size(), 24u + 10u * 2 * 24);
   EXPECT_NE(hidden, hidden_of(retriever, history));  // the GRU remembers more
   EXPECT_THROW(retriever.step(state, 51, hidden.data()), DataError);
+}
+
+// A store keeps bytes; what comes back goes on as if it had never left.
+TEST(UserStates, GoThroughBytes) {
+  const LruRec lru(random_weights(small("lrurec"), 11));
+  const Narm narm(random_weights(small("narm"), 11));
+  EXPECT_EQ(SasRec(random_weights(small("sasrec"), 11)).incremental(), nullptr);
+  Rng rng(4);
+  const std::vector<int32_t> history = random_history(13, 50, rng);
+  for (const Retriever* retriever : std::initializer_list<const Retriever*>{&lru, &narm}) {
+    const IncrementalRetriever* model = retriever->incremental();
+    ASSERT_NE(model, nullptr);
+    UserState kept = model->new_state(), stored = kept;
+    std::vector<float> hidden(12), again(12);
+    for (const int32_t item : history) {
+      model->step(kept, item, hidden.data());
+      stored = model->from_bytes(model->to_bytes(stored));
+      model->step(stored, item, again.data());
+      ASSERT_EQ(hidden, again);
+    }
+    std::vector<std::byte> bytes = model->to_bytes(stored);
+    EXPECT_EQ(bytes.size(), 8 + 4 * static_cast<size_t>(model->state_size(13)));
+    EXPECT_THROW(model->from_bytes(std::span(bytes).first(bytes.size() - 1)), FormatError);
+    EXPECT_THROW(model->from_bytes(std::span(bytes).first(5)), FormatError);
+    bytes[7] = std::byte{0x80};  // a negative number of items
+    EXPECT_THROW(model->from_bytes(bytes), FormatError);
+    bytes[7] = std::byte{0};
+    for (size_t i = 8; i < 12; ++i) bytes[i] = std::byte{0xff};  // not a number
+    EXPECT_THROW(model->from_bytes(bytes), FormatError);
+    stored.values.pop_back();
+    EXPECT_THROW(model->step(stored, 1, again.data()), ShapeError);
+  }
 }
 
 TEST(LruRec, PaddingBeforeARowChangesNothing) {
@@ -273,8 +305,8 @@ TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   const std::vector<int32_t> numbers = {0, 2};
   const LruRec lru(random_weights(small("lrurec"), 1).renumbered(numbers));
   const Narm narm(random_weights(small("narm"), 1).renumbered(numbers));
-  LruRecState lru_state = lru.new_state();
-  NarmState narm_state = narm.new_state();
+  UserState lru_state = lru.new_state();
+  UserState narm_state = narm.new_state();
   std::vector<float> hidden(12);
   EXPECT_THROW(lru.step(lru_state, 1, hidden.data()), DataError);
   EXPECT_THROW(narm.step(narm_state, 1, hidden.data()), DataError);
