@@ -9,7 +9,7 @@
 
 #include "core/check.h"
 #include "engine/kernels/gelu.h"
-#include "engine/ops/attend.h"
+#include "engine/ops/attention.h"
 
 namespace tandem::engine {
 namespace {
@@ -34,13 +34,6 @@ PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
           .w_2 = PackedLinear(weights, path + "feed_forward.w_2"),
           .attention_norm = norm(weights, path + "input_sublayer"),
           .output_norm = norm(weights, path + "output_sublayer")};
-}
-
-// Every query sees the whole row.
-void full_attention(const float* query, const float* key, const float* value, int64_t queries,
-                    int64_t steps, int64_t width, int64_t heads, float* out) {
-  for (int64_t q = 0; q < queries; ++q)
-    attend(query + q * width, key, value, steps, width, heads, out + q * width);
 }
 
 std::vector<float> scored_biases(const RetrieverWeights& weights) {
@@ -92,7 +85,9 @@ void Bert4Rec::head(std::vector<float>& x) const {
 
 std::vector<float> Bert4Rec::trace(History inputs) const {
   std::vector<float> x = embed(inputs);
-  for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, full_attention, false);
+  const int64_t steps = std::ssize(inputs);
+  const std::vector<KeyRange> all(inputs.size(), {0, steps});
+  for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, all);
   head(x);
   return x;
 }
@@ -104,8 +99,10 @@ void Bert4Rec::forward(std::span<const History> windows, float* out) const {
       if (item != 0) inputs.push_back(item);  // a new user's row is the mask alone
     inputs.push_back(static_cast<int32_t>(num_items() + 1));
     std::vector<float> x = embed(inputs);
+    const std::vector<KeyRange> visible(inputs.size(), {0, std::ssize(inputs)});  // all of the row
+    const std::span<const KeyRange> ranges = visible;
     for (size_t i = 0; i < blocks_.size(); ++i)
-      blocks_[i].apply(x, config().heads, full_attention, i + 1 == blocks_.size());
+      blocks_[i].apply(x, config().heads, i + 1 == blocks_.size() ? ranges.last(1) : ranges);
     head(x);
     std::ranges::copy(x, out);
     out += width();

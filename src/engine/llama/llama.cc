@@ -11,7 +11,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "engine/kernels/vector_ops.h"
-#include "engine/ops/causal_attention.h"
+#include "engine/ops/attention.h"
 #include "engine/ops/rms_norm.h"
 #include "models/llama_adapter.h"
 
@@ -37,9 +37,10 @@ Matrix copy_block(const Matrix& x, int64_t begin, int64_t count) {
 }  // namespace
 
 struct LlamaPass {
-  // Where a sequence's rows lie, before and after unwanted rows are dropped.
+  // Where a sequence's rows lie, before and after unwanted rows are dropped, and how many of its
+  // positions came before them.
   struct Place {
-    int64_t first_row, count, wanted_first_row, wanted_count;
+    int64_t first_row, count, wanted_first_row, wanted_count, before;
   };
 
   const LlamaConfig& config;
@@ -70,15 +71,19 @@ LlamaPass plan_pass(const LlamaConfig& config, std::span<const double> inverse_f
     if (cache && (cache->num_layers() != config.num_layers || cache->width() != config.kv_width()))
       throw ShapeError("llama: the cache has {} layers of {}, the model {} of {}",
                        cache->num_layers(), cache->width(), config.num_layers, config.kv_width());
+    if (!sequence.positions.empty() && std::ssize(sequence.positions) != sequence.count)
+      throw ShapeError("llama: {} positions for {} rows", sequence.positions.size(),
+                       sequence.count);
     const int64_t before = cache ? cache->length() : 0;
+    if (sequence.cache) sequence.cache->reserve(sequence.count);
     const int64_t take = last_rows > 0 ? std::min(last_rows, sequence.count) : sequence.count;
     const auto first = static_cast<int64_t>(positions.size());
-    places.push_back({first, sequence.count, static_cast<int64_t>(wanted.size()), take});
+    places.push_back({first, sequence.count, static_cast<int64_t>(wanted.size()), take, before});
     for (int64_t i = 0; i < sequence.count; ++i) {
-      positions.push_back(before + i);
+      positions.push_back(sequence.positions.empty() ? before + i : sequence.positions[i]);
       if (i < sequence.count - take) continue;
       wanted.push_back(first + i);
-      wanted_positions.push_back(before + i);
+      wanted_positions.push_back(positions.back());
     }
   }
   if (static_cast<int64_t>(positions.size()) != rows)
@@ -129,31 +134,29 @@ Matrix LlamaLayer::attention(const Matrix& x, int64_t layer, LlamaPass& pass,
   std::vector<AttentionSequence> sequences;
   for (size_t i = 0; i < pass.sequences.size(); ++i) {
     const LlamaPass::Place& place = pass.places[i];
-    AttentionSequence sequence{.first_row = only_wanted ? place.wanted_first_row : place.first_row,
-                               .queries = only_wanted ? place.wanted_count : place.count,
-                               .keys = k.row(place.first_row),
-                               .values = v.row(place.first_row),
-                               .length = place.count};
-    if (KvCache* cache = pass.sequences[i].cache) {
-      cache->append(layer, k, v, place.first_row, place.count);
-      sequence.keys = cache->keys(layer);
-      sequence.values = cache->values(layer);
-      sequence.length += cache->length();
+    const int64_t queries = only_wanted ? place.wanted_count : place.count;
+    AttentionSequence sequence{
+        .first_row = only_wanted ? place.wanted_first_row : place.first_row,
+        .segments = {},
+        .ranges = causal_ranges(place.before + place.count - queries, queries, window)};
+    KvCache* cache = pass.sequences[i].cache;
+    if (cache) cache->append(layer, k, v, place.first_row, place.count);
+    if (cache && place.before > 0) {
+      cache->add_segments(layer, place.before + place.count, sequence.segments);
+    } else {
+      if (const KvCache* prefix = pass.sequences[i].prefix)
+        prefix->add_segments(layer, place.before, sequence.segments);
+      sequence.segments.push_back({k.row(place.first_row), v.row(place.first_row), place.count});
     }
-    if (const KvCache* prefix = pass.sequences[i].prefix) {
-      sequence.prefix_keys = prefix->keys(layer);
-      sequence.prefix_values = prefix->values(layer);
-      sequence.prefix_length = prefix->length();
-    }
-    sequences.push_back(sequence);
+    sequences.push_back(std::move(sequence));
   }
-  const AttentionShape shape{config.num_heads, config.num_kv_heads, config.head_dim, window};
+  const AttentionShape shape{config.num_heads, config.num_kv_heads, config.head_dim};
   Matrix probabilities;
   if (pass.observer && !sequences.empty())
-    probabilities = Matrix(config.num_heads * sequences[0].queries,
-                           sequences[0].prefix_length + sequences[0].length);
+    probabilities =
+        Matrix(config.num_heads * std::ssize(sequences[0].ranges), sequences[0].length());
   const Matrix mixed =
-      causal_attention(shape, q, sequences, pool, pass.observer ? probabilities.data() : nullptr);
+      engine::attention(shape, q, sequences, pool, pass.observer ? probabilities.data() : nullptr);
   pass.observe(layer, ".attention", probabilities);
   Matrix out = o_proj.apply(mixed, pool);
   pass.observe(layer, ".o_proj", out);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -27,7 +28,8 @@ namespace tandem::engine {
 struct LlamaSequence {
   int64_t count = 0;
   KvCache* cache = nullptr;
-  const KvCache* prefix = nullptr;  // not together with a cache
+  const KvCache* prefix = nullptr;          // not together with a cache
+  std::span<const int64_t> positions = {};  // [count], for the rotation; empty: counted up
 };
 
 // Intermediate results by name, for oracles and explanations: "embedding", "layers.0.q_proj" (k, v,
@@ -81,7 +83,9 @@ class Llama {
                  Precision precision = Precision::kFloat32);
 
   const LlamaConfig& config() const { return config_; }
-  KvCache new_cache() const { return {config_.num_layers, config_.kv_width()}; }
+  KvCache new_cache(std::shared_ptr<KvBudget> budget = nullptr) const {
+    return {config_.num_layers, config_.kv_width(), std::move(budget)};
+  }
 
   // Token embeddings, [tokens, D]. DataError for a token outside the vocabulary.
   Matrix embed(std::span<const int32_t> tokens) const;

@@ -8,6 +8,8 @@
 
 #include "core/thread_pool.h"
 #include "engine/ops/matrix.h"
+#include "engine/ops/stored_weight.h"
+#include "engine/ops/weight_product.h"
 #include "formats/stored_tensor.h"
 #include "models/precision.h"
 
@@ -21,14 +23,10 @@ struct LowRank {
   float scale = 1;
 };
 
-// A linear layer's weight [N, K] where the checkpoint has it: a form that the precision multiplies
-// (F32, BF16) is used in place, every other one (F16, NF4, GGUF blocks, F32 in bfloat16) is
-// expanded one tile of rows at a time into a thread's scratch. Nothing is copied at load, so the
-// system can drop pages of a model larger than memory.
-//
-// In bfloat16 x and W are rounded, the sums are float32 and leave unrounded; bias and low-rank
-// addition stay float32, of x as it came. Tiles depend on the shape alone, so the bits do not
-// depend on the number of threads.
+// A linear layer: a weight [N, K] where the checkpoint has it (StoredWeight), the product that
+// multiplies it (WeightProduct), and what is added in float32, of x as it came: a low-rank product
+// and a bias. Tiles depend on the shape alone, so the bits do not depend on the number of threads.
+// Nothing is copied at load, so the system can drop pages of a model larger than memory.
 class LinearWeight {
  public:
   LinearWeight() = default;
@@ -40,8 +38,8 @@ class LinearWeight {
   // it. Throws FormatError when A and B do not fit.
   void add_low_rank(LowRank addition);
 
-  int64_t outputs() const { return outputs_; }  // N
-  int64_t inputs() const { return inputs_; }    // K
+  int64_t outputs() const { return weight_.outputs(); }  // N
+  int64_t inputs() const { return weight_.inputs(); }    // K
 
   // x W^T + bias, [rows, N].
   Matrix apply(const Matrix& x, ThreadPool& pool) const;
@@ -51,37 +49,16 @@ class LinearWeight {
   void copy_row(int64_t n, float* out) const;
 
  private:
-  // A thread's room for a tile.
-  struct Scratch {
-    std::vector<float> floats;
-    std::vector<uint16_t> halves;
-  };
-  // x as the products want it.
-  struct Input {
-    const Matrix& x;
-    std::vector<uint16_t> halves;  // rounded to BF16, in that precision
-    Matrix low_rank;               // x A^T, with a low-rank addition
-  };
-  Input prepare(const Matrix& x, ThreadPool& pool) const;
-  // out[:, 0..count) with row stride ldo from rows [begin, begin + count), or from a list of rows.
-  void multiply(const Input& input, int64_t begin, int64_t count, Scratch& scratch, float* out,
-                int64_t ldo) const;
-  void multiply(const Input& input, std::span<const int32_t> rows, Scratch& scratch, float* out,
-                int64_t ldo) const;
+  // Of `total` outputs: those of a list, or without one the first.
+  Matrix apply_some(const Matrix& x, int64_t total, const int32_t* list, ThreadPool& pool) const;
+  // x A^T, [rows, rank]; empty without a low-rank addition.
+  Matrix low_rank_input(const Matrix& x) const;
+  // Adds low-rank product and bias of outputs [begin, begin + count) to out, row stride ldo.
+  void add_rest(const Matrix& low_rank, int64_t begin, int64_t count, const int32_t* list,
+                Matrix& out) const;
 
-  // Rows [begin, begin + count), in place or in scratch.
-  const float* float_tile(int64_t begin, int64_t count, Scratch& scratch) const;
-  const uint16_t* bf16_tile(int64_t begin, int64_t count, Scratch& scratch) const;
-  // The same written to `out`, which has `count` rows.
-  void read_floats(int64_t begin, int64_t count, float* out) const;
-  void read_bf16(int64_t begin, int64_t count, Scratch& scratch, uint16_t* out) const;
-  // The file's own elements at row `begin`, if they have this type and lie at a whole address.
-  template <typename T>
-  const T* in_place(DType dtype, int64_t begin) const;
-
-  StoredTensor weight_;
-  Precision precision_ = Precision::kFloat32;
-  int64_t outputs_ = 0, inputs_ = 0;
+  StoredWeight weight_;
+  WeightProduct product_;
   std::vector<float> bias_;
   std::shared_ptr<const LowRank> low_rank_;
 };

@@ -9,17 +9,21 @@ void add_to(std::vector<float>& x, const float* y) {
   for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
 }
 
-void PostNormBlock::apply(std::vector<float>& x, int64_t heads, RowAttention attention,
-                          bool last_only) const {
+void PostNormBlock::apply(std::vector<float>& x, int64_t heads,
+                          std::span<const KeyRange> ranges) const {
   const int64_t width = std::ssize(output.bias), steps = std::ssize(x) / width,
-                queries = last_only ? 1 : steps;
+                queries = std::ssize(ranges);
   std::vector<float> keys(steps * width), values(steps * width), wanted(queries * width),
       seen(queries * width);
   key.forward(x.data(), steps, keys.data());
   value.forward(x.data(), steps, values.data());
-  if (last_only) x.erase(x.begin(), x.end() - width);
+  x.erase(x.begin(), x.end() - queries * width);
   query.forward(x.data(), queries, wanted.data());
-  attention(wanted.data(), keys.data(), values.data(), queries, steps, width, heads, seen.data());
+  attend({heads, heads, width / heads}, wanted.data(),
+         {.first_row = 0,
+          .segments = {{keys.data(), values.data(), steps}},
+          .ranges = {ranges.begin(), ranges.end()}},
+         seen.data());
 
   std::vector<float> h(queries * width), inner(queries * std::ssize(w_1.bias));
   output.forward(seen.data(), queries, h.data());

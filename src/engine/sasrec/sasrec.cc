@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "engine/ops/attend.h"
+#include "engine/ops/attention.h"
 
 namespace tandem::engine {
 namespace {
@@ -43,12 +43,6 @@ SasRec::SasRec(const RetrieverWeights& weights)
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.push_back(read_block(weights, i));
 }
 
-void causal_attention(const float* query, const float* key, const float* value, int64_t queries,
-                      int64_t steps, int64_t width, int64_t heads, float* out) {
-  for (int64_t q = 0; q < queries; ++q)
-    attend(query + q * width, key, value, steps - queries + q + 1, width, heads, out + q * width);
-}
-
 void SasRec::forward(std::span<const History> windows, float* out) const {
   for (const History& window : windows) {
     const int64_t steps = std::ssize(window);
@@ -56,8 +50,10 @@ void SasRec::forward(std::span<const History> windows, float* out) const {
     for (int64_t t = 0; t < steps; ++t) item_table().copy_row(window[t], x.data() + t * width());
     add_to(x, positions_.data() + (max_length() - steps) * width());
     embedding_norm_.apply(x.data(), steps);
+    const std::vector<KeyRange> visible = causal_ranges(0, steps);
+    const std::span<const KeyRange> ranges = visible;
     for (size_t i = 0; i < blocks_.size(); ++i)
-      blocks_[i].apply(x, config().heads, causal_attention, i + 1 == blocks_.size());
+      blocks_[i].apply(x, config().heads, i + 1 == blocks_.size() ? ranges.last(1) : ranges);
     std::copy_n(x.data(), width(), out);
     out += width();
   }

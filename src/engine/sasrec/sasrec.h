@@ -28,11 +28,4 @@ class SasRec final : public WindowedRetriever {
   std::vector<PostNormBlock> blocks_;
 };
 
-// Causal multi-head attention of one row: query t sees keys 0..t.
-//
-//   query [queries, D], of the last `queries` of the T positions;  key, value [T, D];  out
-//   [queries, D]
-void causal_attention(const float* query, const float* key, const float* value, int64_t queries,
-                      int64_t steps, int64_t width, int64_t heads, float* out);
-
 }  // namespace tandem::engine

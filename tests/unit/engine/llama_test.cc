@@ -187,6 +187,24 @@ TEST_F(LlamaTest, ACopiedCacheIsAnIndependentContinuation) {
   EXPECT_LT(relative_difference(pair.logits({4}, {&again, 1}, pool_, 1), {want[1]}), kRounding);
 }
 
+// Positions are data: counted up is the default, and only their distances matter to a rotation.
+TEST_F(LlamaTest, PositionsMayBeGiven) {
+  const Pair pair = plain();
+  const Tokens tokens = random_tokens(5, 1);
+  const auto logits = [&](const std::vector<int64_t>& positions) {
+    const LlamaSequence sequence{.count = 5, .positions = positions};
+    return pair.logits(tokens, {&sequence, 1}, pool_);
+  };
+  const Matrix counted = logits({});
+  EXPECT_EQ(logits({0, 1, 2, 3, 4}).values, counted.values);
+  EXPECT_LT(relative_difference(logits({7, 8, 9, 10, 11}), pair.reference.logits(tokens)),
+            kRounding);
+  const Matrix apart = logits({0, 1, 2, 9, 10});
+  EXPECT_TRUE(std::equal(apart.row(0), apart.row(3), counted.row(0)));
+  EXPECT_NE(apart.values, counted.values);
+  EXPECT_THROW(logits({0, 1}), ShapeError);
+}
+
 TEST_F(LlamaTest, TheObserverSeesProbabilitiesThatAddUpToOne) {
   const Pair pair = plain();
   const Tokens tokens = random_tokens(6, 1);

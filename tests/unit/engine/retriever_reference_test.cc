@@ -22,7 +22,7 @@ TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
     test::write_random_run(folder.path(), config, 13);
     test::RetrieverReference reference{type, 50, 12, 2, 3, 10, {}};
     const RetrieverWeights weights = RetrieverWeights::open(folder.path());
-    for (const ParameterSpec& spec : retriever_parameters(config)) {
+    for (const TensorSpec& spec : retriever_parameters(config)) {
       const auto values = weights.values(spec.name);
       reference.weights[spec.name].assign(values.begin(), values.end());
     }

@@ -314,35 +314,6 @@ TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   EXPECT_EQ(hidden, hidden_of(lru, {2}));
 }
 
-TEST(CausalAttention, EqualsTheDefinitionInDouble) {
-  constexpr int64_t kSteps = 5, kWidth = 6, kHeads = 2, kSize = 3;
-  Rng rng(6);
-  std::vector<float> q(kSteps * kWidth), k(kSteps * kWidth), v(kSteps * kWidth),
-      out(kSteps * kWidth);
-  for (std::vector<float>* values : {&q, &k, &v})
-    for (float& x : *values) x = static_cast<float>(rng.normal());
-  causal_attention(q.data(), k.data(), v.data(), kSteps, kSteps, kWidth, kHeads, out.data());
-  for (int64_t t = 0; t < kSteps; ++t) {
-    for (int64_t head = 0; head < kHeads; ++head) {
-      double total = 0, want[kSize] = {};
-      for (int64_t s = 0; s <= t; ++s) {
-        double dot = 0;
-        for (int64_t d = 0; d < kSize; ++d)
-          dot += double{q[t * kWidth + head * kSize + d]} * k[s * kWidth + head * kSize + d];
-        const double weight = std::exp(dot / std::sqrt(3.0));
-        total += weight;
-        for (int64_t d = 0; d < kSize; ++d) want[d] += weight * v[s * kWidth + head * kSize + d];
-      }
-      for (int64_t d = 0; d < kSize; ++d)
-        EXPECT_NEAR(out[t * kWidth + head * kSize + d], want[d] / total, 1e-6);
-    }
-  }
-  std::vector<float> last(kWidth);
-  causal_attention(q.data() + (kSteps - 1) * kWidth, k.data(), v.data(), 1, kSteps, kWidth, kHeads,
-                   last.data());
-  EXPECT_TRUE(std::equal(last.begin(), last.end(), out.end() - kWidth));
-}
-
 // What a broken run folder says.
 std::string error_of(const fs::path& path) {
   try {
