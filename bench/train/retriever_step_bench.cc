@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time of one LRURec training step (forward, loss, backward, clipping, AdamW) on random batches of
-// the two data sets' shapes. JSON on standard output. Arguments: threads [seconds].
+// Time of one training step of a retriever (forward, loss, backward, clipping, AdamW) on random
+// batches of the two data sets' shapes. JSON on standard output.
+//
+//     retriever_step_bench [THREADS [SECONDS [lrurec|sasrec|bert4rec]]]
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/tensor.h>
@@ -8,13 +10,17 @@
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "core/clock.h"
 #include "core/machine.h"
 #include "core/rng.h"
+#include "learn/bert4rec/bert4rec.h"
 #include "learn/lrurec/lrurec.h"
 #include "learn/optim/adamw.h"
+#include "learn/sasrec/sasrec.h"
 
 namespace tandem {
 namespace {
@@ -38,11 +44,19 @@ learn::PackedBatch random_batch(const Shape& shape, Rng& rng) {
   return {at::tensor(items), at::tensor(labels), at::tensor(starts)};
 }
 
-void measure(const Shape& shape, double seconds) {
+std::unique_ptr<learn::Retriever> make_model(std::string_view family, const Shape& shape) {
+  if (family == "lrurec")
+    return std::make_unique<learn::LruRec>(learn::LruRecConfig{.num_items = shape.items}, 1);
+  const learn::TransformerConfig config{.num_items = shape.items, .max_length = shape.max_length};
+  if (family == "sasrec") return std::make_unique<learn::SasRec>(config, 1);
+  return std::make_unique<learn::Bert4Rec>(config, 1);
+}
+
+void measure(std::string_view family, const Shape& shape, double seconds) {
   Rng rng(1);
-  const learn::LruRec model({.num_items = shape.items}, 1);
-  learn::AdamW optimizer(model.parameters(), {},
-                         [&](std::string_view name) { return model.decayed(name); });
+  const std::unique_ptr<learn::Retriever> model = make_model(family, shape);
+  learn::AdamW optimizer(model->parameters(), {},
+                         [&](std::string_view name) { return model->decayed(name); });
   std::vector<double> times;
   int64_t positions = 0;
   std::clock_t cpu = 0;  // of all threads; the fair figure on a shared machine
@@ -53,7 +67,7 @@ void measure(const Shape& shape, double seconds) {
     const Stopwatch watch;
     const std::clock_t cpu_before = std::clock();
     optimizer.zero_gradients();
-    learn::retriever_loss(model, batch, &dropout).backward();
+    learn::retriever_loss(*model, batch, &dropout).backward();
     optimizer.clip_gradients(5.0);
     optimizer.step(1e-3);
     if (step < 5) continue;  // warming up
@@ -64,11 +78,12 @@ void measure(const Shape& shape, double seconds) {
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2], p95 = times[times.size() * 95 / 100];
   fmt::print(
-      "{{\"shape\": \"{}\", \"rows\": {}, \"positions\": {:.0f}, \"items\": {}, \"threads\": {}, "
+      "{{\"model\": \"{}\", \"shape\": \"{}\", \"rows\": {}, \"positions\": {:.0f}, \"items\": {}, "
+      "\"threads\": {}, "
       "\"isa\": \"{}\", \"steps\": {}, \"median_ms\": {:.2f}, \"p95_ms\": {:.2f}, \"cpu_ms\": "
       "{:.2f}, "
       "\"samples_per_s\": {:.0f}}}\n",
-      shape.name, shape.rows, double(positions) / double(times.size()), shape.items,
+      family, shape.name, shape.rows, double(positions) / double(times.size()), shape.items,
       at::get_num_threads(), describe_machine().instruction_set, times.size(), 1e3 * median,
       1e3 * p95, 1e3 * double(cpu) / CLOCKS_PER_SEC / double(times.size()),
       double(shape.rows) / median);
@@ -80,6 +95,7 @@ void measure(const Shape& shape, double seconds) {
 int main(int argc, char** argv) {
   at::set_num_threads(argc > 1 ? std::atoi(argv[1]) : tandem::describe_machine().processors);
   const double seconds = argc > 2 ? std::atof(argv[2]) : 5;
-  tandem::measure({"llamarec-ml-100k", 16, 44, 200, 3650}, seconds);
-  tandem::measure({"llamarec-beauty", 64, 3, 11, 12086}, seconds);
+  const std::string family = argc > 3 ? argv[3] : "lrurec";
+  tandem::measure(family, {"llamarec-ml-100k", 16, 44, 200, 3650}, seconds);
+  tandem::measure(family, {"llamarec-beauty", 64, 3, 11, 12086}, seconds);
 }

@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "core/rng.h"
+#include "learn/name_hash.h"
 
 namespace tandem::learn {
 namespace {
@@ -16,14 +17,8 @@ namespace {
 constexpr double kDeviation = 0.02, kCut = 2.0;  // the cut in deviations
 constexpr double kInnerRadius = 0.8, kOuterRadius = 0.99;
 
-uint64_t fnv1a(std::string_view text) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
-  return hash;
-}
-
 Rng stream(uint64_t seed, std::string_view name) {
-  return Rng(seed, RngPurpose::kInit, 0, fnv1a(name));
+  return Rng(seed, RngPurpose::kInit, 0, name_hash(name));
 }
 
 }  // namespace

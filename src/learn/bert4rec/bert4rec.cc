@@ -2,18 +2,15 @@
 #include "learn/bert4rec/bert4rec.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "core/error.h"
+#include "learn/modules/packed_rows.h"
 #include "learn/ops/dropout.h"
-#include "learn/ops/full_attention.h"
 #include "learn/ops/gelu_dropout.h"
-#include "learn/ops/linear.h"
-#include "learn/ops/residual_layer_norm.h"
 #include "learn/parameter_init.h"
 
 namespace tandem::learn {
@@ -36,8 +33,9 @@ Bert4Rec::Bert4Rec(const TransformerConfig& config, uint64_t seed) : config_(con
                   add(name + ".bias", init.normal(name + ".bias", {out}))};
   };
   const auto add_norm = [&](const std::string& name) {
-    return Norm{add(name + ".layer_norm.weight", init.constant({width}, 1)),
-                add(name + ".layer_norm.bias", init.constant({width}, 0))};
+    return LayerNorm{add(name + ".layer_norm.weight", init.constant({width}, 1)),
+                     add(name + ".layer_norm.bias", init.constant({width}, 0)), kNormEps,
+                     std::sqrt((width - 1.0) / width)};  // the unbiased deviation
   };
   const auto add_table = [&](const std::string& name, int64_t rows) {
     return add(name, init.unit_normal(name, {rows, width}));
@@ -49,15 +47,19 @@ Bert4Rec::Bert4Rec(const TransformerConfig& config, uint64_t seed) : config_(con
   item_bias_ = add("model.bias", init.normal("model.bias", {classes}));
   for (int64_t i = 0; i < config.blocks; ++i) {
     const std::string path = fmt::format("model.transformer_blocks.{}.", i);
-    Block block;
+    PostNormBlock block;
     block.query = add_linear(path + "attention.linear_layers.0", width, width);
     block.key = add_linear(path + "attention.linear_layers.1", width, width);
     block.value = add_linear(path + "attention.linear_layers.2", width, width);
     block.output = add_linear(path + "attention.output_linear", width, width);
     block.w_1 = add_linear(path + "feed_forward.w_1", config.inner * width, width);
     block.w_2 = add_linear(path + "feed_forward.w_2", width, config.inner * width);
-    block.input_norm = add_norm(path + "input_sublayer");
+    block.attention_norm = add_norm(path + "input_sublayer");
     block.output_norm = add_norm(path + "output_sublayer");
+    const std::string site = fmt::format("transformer_blocks.{}.", i);
+    block.attention_site = site + "attention";
+    block.output_site = site + "input_sublayer";
+    block.ffn_site = site + "output_sublayer";
     blocks_.push_back(block);
   }
   head_ = add_linear("model.linear", width, width);
@@ -68,51 +70,32 @@ bool Bert4Rec::decayed(std::string_view name) const {
   return name.find("bias") == name.npos && name.find("layer_norm") == name.npos;
 }
 
-at::Tensor Bert4Rec::Linear::apply(const at::Tensor& x) const { return linear(x, weight, bias); }
-
-at::Tensor Bert4Rec::Norm::apply(const at::Tensor& x, const at::Tensor& residual,
-                                 const at::Tensor& keep, double p) const {
-  const auto width = static_cast<double>(x.size(1));
-  return residual_layer_norm(x, residual, keep, p, weight * std::sqrt((width - 1) / width), bias,
-                             kNormEps);
-}
-
 at::Tensor Bert4Rec::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
-  const at::Tensor lengths = batch.row_starts.slice(0, 1) - batch.row_starts.slice(0, 0, -1);
-  const int64_t positions = batch.items.size(0), longest = lengths.max().item<int64_t>();
+  const int64_t positions = batch.items.size(0);
+  PostNormBlock::Pass pass{.heads = config_.heads,
+                           .max_length = config_.max_length,
+                           .ranges = row_ranges(batch.row_starts),
+                           .wanted = {},
+                           .dropout = {rng, config_.dropout, positions},
+                           .attention_dropout = {rng, config_.attn_dropout, positions}};
+  const int64_t longest = pass.ranges.longest_row();
   if (longest > config_.max_length)
     throw ShapeError("bert4rec: a row has {} inputs, max_length is {}", longest,
                      config_.max_length);
-  const double p = rng != nullptr ? config_.dropout : 0;
-  const double attn_p = rng != nullptr ? config_.attn_dropout : 0;
-  const at::Device device = batch.items.device();
-  const auto draw = [&](const std::string& site, int64_t columns, double rate) {
-    return rate > 0 ? rng->keep(site, positions, columns, rate).to(device) : at::Tensor();
-  };
-  const auto of_wanted = [&](const at::Tensor& x) { return x.defined() ? batch.at_wanted(x) : x; };
-
-  const at::Tensor starts = batch.row_starts.slice(0, 0, -1).repeat_interleave(lengths);
-  const at::Tensor step = at::arange(positions, batch.items.options()) - starts + 1;
-  at::Tensor x = embedding_norm_.apply(at::embedding(item_embedding_, batch.items),
-                                       at::embedding(position_embedding_, step), {}, 0);
-  if (p > 0) x = dropout(x, draw("embedding", config_.width, p), p);
+  const at::Tensor step = count_positions(batch.row_starts, positions) + 1;
+  at::Tensor x = embedding_norm_.forward(
+      at::embedding(item_embedding_, batch.items),
+      at::embedding(position_embedding_, step.to(batch.items.device())));  // [P, D]
+  const DropoutMask mask = pass.dropout.mask(x, "embedding");
+  if (mask.keep.defined()) x = dropout(x, mask.keep, mask.p);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    const Block& block = blocks_[i];
-    const std::string site = fmt::format("transformer_blocks.{}.", i);
-    at::Tensor seen = full_attention(
-        config_.heads, block.query.apply(x), block.key.apply(x), block.value.apply(x),
-        batch.row_starts, draw(site + "attention", config_.heads * config_.max_length, attn_p),
-        attn_p);  // [P, D]
-    at::Tensor input_keep = draw(site + "input_sublayer", config_.width, p);
-    at::Tensor output_keep = draw(site + "output_sublayer", config_.width, p);
-    if (i + 1 == blocks_.size()) {  // the rest works position by position: [Q, D]
-      for (at::Tensor* one : {&seen, &x, &input_keep, &output_keep}) *one = of_wanted(*one);
+    if (i + 1 == blocks_.size() && batch.wanted.defined()) {
+      pass.wanted = batch.wanted;
+      pass.ranges = row_ranges(batch.row_starts, batch.wanted);
     }
-    const at::Tensor h = block.input_norm.apply(block.output.apply(seen), x, input_keep, p);
-    const at::Tensor inner = gelu_dropout(block.w_1.apply(h), {}, 0);
-    x = block.output_norm.apply(block.w_2.apply(inner), h, output_keep, p);
+    x = blocks_[i].forward(x, pass);
   }
-  return gelu_dropout(head_.apply(x), {}, 0);
+  return gelu_dropout(head_.forward(x), {}, 0);
 }
 
 }  // namespace tandem::learn

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "learn/model.h"
+#include "learn/modules/linear.h"
+#include "learn/modules/post_norm_block.h"
 #include "learn/transformer_config.h"
 
 namespace tandem::learn {
@@ -38,29 +40,11 @@ class Bert4Rec : public Retriever {
   const TransformerConfig& config() const { return config_; }
 
  private:
-  struct Linear {
-    at::Tensor weight, bias;
-
-    at::Tensor apply(const at::Tensor& x) const;
-  };
-  struct Norm {
-    at::Tensor weight, bias;
-
-    // LN(dropout(x) + residual); keep undefined: no dropout.
-    at::Tensor apply(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& keep,
-                     double p) const;
-  };
-  struct Block {
-    Linear query, key, value, output;
-    Linear w_1, w_2;
-    Norm input_norm, output_norm;
-  };
-
   TransformerConfig config_;
   std::vector<NamedParameter> parameters_;
   at::Tensor item_embedding_, position_embedding_, item_bias_;
-  Norm embedding_norm_;
-  std::vector<Block> blocks_;
+  LayerNorm embedding_norm_;
+  std::vector<PostNormBlock> blocks_;
   Linear head_;
 };
 

@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
@@ -13,15 +12,13 @@
 #include <utility>
 
 #include "core/error.h"
-#include "learn/ops/causal_attention.h"
+#include "formats/peft_folder.h"
+#include "learn/ops/attention.h"
 #include "learn/ops/checkpoint.h"
-#include "learn/ops/frozen_linear.h"
 #include "learn/ops/head_cross_entropy.h"
-#include "learn/ops/lora_linear.h"
 #include "learn/ops/rms_norm.h"
-#include "learn/ops/rotary.h"
+#include "learn/ops/rope.h"
 #include "learn/ops/swiglu.h"
-#include "learn/ops/trained_linear.h"
 
 namespace tandem::learn {
 
@@ -29,11 +26,12 @@ namespace tandem::learn {
 struct Llama::Pass {
   at::Tensor row_starts, wanted;
   at::Tensor wanted_states;  // wanted, where the states are
-  RotaryAngles angles, wanted_angles;
-  const DropoutRng* dropout;
+  Rope rope, wanted_rope;
+  DropoutSites inputs, wanted_inputs;  // of adapters
   Observer observer;
   at::ScalarType product;  // type of the products' operands
 
+  const DropoutSites& sites(bool only_wanted) const { return only_wanted ? wanted_inputs : inputs; }
   void observe(size_t layer, std::string_view what, const at::Tensor& value) const {
     if (observer) observer(fmt::format("layers.{}{}", layer, what), value);
   }
@@ -59,8 +57,8 @@ class Builder {
     return value;
   }
 
-  LlamaProjection projection(const std::string& module) {
-    LlamaProjection made{.module = module, .weight = {}, .frozen = {}, .bias = {}, .adapter = {}};
+  Projection projection(const std::string& module) {
+    Projection made{.module = module};
     const TensorSpec& spec = specs_.at(module + ".weight");
     if (options_.train_base) {
       made.weight = weights_.copy(spec).to(options_.device);
@@ -77,8 +75,8 @@ class Builder {
         new_lora_adapter(spec.shape[1], spec.shape[0], *options_.lora, module, options_.seed);
     made.adapter->a = made.adapter->a.to(options_.device);
     made.adapter->b = made.adapter->b.to(options_.device);
-    train(lora_a_key(module), made.adapter->a);
-    train(lora_b_key(module), made.adapter->b);
+    train(peft_a_key(module), made.adapter->a);
+    train(peft_b_key(module), made.adapter->b);
     return made;
   }
 
@@ -93,26 +91,6 @@ class Builder {
   std::vector<NamedParameter>& parameters_;
   std::map<std::string, TensorSpec> specs_;
 };
-
-// The position of each packed token within its row.
-at::Tensor positions_of(const at::Tensor& row_starts, int64_t count) {
-  if (row_starts.dim() != 1 || row_starts.scalar_type() != at::kLong || row_starts.numel() < 1)
-    throw ShapeError("llama: row_starts must be a vector of int64");
-  const at::Tensor contiguous = row_starts.contiguous();
-  const int64_t* starts = contiguous.const_data_ptr<int64_t>();
-  const int64_t rows = row_starts.numel() - 1;
-  at::Tensor positions = at::empty({count}, at::kLong);
-  int64_t* out = positions.data_ptr<int64_t>();
-  if (starts[0] != 0 || starts[rows] != count)
-    throw ShapeError("llama: rows cover {} to {} of {} positions", starts[0], starts[rows], count);
-  for (int64_t row = 0; row < rows; ++row) {
-    if (starts[row] >= starts[row + 1] || starts[row + 1] > count)
-      throw ShapeError("llama: row {} is {} to {} of {} positions", row, starts[row],
-                       starts[row + 1], count);
-    for (int64_t p = starts[row]; p < starts[row + 1]; ++p) out[p] = p - starts[row];
-  }
-  return positions;
-}
 
 }  // namespace
 
@@ -167,30 +145,13 @@ at::Tensor Llama::embed(const at::Tensor& tokens) const {
   return at::embedding(embedding_.weight, ids.to(options_.device));
 }
 
-at::Tensor Llama::project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
-                          bool only_wanted) const {
-  if (projection.weight.defined()) return trained_linear(x, projection.weight, projection.bias);
-  at::Tensor y = frozen_linear(x, projection.frozen, projection.bias);
-  if (!projection.adapter) return y;
-  at::Tensor keep;
-  const double p = options_.lora->dropout;
-  if (pass.dropout && p > 0) {
-    // Always drawn for all positions, so that a wanted position's mask is the same either way.
-    const int64_t positions = pass.angles.cosines.size(0);
-    keep = pass.dropout->keep(projection.module, positions, x.size(1), p);
-    if (only_wanted) keep = keep.index_select(0, pass.wanted);
-  }
-  return lora_linear(y, x, projection.adapter->a, projection.adapter->b, keep, p,
-                     options_.lora->scale());
-}
-
 // normed: the layer's normed input at all positions. Result: at all positions, or the wanted ones.
 at::Tensor Llama::attention(const LlamaLayer& block, size_t layer, const at::Tensor& normed,
                             const Pass& pass, bool only_wanted) const {
   const at::Tensor asked = only_wanted ? normed.index_select(0, pass.wanted_states) : normed;
-  at::Tensor q = project(block.q_proj, asked, pass, only_wanted);
-  at::Tensor k = project(block.k_proj, normed, pass, false);
-  const at::Tensor v = project(block.v_proj, normed, pass, false);
+  at::Tensor q = block.q_proj.forward(asked, pass.sites(only_wanted));
+  at::Tensor k = block.k_proj.forward(normed, pass.inputs);
+  const at::Tensor v = block.v_proj.forward(normed, pass.inputs);
   pass.observe(layer, ".q_proj", q);
   pass.observe(layer, ".k_proj", k);
   pass.observe(layer, ".v_proj", v);
@@ -198,19 +159,18 @@ at::Tensor Llama::attention(const LlamaLayer& block, size_t layer, const at::Ten
     q = rms_norm(q, block.q_norm, config_.rms_norm_eps, q.scalar_type());
     k = rms_norm(k, block.k_norm, config_.rms_norm_eps, k.scalar_type());
   }
-  q = rotary(q, only_wanted ? pass.wanted_angles : pass.angles);
-  k = rotary(k, pass.angles);
-  const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim,
-                             block.window};
-  const at::Tensor mixed =
-      causal_attention(shape, q, k, v, pass.row_starts, only_wanted ? pass.wanted : at::Tensor());
+  q = rotate(q, only_wanted ? pass.wanted_rope : pass.rope);
+  k = rotate(k, pass.rope);
+  const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim};
+  const KeyRanges ranges =
+      causal_ranges(pass.row_starts, only_wanted ? pass.wanted : at::Tensor(), block.window);
+  const at::Tensor mixed = learn::attention(shape, q, k, v, ranges);
   if (pass.observer) {
     at::Tensor probabilities;
-    causal_attention_reference(shape, q, k, v, pass.row_starts,
-                               only_wanted ? pass.wanted : at::Tensor(), &probabilities);
+    attention_reference(shape, q, k, v, ranges, {}, &probabilities);
     pass.observe(layer, ".attention", probabilities);
   }
-  const at::Tensor out = project(block.o_proj, mixed, pass, only_wanted);
+  const at::Tensor out = block.o_proj.forward(mixed, pass.sites(only_wanted));
   pass.observe(layer, ".o_proj", out);
   return out;
 }
@@ -224,17 +184,17 @@ at::Tensor Llama::block_forward(size_t layer, const at::Tensor& x, const Pass& p
       attention(block, layer, rms_norm(x, block.input_norm, eps, pass.product), pass, only_wanted);
   const at::Tensor h = (only_wanted ? x.index_select(0, pass.wanted_states) : x) + attended;
   const at::Tensor normed = rms_norm(h, block.post_attention_norm, eps, pass.product);
-  const at::Tensor fed = project(block.down_proj,
-                                 swiglu(project(block.gate_proj, normed, pass, only_wanted),
-                                        project(block.up_proj, normed, pass, only_wanted)),
-                                 pass, only_wanted);
+  const DropoutSites& inputs = pass.sites(only_wanted);
+  const at::Tensor fed = block.down_proj.forward(
+      swiglu(block.gate_proj.forward(normed, inputs), block.up_proj.forward(normed, inputs)),
+      inputs);
   pass.observe(layer, ".mlp", fed);
   at::Tensor y = h + fed;
   pass.observe(layer, "", y);
   return y;
 }
 
-at::Tensor Llama::hidden(const at::Tensor& x, const at::Tensor& row_starts,
+at::Tensor Llama::hidden(const at::Tensor& x, const PackedPositions& rows,
                          const DropoutRng* dropout, const at::Tensor& wanted,
                          const Observer& observer) const {
   if (x.dim() != 2 || x.size(1) != config_.hidden_size || x.scalar_type() != at::kFloat)
@@ -242,16 +202,21 @@ at::Tensor Llama::hidden(const at::Tensor& x, const at::Tensor& row_starts,
                      x.size(-1), c10::toString(x.scalar_type()), config_.hidden_size);
   // Shared with checkpointed layers, which run again in the backward pass.
   const auto pass = std::make_shared<Pass>();
-  pass->row_starts = row_starts;
+  pass->row_starts = rows.row_starts;
   pass->wanted = wanted;
-  const RotaryAngles angles =
-      rotary_angles(positions_of(row_starts, x.size(0)), inverse_frequencies_, at::kFloat);
-  pass->angles = {angles.cosines.to(options_.device), angles.sines.to(options_.device)};
+  const at::Tensor counted = count_positions(rows.row_starts, x.size(0));
+  if (rows.positions.defined() && rows.positions.sizes() != counted.sizes())
+    throw ShapeError("llama: {} positions for {} inputs", rows.positions.numel(), x.size(0));
+  pass->rope = make_rope(rows.positions.defined() ? rows.positions : counted, inverse_frequencies_,
+                         at::kFloat)
+                   .on(options_.device);
+  const double p = options_.lora ? options_.lora->dropout : 0;
+  pass->inputs = {dropout, p, x.size(0)};
+  pass->wanted_inputs = pass->inputs.at(wanted);
   if (wanted.defined()) {
     pass->wanted_states = wanted.to(options_.device);
-    pass->wanted_angles = pass->angles.rows(pass->wanted_states);
+    pass->wanted_rope = pass->rope.rows(pass->wanted_states);
   }
-  pass->dropout = dropout;
   pass->observer = observer;
   pass->product = options_.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
   if (observer) observer("embedding", x);
@@ -276,7 +241,8 @@ at::Tensor Llama::hidden(const at::Tensor& x, const at::Tensor& row_starts,
 
 at::Tensor Llama::hidden(const PackedTokens& packed, const DropoutRng* dropout,
                          const at::Tensor& wanted, const Observer& observer) const {
-  return hidden(embed(packed.tokens), packed.row_starts, dropout, wanted, observer);
+  return hidden(embed(packed.tokens), {packed.row_starts, packed.positions}, dropout, wanted,
+                observer);
 }
 
 at::Tensor Llama::logits(const at::Tensor& hidden) const {

@@ -12,6 +12,8 @@
 #include "learn/llama/weights.h"
 #include "learn/lora/lora.h"
 #include "learn/model.h"
+#include "learn/modules/packed_rows.h"
+#include "learn/modules/projection.h"
 #include "learn/ops/frozen_weight.h"
 #include "learn/ops/head_cross_entropy.h"
 #include "models/llama_config.h"
@@ -21,8 +23,9 @@ namespace tandem::learn {
 
 // Token sequences laid end to end, without padding. P positions, B rows.
 struct PackedTokens {
-  at::Tensor tokens;      // [P]   int64
-  at::Tensor row_starts;  // [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]
+  at::Tensor tokens;          // [P]   int64
+  at::Tensor row_starts;      // [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1]
+  at::Tensor positions = {};  // [P]   int64, for the rotation; undefined: counted up in each row
 };
 
 // Where the model is to say what: at positions[i] the next token is labels[i].
@@ -47,18 +50,9 @@ struct LlamaOptions {
   at::Device device = at::kCPU;
 };
 
-// A linear layer of the model, with its adapter if it has one.
-struct LlamaProjection {
-  std::string module;      // "model.layers.0.self_attn.q_proj"
-  at::Tensor weight;       // [O, I] float32 when trained, else undefined
-  FrozenWeightPtr frozen;  // when not trained
-  at::Tensor bias;         // [O] float32 or undefined
-  std::optional<LoraAdapter> adapter;
-};
-
 struct LlamaLayer {
   at::Tensor input_norm, post_attention_norm;  // [D] float32
-  LlamaProjection q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
+  Projection q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
   at::Tensor q_norm, k_norm;  // [head_dim] float32, Qwen3 only
   int64_t window = 0;
 };
@@ -94,7 +88,7 @@ class Llama {
   // `wanted` ([Q] int64, strictly ascending) only those positions, [Q, D]; the last layer then
   // spends nothing on others' queries, attention output and MLP. dropout null: evaluation;
   // otherwise it must live until the backward pass, where checkpointed layers draw again.
-  at::Tensor hidden(const at::Tensor& x, const at::Tensor& row_starts, const DropoutRng* dropout,
+  at::Tensor hidden(const at::Tensor& x, const PackedPositions& rows, const DropoutRng* dropout,
                     const at::Tensor& wanted = {}, const Observer& observer = {}) const;
   at::Tensor hidden(const PackedTokens& packed, const DropoutRng* dropout,
                     const at::Tensor& wanted = {}, const Observer& observer = {}) const;
@@ -115,13 +109,11 @@ class Llama {
                            bool only_wanted) const;
   at::Tensor attention(const LlamaLayer& block, size_t layer, const at::Tensor& normed,
                        const Pass& pass, bool only_wanted) const;
-  at::Tensor project(const LlamaProjection& projection, const at::Tensor& x, const Pass& pass,
-                     bool only_wanted) const;
 
   LlamaConfig config_;
   LlamaOptions options_;
   at::Tensor inverse_frequencies_;  // [head_dim / 2] float64, on the CPU
-  LlamaProjection embedding_, head_;
+  Projection embedding_, head_;
   at::Tensor norm_;
   std::vector<LlamaLayer> blocks_;
   std::vector<NamedParameter> parameters_;

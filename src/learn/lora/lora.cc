@@ -11,21 +11,9 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "learn/name_hash.h"
 
 namespace tandem::learn {
-namespace {
-
-uint64_t hash(std::string_view text) {  // FNV-1a
-  uint64_t value = 0xCBF29CE484222325u;
-  for (const char c : text) value = (value ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
-  return value;
-}
-
-std::string key(std::string_view module, std::string_view part) {
-  return "base_model.model." + std::string(module) + "." + std::string(part) + ".weight";
-}
-
-}  // namespace
 
 bool LoraConfig::is_target(std::string_view module) const {
   return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
@@ -45,7 +33,7 @@ LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& 
                              std::string_view module, uint64_t seed) {
   at::Tensor a = at::empty({config.rank, inputs}, at::kFloat);
   const double bound = 1 / std::sqrt(static_cast<double>(inputs));
-  const uint64_t name = hash(module);
+  const uint64_t name = name_hash(module);
   for (int64_t row = 0; row < config.rank; ++row) {
     Rng rng(seed ^ name, RngPurpose::kInit, 0, static_cast<uint64_t>(row));
     float* out = a.data_ptr<float>() + row * inputs;
@@ -55,15 +43,12 @@ LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& 
   at::Tensor b = at::zeros({outputs, config.rank}, at::kFloat);
   a.set_requires_grad(true);
   b.set_requires_grad(true);
-  return {a, b};
+  return {a, b, config.scale()};
 }
 
-at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, double scale) {
+at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter) {
   at::NoGradGuard no_grad;
-  return at::mm(adapter.b, adapter.a).mul_(scale).add_(base);
+  return at::mm(adapter.b, adapter.a).mul_(adapter.scale).add_(base);
 }
-
-std::string lora_a_key(std::string_view module) { return key(module, "lora_A"); }
-std::string lora_b_key(std::string_view module) { return key(module, "lora_B"); }
 
 }  // namespace tandem::learn

@@ -28,6 +28,7 @@ struct LoraConfig {
 //   a [r, I], b [O, r]   float32 leaves of autograd
 struct LoraAdapter {
   at::Tensor a, b;
+  double scale = 1;
 };
 
 // A by Kaiming's uniform rule with a = sqrt(5), U(-1/sqrt(I), 1/sqrt(I)), as PEFT; B zero. Row r of
@@ -36,10 +37,6 @@ LoraAdapter new_lora_adapter(int64_t inputs, int64_t outputs, const LoraConfig& 
                              std::string_view module, uint64_t seed);
 
 // base + scale b a, [O, I] float32: the weight that acts as base and adapter do.
-at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter, double scale);
-
-// Keys of an adapter in PEFT's files: "base_model.model." + module + ".lora_A.weight" (lora_B).
-std::string lora_a_key(std::string_view module);
-std::string lora_b_key(std::string_view module);
+at::Tensor merged_weight(const at::Tensor& base, const LoraAdapter& adapter);
 
 }  // namespace tandem::learn

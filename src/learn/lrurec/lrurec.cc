@@ -14,7 +14,6 @@
 #include "learn/ops/gelu_dropout.h"
 #include "learn/ops/linear.h"
 #include "learn/ops/lru_scan.h"
-#include "learn/ops/residual_layer_norm.h"
 #include "learn/parameter_init.h"
 
 namespace tandem::learn {
@@ -29,11 +28,6 @@ void LruRecConfig::validate() const {
   for (const double p : {dropout, recurrent_dropout}) {
     if (!(p >= 0 && p < 1)) throw ConfigError("dropout is {}, expected at least 0 and below 1", p);
   }
-}
-
-at::Tensor LayerNorm::forward(const at::Tensor& x, const at::Tensor& residual,
-                              const DropoutMask& mask) const {
-  return residual_layer_norm(x, residual, mask.keep, mask.p, weight, bias, 1e-5);
 }
 
 PackedRows packed_rows(const PackedBatch& batch) {
@@ -54,11 +48,6 @@ PackedRows packed_rows(const PackedBatch& batch) {
     for (int64_t k = start[row] + 1; k < start[row + 1]; ++k) out[k] = item[k - 1] != 0;
   }
   return {carry.to(batch.items.device()), row_starts};
-}
-
-DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site) const {
-  if (rng == nullptr || p == 0) return {};
-  return {rng->keep(site, x.size(0), x.size(1), p).to(x.device()), p};
 }
 
 at::Tensor LruBlock::lambda() const {
@@ -87,9 +76,9 @@ at::Tensor LruBlock::recurrence(const at::Tensor& x, const PackedRows& rows,
 }
 
 at::Tensor LruBlock::feed_forward(const at::Tensor& y, const DropoutSites& dropout) const {
-  const at::Tensor wide = linear(y, w1_weight, w1_bias);  // [P, 4D]
+  const at::Tensor wide = w_1.forward(y);  // [P, 4D]
   const DropoutMask mask = dropout.mask(wide, path + ".feed_forward.dropout.0");
-  const at::Tensor z = linear(gelu_dropout(wide, mask.keep, mask.p), w2_weight, w2_bias);
+  const at::Tensor z = w_2.forward(gelu_dropout(wide, mask.keep, mask.p));
   return ffn_norm.forward(z, y, dropout.mask(z, path + ".feed_forward.dropout.1"));
 }
 
@@ -111,10 +100,10 @@ LruRec::LruRec(const LruRecConfig& config, uint64_t seed) : config_(config) {
     block.out_weight = init.normal(at + ".lru_layer.out_proj.weight", {d, h, 2});
     block.out_bias = init.normal(at + ".lru_layer.out_proj.bias", {d, 2});
     block.lru_norm = layer_norm();
-    block.w1_weight = init.normal(at + ".feed_forward.w_1.weight", {4 * d, d});
-    block.w1_bias = init.normal(at + ".feed_forward.w_1.bias", {4 * d});
-    block.w2_weight = init.normal(at + ".feed_forward.w_2.weight", {d, 4 * d});
-    block.w2_bias = init.normal(at + ".feed_forward.w_2.bias", {d});
+    block.w_1.weight = init.normal(at + ".feed_forward.w_1.weight", {4 * d, d});
+    block.w_1.bias = init.normal(at + ".feed_forward.w_1.bias", {4 * d});
+    block.w_2.weight = init.normal(at + ".feed_forward.w_2.weight", {d, 4 * d});
+    block.w_2.bias = init.normal(at + ".feed_forward.w_2.bias", {d});
     block.ffn_norm = layer_norm();
     blocks_.push_back(block);
   }
@@ -139,10 +128,10 @@ std::vector<NamedParameter> LruRec::parameters() const {
     all.push_back({lru + ".out_proj.weight", block.out_weight});
     all.push_back({lru + ".out_proj.bias", block.out_bias});
     layer_norm(lru, block.lru_norm);
-    all.push_back({ffn + ".w_1.weight", block.w1_weight});
-    all.push_back({ffn + ".w_1.bias", block.w1_bias});
-    all.push_back({ffn + ".w_2.weight", block.w2_weight});
-    all.push_back({ffn + ".w_2.bias", block.w2_bias});
+    all.push_back({ffn + ".w_1.weight", block.w_1.weight});
+    all.push_back({ffn + ".w_1.bias", block.w_1.bias});
+    all.push_back({ffn + ".w_2.weight", block.w_2.weight});
+    all.push_back({ffn + ".w_2.bias", block.w_2.bias});
     layer_norm(ffn, block.ffn_norm);
   }
   return all;
@@ -154,16 +143,19 @@ bool LruRec::decayed(std::string_view name) const {
 
 at::Tensor LruRec::embed(const at::Tensor& items, const DropoutRng* dropout) const {
   const at::Tensor x = at::embedding(item_embedding_, items);  // [P, D]
-  const DropoutSites sites{dropout, config_.dropout};
+  const DropoutSites sites{dropout, config_.dropout, items.size(0)};
   return embedding_norm_.forward(x, {}, sites.mask(x, "embedding.embed_dropout.0"));
 }
 
 at::Tensor LruRec::hidden(const PackedBatch& batch, const DropoutRng* dropout) const {
   const PackedRows rows = packed_rows(batch);
+  const int64_t positions = batch.items.size(0);
+  const DropoutSites recurrent{dropout, config_.recurrent_dropout, positions},
+      feed_forward{dropout, config_.dropout, positions};
   at::Tensor x = embed(batch.items, dropout);  // [P, D]
   for (const LruBlock& block : blocks_) {
-    const at::Tensor y = block.recurrence(x, rows, {dropout, config_.recurrent_dropout});
-    x = block.feed_forward(y, {dropout, config_.dropout});
+    const at::Tensor y = block.recurrence(x, rows, recurrent);
+    x = block.feed_forward(y, feed_forward);
   }
   return batch.at_wanted(x);
 }

@@ -4,10 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "learn/model.h"
+#include "learn/modules/dropout_sites.h"
+#include "learn/modules/layer_norm.h"
+#include "learn/modules/linear.h"
 
 namespace tandem::learn {
 
@@ -21,21 +25,6 @@ struct LruRecConfig {
   void validate() const;  // throws ConfigError
 };
 
-// One draw of dropout; keep undefined: none.
-struct DropoutMask {
-  at::Tensor keep;  // u8, of the values' shape
-  double p = 0;
-};
-
-// Weight and bias of a LayerNorm (eps 1e-5).
-struct LayerNorm {
-  at::Tensor weight, bias;  // [D]
-
-  // LayerNorm(dropout(x) + residual); residual undefined: none.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual,
-                     const DropoutMask& mask) const;
-};
-
 // What a block needs to know of a packed batch.
 struct PackedRows {
   at::Tensor carry;       // [P] u8, 0 where no state comes in
@@ -43,15 +32,6 @@ struct PackedRows {
 };
 
 PackedRows packed_rows(const PackedBatch& batch);
-
-// Where dropout masks come from in a forward pass; null rng: none.
-struct DropoutSites {
-  const DropoutRng* rng = nullptr;
-  double p = 0;
-
-  // A mask for x at the named site.
-  DropoutMask mask(const at::Tensor& x, std::string_view site) const;
-};
 
 // One block of LRURec: recurrence, then feed-forward, each with a skip connection and LayerNorm.
 // Complex parameters are stored as reals with a last axis (real, imaginary), as checkpoints hold
@@ -61,8 +41,7 @@ struct LruBlock {
   at::Tensor in_weight, in_bias;    // [H, D, 2], [H, 2]
   at::Tensor out_weight, out_bias;  // [D, H, 2], [D, 2]; the bias's imaginary part never acts
   LayerNorm lru_norm;
-  at::Tensor w1_weight, w1_bias;  // [4D, D], [4D]
-  at::Tensor w2_weight, w2_bias;  // [D, 4D], [D]
+  Linear w_1, w_2;  // [4D, D], [D, 4D]
   LayerNorm ffn_norm;
   std::string path;  // "model.lru_blocks.0", prefix of its names
 

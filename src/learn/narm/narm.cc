@@ -7,10 +7,11 @@
 #include <ATen/ops/zeros.h>
 
 #include "core/error.h"
+#include "learn/modules/dropout_sites.h"
 #include "learn/ops/additive_attention.h"
 #include "learn/ops/dropout.h"
 #include "learn/ops/gru.h"
-#include "learn/ops/trained_linear.h"
+#include "learn/ops/linear.h"
 #include "learn/parameter_init.h"
 
 namespace tandem::learn {
@@ -60,23 +61,19 @@ bool Narm::decayed(std::string_view name) const { return name.find("bias") == na
 at::Tensor Narm::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   const int64_t positions = batch.items.size(0);
   at::Tensor x = at::embedding(item_embedding_, batch.items);  // [P, D]
-  if (rng != nullptr && config_.dropout > 0) {
-    const at::Tensor keep =
-        rng->keep("embedding.embed_dropout", positions, config_.width, config_.dropout);
-    x = dropout(x, keep.to(x.device()), config_.dropout);
-  }
+  const DropoutSites inputs{rng, config_.dropout, positions},
+      decoder{rng, config_.decoder_dropout, positions, batch.wanted};
+  if (const DropoutMask mask = inputs.mask(x, "embedding.embed_dropout"); mask.keep.defined())
+    x = dropout(x, mask.keep, mask.p);
   const at::Tensor h = gru(x, weight_ih_, weight_hh_, bias_ih_, bias_hh_, batch.row_starts);
   const at::Tensor global = batch.at_wanted(h);  // [Q, 2D]
   const at::Tensor local =
-      additive_attention(trained_linear(global, a_global_, {}), trained_linear(h, a_local_, {}), h,
+      additive_attention(learn::linear(global, a_global_, {}), learn::linear(h, a_local_, {}), h,
                          v_.reshape({-1}), batch.row_starts, batch.wanted);
   at::Tensor both = at::cat({global, local}, 1);  // [Q, 4D]
-  if (rng != nullptr && config_.decoder_dropout > 0) {
-    const at::Tensor keep =
-        rng->keep("model.proj_dropout", positions, 4 * config_.width, config_.decoder_dropout);
-    both = dropout(both, batch.at_wanted(keep.to(x.device())), config_.decoder_dropout);
-  }
-  return trained_linear(both, b_.t().contiguous(), {});  // [Q, D]
+  if (const DropoutMask mask = decoder.mask(both, "model.proj_dropout"); mask.keep.defined())
+    both = dropout(both, mask.keep, mask.p);
+  return learn::linear(both, b_.t().contiguous(), {});  // [Q, D]
 }
 
 }  // namespace tandem::learn

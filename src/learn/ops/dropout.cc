@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "learn/model.h"
+#include "learn/name_hash.h"
 #include "learn/ops/kernels.h"
 
 namespace tandem::learn {
@@ -101,8 +102,7 @@ at::Tensor dropout_reference(const at::Tensor& x, const at::Tensor& keep, double
 }
 
 at::Tensor DropoutRng::keep(std::string_view site, int64_t rows, int64_t columns, double p) const {
-  uint64_t name = 0xCBF29CE484222325u;  // FNV-1a
-  for (const char c : site) name = (name ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+  const uint64_t name = name_hash(site);
   // Philox separates seeds, steps and sites; the cheaper mixer below only has to spread one site's
   // counter.
   const auto words = philox(seed_ ^ (uint64_t{static_cast<uint32_t>(RngPurpose::kDropout)} << 56),

@@ -3,14 +3,15 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
 #include "engine/kernels/gemm.h"
 #include "learn/ops/kernels.h"
+#include "learn/ops/products.h"
 
 namespace tandem::learn {
 namespace {
@@ -38,7 +39,8 @@ void sum_columns(const float* x, int64_t rows, int64_t columns, int64_t stride, 
   std::copy_n(total, columns, sum);
 }
 
-struct Linear : torch::autograd::Function<Linear> {
+// Float32 with a bias on the CPU, where tiles of positions write the bias first.
+struct TiledLinear : torch::autograd::Function<TiledLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
     const int64_t positions = x.size(0), inputs = x.size(1), outputs = weight.size(0);
@@ -81,16 +83,44 @@ struct Linear : torch::autograd::Function<Linear> {
   }
 };
 
+// Any type and device, a bias or none.
+struct ProductLinear : torch::autograd::Function<ProductLinear> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias) {
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias.has_value();
+    at::Tensor y = product_nt(x, weight.to(x.scalar_type()));
+    if (bias) y.add_(*bias);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const at::Tensor dy = gradients[0].contiguous();
+    at::Tensor dx, dweight, dbias;
+    if (context->needs_input_grad(0)) dx = product_nn(dy, weight.to(dy.scalar_type()));
+    if (context->needs_input_grad(1)) dweight = product_tn(dy, x).to(weight.scalar_type());
+    // Only a tensor that was given counts as an input.
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
+      dbias = dy.sum(0, false, weight.scalar_type());
+    return {dx, dweight, dbias};
+  }
+};
+
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (x.dim() != 2 || weight.dim() != 2 || x.size(1) != weight.size(1) || bias.dim() != 1 ||
-      bias.size(0) != weight.size(0)) {
+  if (x.dim() != 2 || weight.dim() != 2 || x.size(1) != weight.size(1) ||
+      (bias.defined() && (bias.dim() != 1 || bias.size(0) != weight.size(0)))) {
     throw ShapeError("linear: x has {} positions of {}, weight {} rows of {}, bias {}", x.size(0),
-                     x.size(-1), weight.size(0), weight.size(-1), bias.numel());
+                     x.size(-1), weight.size(0), weight.size(-1),
+                     bias.defined() ? bias.numel() : 0);
   }
-  if (!takes_kernel(x)) return at::linear(x, weight, bias);
-  return Linear::apply(x.contiguous(), weight.contiguous(), bias);
+  if (bias.defined() && x.scalar_type() == at::kFloat && takes_kernel(x))
+    return TiledLinear::apply(x.contiguous(), weight.contiguous(), bias);
+  return ProductLinear::apply(x.contiguous(), weight,
+                              bias.defined() ? std::optional(bias) : std::nullopt);
 }
 
 }  // namespace tandem::learn

@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "learn/ops/kernels.h"
+#include "learn/ops/lane_sum.h"
 
 namespace tandem::learn {
 namespace {
@@ -25,21 +26,9 @@ using torch::autograd::variable_list;
 constexpr int64_t kGrain = 1 << 14;  // elements a thread should get at least
 constexpr int64_t kPartials = 16;    // partial sums of dweight, by shape alone
 
-// Sums in eight lanes, so that the loop vectorises without reordering by the compiler.
-template <typename A, typename F>
-A sum_lanes(int64_t count, const F& term) {
-  A lanes[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int lane = 0; lane < 8; ++lane) lanes[lane] += term(i + lane);
-  for (; i < count; ++i) lanes[0] += term(i);
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-         ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-}
-
 template <typename X, typename A>
 A inverse_rms(const X* x, int64_t width, A eps) {
-  const A squares = sum_lanes<A>(width, [x](int64_t i) {
+  const A squares = lane_sum<A>(width, [x](int64_t i) {
     const A value = static_cast<A>(x[i]);
     return value * value;
   });
@@ -70,7 +59,7 @@ void backward_rows(const X* x, const A* weight, const Y* dy, A eps, int64_t begi
     const Y* __restrict g = dy + r * width;
     const A inverse = inverse_rms<X, A>(in, width, eps);
     if (dx) {
-      const A dot = sum_lanes<A>(
+      const A dot = lane_sum<A>(
           width, [&](int64_t i) { return static_cast<A>(g[i]) * w[i] * static_cast<A>(in[i]); });
       const A along = dot * inverse * inverse / static_cast<A>(width);
       X* __restrict out = dx + r * width;

@@ -3,30 +3,37 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace tandem::learn {
 
-// Cosines and sines of positions times inverse frequencies, [P, head_dim / 2] each.
-struct RotaryAngles {
+// Angle tables of one segment of every head: cosines and sines of positions times inverse
+// frequencies, [P, h] each, for the elements [offset, offset + 2 h) of a head of head_dim.
+struct Rope {
   at::Tensor cosines, sines;
+  int64_t head_dim = 0, offset = 0;
 
-  RotaryAngles rows(const at::Tensor& wanted) const;  // of some positions
+  Rope rows(const at::Tensor& wanted) const;             // of some positions
+  Rope on(at::Device device) const;                      // the same there
+  Rope segment(int64_t head_dim, int64_t offset) const;  // of another segment, by the same angles
 };
 
-// positions [P] int64, inverse_frequencies [head_dim / 2] float64; angles are made in double.
-RotaryAngles rotary_angles(const at::Tensor& positions, const at::Tensor& inverse_frequencies,
-                           at::ScalarType type);
+// For whole heads, head_dim = 2 h. positions [P] int64, inverse_frequencies [h] float64; angles are
+// made in double.
+Rope make_rope(const at::Tensor& positions, const at::Tensor& inverse_frequencies,
+               at::ScalarType type);
 
-// Rotary position embedding (Su et al., "RoFormer") in Hugging Face's layout: element j of a head
-// turns with element j + head_dim / 2.
+// Rotary position embedding (Su et al., "RoFormer") in Hugging Face's layout: element j of the
+// segment turns with element j + h; what lies outside the segment stays.
 //
-//     y[j] = x[j] cos - x[j + h] sin,   y[j + h] = x[j + h] cos + x[j] sin      h = head_dim / 2
+//     y[j] = x[j] cos - x[j + h] sin,   y[j + h] = x[j + h] cos + x[j] sin
 //
-//   x       [P, heads * head_dim]  float32, bfloat16 or float64
-//   angles  float32 (float64 with x of float64)
+//   x     [P, heads * head_dim]  float32, bfloat16 or float64
+//   rope  float32 (float64 with x of float64)
 //
 // Differentiable in x, by the opposite rotation; keeps nothing of x. Throws ShapeError.
-at::Tensor rotary(const at::Tensor& x, const RotaryAngles& angles);
+at::Tensor rotate(const at::Tensor& x, const Rope& rope);
 
-at::Tensor rotary_reference(const at::Tensor& x, const RotaryAngles& angles);
+at::Tensor rotate_reference(const at::Tensor& x, const Rope& rope);
 
 }  // namespace tandem::learn

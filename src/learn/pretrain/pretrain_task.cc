@@ -10,11 +10,10 @@
 #include "core/progress.h"
 #include "core/rng.h"
 #include "core/sha256.h"
+#include "models/token_packs.h"
 
 namespace tandem::learn {
 namespace {
-
-constexpr int64_t kTokensAtOnce = 4096;  // of texts in validation
 
 using Ids = std::vector<int32_t>;
 
@@ -178,16 +177,14 @@ ValidationResult PretrainTask::validate(ProcessGroup& group, ThreadPool&) const 
   // One sum a batch, added up in order, so that the number of processes does not change a bit.
   std::vector<double> sums;
   int64_t labels = 0;
-  for (size_t begin = 0; begin < texts_.valid.size();) {
+  std::vector<int64_t> lengths;
+  for (const auto& text : texts_.valid) lengths.push_back(std::ssize(text));
+  for (const auto& [begin, end] : token_packs(lengths)) {
     std::vector<SupervisedText> batch;
-    int64_t tokens = 0, batch_labels = 0;
-    size_t end = begin;
-    for (; end < texts_.valid.size(); ++end) {
-      const int64_t length = std::ssize(texts_.valid[end]);
-      if (end > begin && tokens + length > kTokensAtOnce) break;
-      tokens += length;
-      batch_labels += length - 1;
-      batch.push_back(whole_text(texts_.valid[end]));
+    int64_t batch_labels = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      batch_labels += lengths[i] - 1;
+      batch.push_back(whole_text(texts_.valid[i]));
     }
     double sum = 0;
     if (static_cast<int>(sums.size() % static_cast<size_t>(group.size())) == group.rank()) {
@@ -197,7 +194,6 @@ ValidationResult PretrainTask::validate(ProcessGroup& group, ThreadPool&) const 
     }
     sums.push_back(sum);
     labels += batch_labels;
-    begin = end;
   }
   group.sum(std::span<double>(sums));
   double sum = 0;

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "learn/llama/llama_keys.h"
-#include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
 
 namespace tandem::learn {
 
@@ -23,11 +23,16 @@ RankerConfig::RankerConfig() {
   log_every = 10;
 }
 
+std::string_view tuning_name(Tuning tuning) {
+  constexpr std::string_view kNames[] = {"lora", "qlora", "full"};
+  return kNames[static_cast<size_t>(tuning)];
+}
+
 ConfigSchema RankerConfig::schema() {
   ConfigSchema schema;
   schema.add("model.tuning", &tuning,
              "lora (adapters), qlora (adapters on a base in NF4) or full (all weights)",
-             {"lora", "qlora", "full"});
+             {{"lora", Tuning::kLora}, {"qlora", Tuning::kQlora}, {"full", Tuning::kFull}});
   add_llama_keys(schema, precision, checkpoint_layers);
   schema.add("lora.rank", &lora_rank, "rank of the adapters");
   schema.add("lora.alpha", &lora_alpha, "adapters are scaled by alpha / rank");
@@ -36,10 +41,12 @@ ConfigSchema RankerConfig::schema() {
   schema.add("train.negatives", &negatives,
              "candidates beside the answer: uniform (as LlamaRec), retriever (its best items) or "
              "crossfit (the best items of a retriever that has not seen the user)",
-             {"uniform", "retriever", "crossfit"});
+             {{"uniform", Negatives::kUniform},
+              {"retriever", Negatives::kRetriever},
+              {"crossfit", Negatives::kCrossfit}});
   schema.add("train.order", &order,
              "order of the candidates: shuffled, or retrieval (not with train.negatives=uniform)",
-             {"shuffled", "retrieval"});
+             {{"shuffled", CandidateOrder::kShuffled}, {"retrieval", CandidateOrder::kRetrieval}});
   schema.add("train.only_retrieved", &only_retrieved,
              "only samples whose answer the retriever found itself (not with "
              "train.negatives=uniform)");
@@ -62,8 +69,8 @@ void RankerConfig::validate() const {
   check();
   prompt.validate();
   check_at_least("valid.users", valid_users, 0);
-  if (tuning != "full") llama_options().lora->validate();
-  if (negatives == "uniform" && (order != "shuffled" || only_retrieved)) {
+  if (tuning != Tuning::kFull) llama_options().lora->validate();
+  if (negatives == Negatives::kUniform && (order != CandidateOrder::kShuffled || only_retrieved)) {
     throw ConfigError(
         "train.order=retrieval and train.only_retrieved need train.negatives=retriever or "
         "crossfit");
@@ -72,15 +79,15 @@ void RankerConfig::validate() const {
     throw ConfigError("loss.soft_target is {}; expected 0 to 1", soft_target);
   if (!(language >= 0 && std::isfinite(language)))
     throw ConfigError("loss.language is {}; expected 0 or more", language);
-  ValidationMetrics().value(metric);
+  metrics_of_ranks({}).value(metric);
 }
 
 LlamaOptions RankerConfig::llama_options() const {
   LlamaOptions options{.precision = parse_precision(precision),
-                       .train_base = tuning == "full",
+                       .train_base = tuning == Tuning::kFull,
                        .checkpoint_layers = checkpoint_layers,
                        .seed = static_cast<uint64_t>(seed)};
-  if (tuning != "full") {
+  if (tuning != Tuning::kFull) {
     LoraConfig lora{.rank = lora_rank, .alpha = lora_alpha, .dropout = lora_dropout, .targets = {}};
     std::istringstream list(lora_targets);
     for (std::string name; std::getline(list, name, ',');)

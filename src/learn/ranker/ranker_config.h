@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/config.h"
 #include "learn/llama/llama.h"
@@ -11,18 +12,24 @@
 
 namespace tandem::learn {
 
+enum class Tuning { kLora, kQlora, kFull };
+std::string_view tuning_name(Tuning tuning);
+enum class Negatives { kUniform, kRetriever, kCrossfit };
+enum class CandidateOrder { kShuffled, kRetrieval };
+
 // Everything that `train ranker` can be told; defaults are LlamaRec's.
 struct RankerConfig : TrainOptions {
   RankerConfig();
 
-  std::string tuning = "lora";  // lora, qlora or full
+  Tuning tuning = Tuning::kLora;
   std::string precision = "float32";
   bool checkpoint_layers = false;
   int64_t lora_rank = 8;
   double lora_alpha = 32, lora_dropout = 0.05;
   std::string lora_targets = "q_proj,v_proj";
 
-  std::string negatives = "uniform", order = "shuffled";
+  Negatives negatives = Negatives::kUniform;
+  CandidateOrder order = CandidateOrder::kShuffled;
   bool only_retrieved = false;
   bool train_eos = true;
   double soft_target = 0, language = 0;

@@ -10,16 +10,13 @@
 #include "core/progress.h"
 #include "core/sha256.h"
 #include "eval/candidate_lists.h"
-#include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
+#include "models/token_packs.h"
 #include "offline/facts.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem::learn {
-namespace {
-
-constexpr int64_t kTokensAtOnce = 4096;  // of prompts in validation
-
-}  // namespace
+namespace {}  // namespace
 
 RankerTask::RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
                        const Dataset& dataset, const RankerConfig& config,
@@ -83,11 +80,12 @@ RankingSample RankerTask::question(int64_t sample, int64_t epoch) const {
   const int64_t number = samples_[static_cast<size_t>(sample)];
   const TrainingPrefix& prefix = prefixes_[static_cast<size_t>(number)];
   const auto seed = static_cast<uint64_t>(config_.seed);
-  if (config_.negatives == "uniform")
+  if (config_.negatives == Negatives::kUniform)
     return uniform_sample(dataset_, prefix, config_.prompt.num_candidates, seed, epoch, number);
   const auto k = static_cast<size_t>(inputs_.train.num_candidates);
   const auto row = std::span(inputs_.train.items).subspan(static_cast<size_t>(number) * k, k);
-  return retrieved_sample(dataset_, prefix, row, config_.order == "shuffled", seed, epoch, number);
+  return retrieved_sample(dataset_, prefix, row, config_.order == CandidateOrder::kShuffled, seed,
+                          epoch, number);
 }
 
 SupervisedText RankerTask::text(const RankingSample& question) const {
@@ -186,19 +184,14 @@ ValidationResult RankerTask::validate(ProcessGroup& group, ThreadPool&) const {
   at::NoGradGuard no_grad;
   std::vector<int64_t> ranks(valid_.size(), 0);  // 0 where another process ranks
   Progress progress("validate", group.rank() == 0 ? std::ssize(valid_) : 0, "users");
+  std::vector<int64_t> lengths;
+  for (const auto& ids : valid_ids_) lengths.push_back(std::ssize(ids));
   int turn = 0;
-  for (size_t begin = 0; begin < valid_.size(); ++turn) {
-    size_t end = begin;
-    for (int64_t tokens = 0; end < valid_.size(); ++end) {
-      tokens += std::ssize(valid_ids_[end]);
-      if (end > begin && tokens > kTokensAtOnce) break;
-    }
-    if (turn % group.size() == group.rank()) {
-      const auto part = rank_batch(begin, end);
-      std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(begin));
-      if (group.rank() == 0) progress.update(static_cast<int64_t>(end));
-    }
-    begin = end;
+  for (const auto& [begin, end] : token_packs(lengths)) {
+    if (turn++ % group.size() != group.rank()) continue;
+    const auto part = rank_batch(static_cast<size_t>(begin), static_cast<size_t>(end));
+    std::copy(part.begin(), part.end(), ranks.begin() + begin);
+    if (group.rank() == 0) progress.update(end);
   }
   if (group.rank() == 0) progress.finish();
   group.sum(ranks);

@@ -32,14 +32,15 @@ CandidateSet valid_candidates(const TrainRequest& request, const Dataset& datase
 
 PrefixCandidates training_candidates(const TrainRequest& request, const Dataset& dataset,
                                      const RankerConfig& config, ThreadPool& pool) {
-  if (config.negatives == "uniform") return {};
+  if (config.negatives == Negatives::kUniform) return {};
   const fs::path retriever = request.input("retriever");
   if (retriever.empty())
-    throw UsageError("train.negatives={} needs --retriever RUN", config.negatives);
-  const auto retrieve = config.negatives == "crossfit" ? retrieve_crossfit : retrieve_for_prefixes;
+    throw UsageError("train.negatives=retriever and crossfit need --retriever RUN");
+  const bool crossfit = config.negatives == Negatives::kCrossfit;
+  const auto retrieve = crossfit ? retrieve_crossfit : retrieve_for_prefixes;
   PrefixCandidates candidates =
       retrieve(retriever, dataset, training_prefixes(dataset), config.prompt.num_candidates, pool);
-  spdlog::info("{} candidates: {}", config.negatives, candidates.describe());
+  spdlog::info("{} candidates: {}", crossfit ? "crossfit" : "retriever", candidates.describe());
   return candidates;
 }
 
@@ -73,7 +74,7 @@ std::string absolute_path(const fs::path& path) {
 // Best adapter or model, and what `rerank` needs to know besides.
 void write_result(const fs::path& run, const RankerTask& task, const RankerConfig& config,
                   const HfFolder& base, const Dataset& dataset) {
-  const bool full = config.tuning == "full";
+  const bool full = config.tuning == Tuning::kFull;
   const std::string name = full ? "model" : "adapter";
   StagedFolder staged({run / name, kResult, true});
   task.write_model(staged.path(), task.parameters());
@@ -98,7 +99,7 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
   const Dataset dataset = Dataset::open(request.input("dataset"));
   const auto tokenizer = load_tokenizer(start.base);
   const auto base = std::make_shared<HfFolder>(start.base);
-  const auto weights = config.tuning == "qlora" ? nf4_base(base) : folder_weights(base);
+  const auto weights = config.tuning == Tuning::kQlora ? nf4_base(base) : folder_weights(base);
   LlamaOptions options = config.llama_options();
   options.device = at::Device(session.device());
   Llama model(*weights, options);
@@ -133,7 +134,7 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
   Trainer trainer(task, config, folder, group, session.pool());
   spdlog::info(
       "{} of {}: {} of {} parameters are trained ({}, {} each), {}, at most {}; validation on {}",
-      config.tuning, start.base.string(), reals, model.config().num_parameters(),
+      tuning_name(config.tuning), start.base.string(), reals, model.config().num_parameters(),
       counted(group.size(), "process", "processes"), counted(session.threads(), "thread"),
       counted(task.num_samples(), "sample"), counted(trainer.total_steps(), "step"),
       counted(task.num_valid_users(), "user"));

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
 #include "models/retriever_family.h"
 
 namespace tandem::learn {
@@ -91,7 +91,7 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
     throw ConfigError("cloze.probability is {}; expected 0 < p <= 1", mask_probability);
   check_at_least("cloze.most", max_masks, 0);
   check();
-  ValidationMetrics().value(metric);
+  metrics_of_ranks({}).value(metric);
 }
 
 }  // namespace tandem::learn

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
 #include "rank/catalogue.h"
 
 namespace tandem::learn {

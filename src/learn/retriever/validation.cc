@@ -89,45 +89,6 @@ std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective&
 
 }  // namespace
 
-double ValidationMetrics::value(std::string_view name) const {
-  for (size_t i = 0; i < kCutOffs.size(); ++i) {
-    if (name == fmt::format("Recall@{}", kCutOffs[i])) return recall[i];
-    if (name == fmt::format("NDCG@{}", kCutOffs[i])) return ndcg[i];
-    if (name == fmt::format("MRR@{}", kCutOffs[i])) return mrr[i];
-  }
-  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @1, 5, 10, 20 or 50", name);
-}
-
-Json ValidationMetrics::to_json() const {
-  Json json;
-  json["users"] = users;
-  for (size_t i = 0; i < kCutOffs.size(); ++i) {
-    json[fmt::format("Recall@{}", kCutOffs[i])] = recall[i];
-    json[fmt::format("NDCG@{}", kCutOffs[i])] = ndcg[i];
-    json[fmt::format("MRR@{}", kCutOffs[i])] = mrr[i];
-  }
-  return json;
-}
-
-ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
-  ValidationMetrics metrics;
-  metrics.users = static_cast<int64_t>(ranks.size());
-  if (ranks.empty()) return metrics;
-  const auto users = static_cast<double>(ranks.size());
-  for (size_t i = 0; i < ValidationMetrics::kCutOffs.size(); ++i) {
-    for (const int64_t rank : ranks) {
-      if (rank == 0 || rank > ValidationMetrics::kCutOffs[i]) continue;
-      metrics.recall[i] += 1;
-      metrics.ndcg[i] += 1 / std::log2(static_cast<double>(rank) + 1);
-      metrics.mrr[i] += 1 / static_cast<double>(rank);
-    }
-    metrics.recall[i] /= users;
-    metrics.ndcg[i] /= users;
-    metrics.mrr[i] /= users;
-  }
-  return metrics;
-}
-
 std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds) {
   std::vector<int64_t> users;
   for (int64_t user = 0; user < dataset.num_users(); ++user)

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "core/json.h"
 #include "core/thread_pool.h"
 #include "data/dataset.h"
 #include "data/folds.h"
@@ -17,21 +13,6 @@
 #include "learn/retriever/objective.h"
 
 namespace tandem::learn {
-
-// Full-ranking metrics with one relevant item a user: exact means over users of
-// Recall@K = [rank <= K], NDCG@K = [rank <= K] / log2(rank + 1), MRR@K = [rank <= K] / rank. Rank 0
-// is an item that was not ranked: a miss.
-struct ValidationMetrics {
-  static constexpr std::array<int64_t, 5> kCutOffs = {1, 5, 10, 20, 50};
-  std::array<double, 5> recall{}, ndcg{}, mrr{};
-  int64_t users = 0;
-
-  // "Recall@10", "NDCG@20", "MRR@5"; ConfigError for another name.
-  double value(std::string_view name) const;
-  Json to_json() const;
-};
-
-ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks);
 
 struct ValidationOptions {
   // False, the authors' way in training: nothing is excluded, not even the padding item.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "learn/model.h"
+#include "learn/modules/post_norm_block.h"
 #include "learn/transformer_config.h"
 
 namespace tandem::learn {
@@ -17,10 +18,9 @@ namespace tandem::learn {
 //     x = LN(E[item] + P[slot]);   h = LN(x + W_o attention(x));   x = LN(h + W_2 gelu(W_1 h))
 //
 // A row of T inputs takes the last T of the L position slots, as if it were padded on the left.
-// Linear layers work on packed positions; attention alone pads to the batch's longest row. A key
-// whose input is 0 (padding) is seen by nobody but itself, where the authors' padded query averages
-// all keys, later ones included: a trained position must not. Scores are hidden x E^T without a
-// bias, for a softmax over all items.
+// Padding, input 0, may stand at a row's start; it sees itself and is seen by nobody else, where
+// the authors' padded query averages all keys, later ones included: a trained position must not.
+// Scores are hidden x E^T without a bias, for a softmax over all items.
 class SasRec : public Retriever {
  public:
   // Weights N(0, 0.02^2), biases 0, LayerNorm 1 and 0: a pure function of the seed. Row 0 (padding)
@@ -36,33 +36,11 @@ class SasRec : public Retriever {
   const TransformerConfig& config() const { return config_; }
 
  private:
-  struct Linear {
-    at::Tensor weight, bias;
-
-    at::Tensor apply(const at::Tensor& x) const;
-  };
-  struct Norm {
-    at::Tensor weight, bias;
-  };
-  struct Block {
-    Linear query, key, value, dense;
-    Norm attention_norm;
-    Linear dense_1, dense_2;
-    Norm ffn_norm;
-  };
-  struct Layout;
-
-  at::Tensor add(const std::string& name, std::vector<int64_t> shape);
-  Linear add_linear(const std::string& name, int64_t out, int64_t in);
-  Norm add_norm(const std::string& name);
-  at::Tensor attention(const Block& block, const std::string& site, const at::Tensor& x,
-                       const Layout& layout, const DropoutRng* dropout) const;
-
   TransformerConfig config_;
   std::vector<NamedParameter> parameters_;
   at::Tensor item_embedding_, position_embedding_, item_bias_;
-  Norm embedding_norm_;
-  std::vector<Block> blocks_;
+  LayerNorm embedding_norm_;
+  std::vector<PostNormBlock> blocks_;
 };
 
 }  // namespace tandem::learn

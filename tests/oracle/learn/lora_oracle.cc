@@ -75,15 +75,13 @@ void check_logits(const LoraCase& lora, const SafetensorsFile& want, OracleRepor
   double worst = 0;
   size_t compared = 0;
   for (const LlamaLayer& block : model.blocks()) {
-    for (const LlamaProjection* projection :
-         {&block.q_proj, &block.k_proj, &block.v_proj, &block.o_proj, &block.gate_proj,
-          &block.up_proj, &block.down_proj}) {
+    for (const Projection* projection : {&block.q_proj, &block.k_proj, &block.v_proj, &block.o_proj,
+                                         &block.gate_proj, &block.up_proj, &block.down_proj}) {
       if (!projection->adapter) continue;
       at::Tensor scratch;
       const at::Tensor weight =
           projection->frozen->rows(0, projection->frozen->outputs(), at::kFloat, scratch);
-      const at::Tensor sum =
-          merged_weight(weight, *projection->adapter, lora.options.lora->scale());
+      const at::Tensor sum = merged_weight(weight, *projection->adapter);
       worst = std::max(worst,
                        tensor_error(sum, stored_tensor(merged.at(projection->module + ".weight"))));
       ++compared;

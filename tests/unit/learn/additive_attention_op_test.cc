@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attentions of NARM (additive) and BERT4Rec (full, with dropout).
 #include <ATen/Parallel.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
@@ -9,7 +8,6 @@
 
 #include "core/error.h"
 #include "learn/ops/additive_attention.h"
-#include "learn/ops/full_attention.h"
 #include "unit/learn/op_gradient.h"
 
 namespace tandem::learn {
@@ -94,61 +92,6 @@ TEST(AdditiveAttention, RefusesWhatDoesNotFit) {
                ShapeError);
   EXPECT_THROW(additive_attention(two, x, x, v, kStarts, at::tensor({1, 13}, at::kLong)),
                ShapeError);
-}
-
-// u8 [13, heads * most], about 2/3 ones.
-at::Tensor random_mask(int64_t heads, int64_t most) {
-  Rng rng(9);
-  return random_tensor({13, heads * most}, rng).gt(-0.43).to(at::kByte);
-}
-
-TEST(FullAttention, ValueAndGradientsEqualTheTwin) {
-  for (const int64_t heads : {1, 3}) {
-    for (const bool dropped : {false, true}) {
-      SCOPED_TRACE(heads);
-      Rng rng(10);
-      const Inputs inputs{random_tensor({13, 12}, rng), random_tensor({13, 12}, rng),
-                          random_tensor({13, 12}, rng)};
-      const at::Tensor keep = dropped ? random_mask(heads, 8) : at::Tensor();
-      const auto with = [&](const auto& op) {
-        return [&](const Inputs& in) {
-          return op(heads, in[0], in[1], in[2], kStarts, keep, dropped ? 0.3 : 0.0);
-        };
-      };
-      const auto wanted =
-          test::value_and_gradients(with(full_attention_reference), inputs, at::kDouble);
-      expect_equal(test::value_and_gradients(with(full_attention), inputs, at::kFloat), wanted,
-                   1e-5);
-      expect_same_bits(with(full_attention), inputs);
-    }
-  }
-}
-
-TEST(FullAttention, TheTwinsGradientsEqualCentralDifferences) {
-  Rng rng(11);
-  Inputs in{random_tensor({13, 4}, rng), random_tensor({13, 4}, rng), random_tensor({13, 4}, rng)};
-  const at::Tensor keep = random_mask(2, 6);
-  const auto f = [&] {
-    return full_attention_reference(2, in[0], in[1], in[2], kStarts, keep, 0.3);
-  };
-  for (const at::Tensor& input : in) test::expect_gradient(f, input, rng);
-}
-
-TEST(FullAttention, EqualKeysGiveTheRowsMean) {
-  Rng rng(12);
-  const at::Tensor q = random_tensor({13, 4}, rng, at::kFloat),
-                   v = random_tensor({13, 4}, rng, at::kFloat);
-  const at::Tensor out = full_attention(2, q, at::full({13, 4}, 0.5f), v, kStarts);
-  for (int64_t p = 7; p < 13; ++p)
-    EXPECT_LT(test::relative_difference(out[p], v.slice(0, 7, 13).mean(0)), 1e-6);
-}
-
-TEST(FullAttention, RefusesWhatDoesNotFit) {
-  Rng rng(13);
-  const at::Tensor x = random_tensor({13, 4}, rng, at::kFloat);
-  EXPECT_THROW(full_attention(3, x, x, x, kStarts), ShapeError);
-  EXPECT_THROW(full_attention(2, x, x, x, kStarts.slice(0, 0, 3)), ShapeError);
-  EXPECT_THROW(full_attention(2, x, x, x, kStarts, random_mask(2, 5), 0.3), ShapeError);
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST_P(Baseline, HasTheParametersThatTheEngineExpects) {
                                    .heads = 3,
                                    .inner = 4,
                                    .max_length = 6};
-  const std::vector<ParameterSpec> specs = retriever_parameters(shape);
+  const std::vector<TensorSpec> specs = retriever_parameters(shape);
   const std::vector<NamedParameter> parameters = model_->parameters();
   ASSERT_EQ(parameters.size(), specs.size());
   for (size_t i = 0; i < specs.size(); ++i) {

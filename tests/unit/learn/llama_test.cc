@@ -94,6 +94,22 @@ TEST(Llama, WantedPositionsEqualTheFullPass) {
   }
 }
 
+// Positions are data: counted up is the default, and only their distances matter to a rotation.
+TEST(Llama, PositionsMayBeGiven) {
+  Rng rng(17);
+  const Llama model(*weights_of(small_config()), {});
+  PackedTokens packed = pack({random_tokens(3, rng), random_tokens(2, rng)});
+  const at::Tensor counted = model.hidden(packed, nullptr);
+  packed.positions = at::tensor({0, 1, 2, 0, 1}, at::kLong);
+  EXPECT_TRUE(model.hidden(packed, nullptr).equal(counted));
+  packed.positions = at::tensor({5, 6, 7, 100, 101}, at::kLong);
+  EXPECT_LT(relative_difference(model.hidden(packed, nullptr), counted), 1e-5);
+  packed.positions = at::tensor({0, 1, 9, 0, 4}, at::kLong);
+  EXPECT_GT(relative_difference(model.hidden(packed, nullptr), counted), 1e-4);
+  packed.positions = at::tensor({0, 1, 2}, at::kLong);
+  EXPECT_THROW(model.hidden(packed, nullptr), ShapeError);
+}
+
 TEST(Llama, CheckpointingChangesNoBit) {
   Rng rng(3);
   const auto weights = weights_of(small_config());

@@ -61,8 +61,9 @@ TEST(Lora, ScaleIsAlphaByRank) {
 TEST(Lora, MergedWeightByHand) {
   const at::Tensor base = at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({2, 2});
   const LoraAdapter adapter{.a = at::tensor({1.0f, -1.0f}).view({1, 2}),
-                            .b = at::tensor({2.0f, 3.0f}).view({2, 1})};
-  const at::Tensor merged = merged_weight(base, adapter, 0.5);  // + 0.5 [[2, -2], [3, -3]]
+                            .b = at::tensor({2.0f, 3.0f}).view({2, 1}),
+                            .scale = 0.5};
+  const at::Tensor merged = merged_weight(base, adapter);  // + 0.5 [[2, -2], [3, -3]]
   EXPECT_TRUE(merged.equal(at::tensor({2.0f, 1.0f, 4.5f, 2.5f}).view({2, 2})));
 }
 
@@ -81,8 +82,8 @@ TEST(Lora, AnAdaptedModelIsTheModelOfTheSum) {
   for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
     for (const std::string part : {"self_attn.q_proj", "mlp.down_proj"}) {
       const std::string module = layer + part;
-      add_product(sums.at(module + ".weight").detach(), trained.at(lora_b_key(module)),
-                  trained.at(lora_a_key(module)), 1.5);
+      add_product(sums.at(module + ".weight").detach(), trained.at(peft_b_key(module)),
+                  trained.at(peft_a_key(module)), 1.5);
     }
   }
   const PackedTokens packed{.tokens = at::tensor({1, 5, 9, 2, 30, 7}, at::kLong),

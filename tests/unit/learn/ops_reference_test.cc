@@ -11,16 +11,15 @@
 #include <numbers>
 
 #include "learn/ops/additive_attention.h"
-#include "learn/ops/causal_attention.h"
+#include "learn/ops/attention.h"
 #include "learn/ops/dropout.h"
-#include "learn/ops/full_attention.h"
 #include "learn/ops/gelu_dropout.h"
 #include "learn/ops/head_cross_entropy.h"
 #include "learn/ops/linear_cross_entropy.h"
 #include "learn/ops/lora_linear.h"
 #include "learn/ops/residual_layer_norm.h"
 #include "learn/ops/rms_norm.h"
-#include "learn/ops/rotary.h"
+#include "learn/ops/rope.h"
 #include "learn/ops/swiglu.h"
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
@@ -73,11 +72,11 @@ TEST(OpsByHand, RmsNorm) {
 
 TEST(OpsByHand, RotaryTurnsTheHalvesOfAHead) {
   // Frequencies pi/2 and pi/6, position 1: (x0, x2) by 90 degrees, (x1, x3) by 30; two heads.
-  const RotaryAngles angles = rotary_angles(
-      starts({1}), at::tensor({std::numbers::pi / 2, std::numbers::pi / 6}, at::kDouble),
-      at::kFloat);
+  const Rope angles =
+      make_rope(starts({1}), at::tensor({std::numbers::pi / 2, std::numbers::pi / 6}, at::kDouble),
+                at::kFloat);
   const double c = std::sqrt(3.0) / 2, s = 0.5;
-  expect_values(rotary(matrix({1, 2, 3, 4, 0, 0, 1, 0}, 1), angles),
+  expect_values(rotate(matrix({1, 2, 3, 4, 0, 0, 1, 0}, 1), angles),
                 {-3, 2 * c - 4 * s, 1, 4 * c + 2 * s, -1, 0, 0, 0});
 }
 
@@ -103,17 +102,19 @@ TEST(OpsByHand, AttentionsDivideByTheRootOfTheWidth) {
   const at::Tensor q = matrix({1, 0, 0, 0, 2, 0, 0, 0}, 2),
                    k = matrix({0, 9, 0, 0, ln3, 9, 0, 0}, 2);
   const at::Tensor v = matrix({4, 0, 0, 0, 8, 0, 0, 1}, 2);
-  expect_values(causal_attention({1, 1, 4, 0}, q, k, v, starts({0, 2})),
+  expect_values(attention({1, 1, 4}, q, k, v, causal_ranges(starts({0, 2}))),
                 {4, 0, 0, 0, 7, 0, 0, 0.75});
   // A window of one sees itself.
-  expect_values(causal_attention({1, 1, 4, 1}, q, k, v, starts({0, 2})), {4, 0, 0, 0, 8, 0, 0, 1});
+  expect_values(attention({1, 1, 4}, q, k, v, causal_ranges(starts({0, 2}), {}, 1)),
+                {4, 0, 0, 0, 8, 0, 0, 1});
   // Both see both; the first position's weights are 1 to sqrt(3).
   const double share = std::sqrt(3.0) / (1 + std::sqrt(3.0));
-  expect_values(full_attention(1, q, k, v, starts({0, 2})),
+  expect_values(attention({1, 1, 4}, q, k, v, row_ranges(starts({0, 2}))),
                 {4 + 4 * share, 0, 0, share, 7, 0, 0, 0.75});
   // The probability of the second key kept, divided by 1 - p; the mask has the row's longest length
   // in columns for each head.
-  expect_values(full_attention(1, q, k, v, starts({0, 2}), keep({1, 1, 0, 1}).view({2, 2}), 0.5),
+  expect_values(attention({1, 1, 4}, q, k, v, row_ranges(starts({0, 2})),
+                          {.keep = keep({1, 1, 0, 1}).view({2, 2}), .p = 0.5}),
                 {2 * (4 + 4 * share), 0, 0, 2 * share, 12, 0, 0, 1.5});
 }
 

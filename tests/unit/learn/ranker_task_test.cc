@@ -17,7 +17,7 @@
 
 #include "core/error.h"
 #include "eval/candidate_lists.h"
-#include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
 #include "offline/facts.h"
 #include "support/ranker_world.h"
 #include "unit/learn/op_gradient.h"
@@ -34,7 +34,7 @@ class OpenTask : public RankerTask {
 class RankerLoss : public testing::Test {
  protected:
   RankerLoss() {
-    config_.tuning = "full";
+    config_.tuning = Tuning::kFull;
     config_.prompt.num_candidates = 5;
     config_.prompt.max_history = 3;
     // No token lies half in the history, so that the twin finds it by encoding what is in front.
@@ -241,8 +241,8 @@ TEST_F(RankerLoss, FactsAreTheFirstEpochsSamplesTheCandidatesAndTheTitles) {
   EXPECT_NE(other_titles.at("titles"), facts.at("titles"));
 
   // A retriever's candidates: its lists, whether they are shuffled, and which prompts are trained.
-  config_.negatives = "retriever";
-  config_.order = "retriever";
+  config_.negatives = Negatives::kRetriever;
+  config_.order = CandidateOrder::kRetrieval;
   inputs_.train.num_candidates = 5;
   for (const TrainingPrefix& prefix : prefixes) {
     const int32_t answer =
@@ -256,7 +256,7 @@ TEST_F(RankerLoss, FactsAreTheFirstEpochsSamplesTheCandidatesAndTheTitles) {
   add();
   std::swap(inputs_.train.items[1], inputs_.train.items[2]);
   add();
-  config_.order = "shuffled";
+  config_.order = CandidateOrder::kShuffled;
   add();
   config_.only_retrieved = true;
   inputs_.train.answer_rank[0] = 0;
@@ -308,8 +308,10 @@ TEST(RankerConfig, RefusesWhatCannotBe) {
     change(config);
     config.validate();
   };
-  with([](RankerConfig& config) { config.negatives = "crossfit", config.order = "retrieval"; });
-  EXPECT_THROW(with([](RankerConfig& c) { c.order = "retrieval"; }), ConfigError);
+  with([](RankerConfig& config) {
+    config.negatives = Negatives::kCrossfit, config.order = CandidateOrder::kRetrieval;
+  });
+  EXPECT_THROW(with([](RankerConfig& c) { c.order = CandidateOrder::kRetrieval; }), ConfigError);
   EXPECT_THROW(with([](RankerConfig& c) { c.soft_target = 1.5; }), ConfigError);
   EXPECT_THROW(with([](RankerConfig& c) { c.language = -1; }), ConfigError);
 }

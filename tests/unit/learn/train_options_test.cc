@@ -275,9 +275,9 @@ TEST(RankerConfig, EveryKeySetsItsFieldAndTheModelsOptions) {
        "train.negatives=crossfit", "train.order=retrieval", "train.only_retrieved=true",
        "train.eos=false", "loss.soft_target=0.5", "loss.language=0.75", "valid.metric=MRR@5",
        "valid.users=3", "prompt.max_history=7", "seed=5"});
-  EXPECT_EQ(config.tuning, "qlora");
-  EXPECT_EQ(config.negatives, "crossfit");
-  EXPECT_EQ(config.order, "retrieval");
+  EXPECT_EQ(config.tuning, Tuning::kQlora);
+  EXPECT_EQ(config.negatives, Negatives::kCrossfit);
+  EXPECT_EQ(config.order, CandidateOrder::kRetrieval);
   EXPECT_TRUE(config.only_retrieved);
   EXPECT_FALSE(config.train_eos);
   EXPECT_EQ(config.soft_target, 0.5);

@@ -16,9 +16,9 @@
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/optim/adamw.h"
 #include "learn/optim/schedule.h"
-#include "learn/retriever/validation.h"
 #include "learn/retriever/windows.h"
 #include "learn/sasrec/sasrec.h"
+#include "learn/trainer/validation_metrics.h"
 
 namespace tandem::learn {
 namespace {
@@ -160,6 +160,13 @@ TEST(SasRec, NoPositionSeesLaterItems) {
   const at::Tensor b = model.hidden(inputs({0, 4, 9, 10}, {0, 4}), nullptr);
   EXPECT_LT(distance(a.narrow(0, 0, 2), b.narrow(0, 0, 2)), 1e-7);
   EXPECT_GT(distance(a.narrow(0, 2, 2), b.narrow(0, 2, 2)), 1e-3);
+}
+
+TEST(SasRec, RejectsPaddingAfterAnItem) {
+  const SasRec model(kTiny, 3);
+  EXPECT_THROW(
+      model.hidden(pack_questions(std::vector<std::vector<int64_t>>{{0, 4, 0, 6}}), nullptr),
+      ShapeError);
 }
 
 TEST(SasRec, RejectsARowBeyondItsPositions) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranks that training validates by are those of the engine on the same weights, user by user.
 #include "learn/retriever/validation.h"
+#include "learn/trainer/validation_metrics.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/modules/dropout_sites.h"
+
+namespace tandem::learn {
+
+DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site) const {
+  return mask(x, site, x.size(1));
+}
+
+DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site, int64_t columns) const {
+  if (rng == nullptr || p == 0) return {};
+  at::Tensor keep = rng->keep(site, positions, columns, p);
+  if (wanted.defined()) keep = keep.index_select(0, wanted.to(keep.device()));
+  return {keep.to(x.device()), p};
+}
+
+}  // namespace tandem::learn

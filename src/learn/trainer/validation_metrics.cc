@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/trainer/validation_metrics.h"
+
+#include "core/error.h"
+#include "eval/metrics.h"
+
+namespace tandem::learn {
+
+double ValidationMetrics::value(std::string_view name) const {
+  for (const auto& [known, value] : values)
+    if (known == name) return value;
+  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @1, 5, 10, 20 or 50", name);
+}
+
+Json ValidationMetrics::to_json() const {
+  Json json{{"users", users}};
+  for (const auto& [name, value] : values) json[name] = value;
+  return json;
+}
+
+ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
+  const std::vector<Metric> metrics = ranking_metrics();
+  const std::vector<int32_t> narrow(ranks.begin(), ranks.end());
+  const std::vector<double> mean = means(user_values(narrow, metrics));
+  ValidationMetrics result{.users = std::ssize(ranks), .values = {}};
+  for (size_t m = 0; m < metrics.size(); ++m)
+    result.values.emplace_back(metrics[m].name(), mean[m]);
+  return result;
+}
+
+}  // namespace tandem::learn
