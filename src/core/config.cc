@@ -56,20 +56,37 @@ struct Expected {
   std::string_view operator()(const int64_t*) const { return "a whole number"; }
   std::string_view operator()(const double*) const { return "a number"; }
   std::string_view operator()(const bool*) const { return "true or false"; }
+  std::string_view operator()(const ConfigSchema::Choice&) const { return "one of the choices"; }
 };
 
 // A value as YAML: numbers in the shortest form that reads back equal, texts always quoted, so that
 // "on", "1e3" and "" stay texts.
 struct ToYaml {
+  const std::vector<std::string>& choices;
+
   std::string operator()(const std::string* value) const {
     YAML::Emitter out;
     out << YAML::DoubleQuoted << *value;
     return out.c_str();
   }
+  std::string operator()(const ConfigSchema::Choice& choice) const {
+    return (*this)(&choices.at(choice.get()));
+  }
   std::string operator()(const int64_t* value) const { return std::to_string(*value); }
   std::string operator()(const double* value) const { return fmt::format("{}", *value); }
   std::string operator()(const bool* value) const { return *value ? "true" : "false"; }
 };
+
+std::string to_yaml(const ConfigSchema::Key& key) {
+  return std::visit(ToYaml{key.choices}, key.field);
+}
+
+// A text as it is, for people; else as YAML.
+std::string shown(const ConfigSchema::Key& key) {
+  if (const auto* text = std::get_if<std::string*>(&key.field)) return **text;
+  const auto* choice = std::get_if<ConfigSchema::Choice>(&key.field);
+  return choice ? key.choices.at(choice->get()) : to_yaml(key);
+}
 
 std::string place(const std::string& file, const YAML::Mark& mark) {
   return mark.is_null() ? file : fmt::format("{}:{}", file, mark.line + 1);
@@ -115,7 +132,7 @@ void ConfigSchema::Key::may_change(std::function<std::string()> why_not) {
 ConfigSchema::Key& ConfigSchema::add(std::string key, Field field, std::string help,
                                      std::vector<std::string> choices) {
   for (const Key& known : keys_) TANDEM_CHECK(known.name != key, "key {} twice", key);
-  keys_.push_back({std::move(key), field, std::move(help), std::move(choices),
+  keys_.push_back({std::move(key), std::move(field), std::move(help), std::move(choices),
                    [] { return std::string("what is done so far depends on it"); }});
   return keys_.back();
 }
@@ -128,13 +145,19 @@ void ConfigSchema::assign(std::string_view key, const std::string& value, std::s
     for (const Key& known : keys_) names.push_back(known.name);
     throw ConfigError("{}: unknown key '{}'{}", where, key, did_you_mean(key, names));
   }
-  if (!found->choices.empty() &&
-      std::find(found->choices.begin(), found->choices.end(), value) == found->choices.end())
+  const auto choice = std::find(found->choices.begin(), found->choices.end(), value);
+  if (!found->choices.empty() && choice == found->choices.end())
     throw ConfigError("{}: {} is '{}', expected one of: {}{}", where, key, value,
                       fmt::join(found->choices, ", "), did_you_mean(value, found->choices));
-  const bool good =
-      std::visit([&](auto* field) { return parse_value(value, *field); }, found->field);
-  if (!good)
+  if (const auto* field = std::get_if<Choice>(&found->field))
+    return field->set(static_cast<size_t>(choice - found->choices.begin()));
+  const auto parse = [&](const auto& field) {
+    if constexpr (std::is_pointer_v<std::decay_t<decltype(field)>>)
+      return parse_value(value, *field);
+    else
+      return true;
+  };
+  if (!std::visit(parse, found->field))
     throw ConfigError("{}: {} is '{}', expected {}", where, key, value,
                       std::visit(Expected{}, found->field));
 }
@@ -169,14 +192,13 @@ void ConfigSchema::set(std::string_view assignment) {
 
 std::string ConfigSchema::to_yaml() const {
   std::string text;
-  for (const Key& key : keys_)
-    text += fmt::format("{}: {}\n", key.name, std::visit(ToYaml{}, key.field));
+  for (const Key& key : keys_) text += fmt::format("{}: {}\n", key.name, tandem::to_yaml(key));
   return text;
 }
 
 std::vector<std::string> ConfigSchema::values() const {
   std::vector<std::string> values;
-  for (const Key& key : keys_) values.push_back(std::visit(ToYaml{}, key.field));
+  for (const Key& key : keys_) values.push_back(tandem::to_yaml(key));
   return values;
 }
 
@@ -206,9 +228,8 @@ std::string ConfigSchema::help() const {
   size_t width = 0;
   std::vector<std::string> names;
   for (const Key& key : keys_) {
-    const auto* field = std::get_if<std::string*>(&key.field);
     std::string value;
-    for (const char c : field ? **field : std::visit(ToYaml{}, key.field)) {
+    for (const char c : shown(key)) {
       value += c == '\n' ? std::string("\\n") : std::string(1, c);
     }
     names.push_back(fmt::format("{}={}", key.name, value));

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,7 +35,12 @@ std::string describe_changes(const std::vector<ChangedValue>& changes);
 //   schema.set("train.lr=1e-3");
 class ConfigSchema {
  public:
-  using Field = std::variant<std::string*, int64_t*, double*, bool*>;
+  // A field that holds which of a key's choices was taken.
+  struct Choice {
+    std::function<size_t()> get;
+    std::function<void(size_t)> set;
+  };
+  using Field = std::variant<std::string*, int64_t*, double*, bool*, Choice>;
 
   struct Key {
     std::string name;
@@ -48,6 +57,23 @@ class ConfigSchema {
   // choices, when given, are the only values a text key may take. A run keeps a key's value unless
   // may_change() is called on the result, which is valid until the next call.
   Key& add(std::string key, Field field, std::string help, std::vector<std::string> choices = {});
+  // The same for a field of an enumeration, whose values the choices name.
+  template <typename Enum>
+  requires std::is_enum_v<Enum> Key& add(
+      std::string key, Enum* field, std::string help,
+      std::initializer_list<std::pair<const char*, Enum>> named) {
+    std::vector<std::string> choices;
+    std::vector<Enum> values;
+    for (const auto& [name, value] : named) {
+      choices.emplace_back(name);
+      values.push_back(value);
+    }
+    const auto place = [field, values] {
+      return static_cast<size_t>(std::find(values.begin(), values.end(), *field) - values.begin());
+    };
+    return add(std::move(key), Choice{place, [field, values](size_t i) { *field = values.at(i); }},
+               std::move(help), std::move(choices));
+  }
 
   // Throws ConfigError naming the file, the key, what was found and what was expected.
   void load_yaml(const fs::path& path);

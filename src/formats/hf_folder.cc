@@ -21,16 +21,6 @@ bool is_plain_file_name(std::string_view name) {
 
 }  // namespace
 
-int64_t TensorSpec::count() const {
-  int64_t product = 1;
-  for (const int64_t size : shape) product *= size;
-  return product;
-}
-
-std::string format_shape(std::span<const int64_t> shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
 HfFolder::HfFolder(const fs::path& path) : path_(path) {
   if (!fs::is_directory(path)) throw IoError("{}: no such model folder", path.string());
   config_ = read_json(config_path());

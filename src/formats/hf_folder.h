@@ -12,20 +12,9 @@
 #include "core/json.h"
 #include "core/output.h"
 #include "formats/safetensors.h"
+#include "formats/tensor_spec.h"
 
 namespace tandem {
-
-// A tensor that a model has or wants, without data.
-struct TensorSpec {
-  std::string name;
-  std::vector<int64_t> shape;
-
-  int64_t count() const;  // product of the shape
-  bool operator==(const TensorSpec&) const = default;
-};
-
-// "[320, 64]"
-std::string format_shape(std::span<const int64_t> shape);
 
 // A Hugging Face model folder: config.json and the weights, either model.safetensors or shards that
 // model.safetensors.index.json names. All files are mapped; a tensor's bytes are read when touched.

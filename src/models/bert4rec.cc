@@ -10,9 +10,9 @@ namespace {
 constexpr std::string_view kBlock = "model.transformer_blocks.";
 constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey, kInnerKey};
 
-std::vector<ParameterSpec> parameters(const RetrieverModelConfig& config) {
+std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width, classes = config.num_items + 2;
-  std::vector<ParameterSpec> specs;
+  std::vector<TensorSpec> specs;
   specs.push_back({"embedding.token.weight", {classes, width}});
   specs.push_back({"embedding.position.pe.weight", {config.max_length + 1, width}});
   add_norm(specs, "embedding.layer_norm", width);

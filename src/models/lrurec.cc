@@ -10,9 +10,9 @@ constexpr std::string_view kBlock = "model.lru_blocks.";
 constexpr RetrieverKey kKeys[] = {kBlocksKey};
 constexpr int64_t kInner = 4;  // FFN width as a multiple of D
 
-std::vector<ParameterSpec> parameters(const RetrieverModelConfig& config) {
+std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width, channels = 2 * width;
-  std::vector<ParameterSpec> specs;
+  std::vector<TensorSpec> specs;
   specs.push_back({"embedding.token.weight", {config.num_items + 1, width}});
   add_norm(specs, "embedding.layer_norm", width);
   specs.push_back({"model.bias", {config.num_items + 1}});

@@ -6,7 +6,7 @@
 namespace tandem {
 namespace {
 
-std::vector<ParameterSpec> parameters(const RetrieverModelConfig& config) {
+std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width, state = 2 * width;
   return {{"embedding.token.weight", {config.num_items + 1, width}},
           {"model.gru.weight_ih_l0", {3 * state, width}},

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/parameter_spec.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include "core/error.h"
 
 namespace tandem {
 
-void add_linear(std::vector<ParameterSpec>& specs, const std::string& name, int64_t outputs,
+void add_linear(std::vector<TensorSpec>& specs, const std::string& name, int64_t outputs,
                 int64_t inputs) {
   specs.push_back({name + ".weight", {outputs, inputs}});
   specs.push_back({name + ".bias", {outputs}});
 }
 
-void add_norm(std::vector<ParameterSpec>& specs, const std::string& name, int64_t width) {
+void add_norm(std::vector<TensorSpec>& specs, const std::string& name, int64_t width) {
   specs.push_back({name + ".weight", {width}});
   specs.push_back({name + ".bias", {width}});
 }
@@ -24,7 +24,7 @@ const std::vector<int64_t>& matrix_shape(const TensorShapes& shapes, const std::
   if (found == shapes.end()) throw FormatError("{}: tensor '{}' is missing", where, name);
   if (found->second.size() != 2)
     throw FormatError("{}: tensor '{}' has the shape {}, expected a matrix", where, name,
-                      shape_text(found->second));
+                      format_shape(found->second));
   return found->second;
 }
 
@@ -36,10 +36,6 @@ int64_t count_blocks(const TensorShapes& shapes, std::string_view prefix) {
     if (found == shapes.end() || !found->first.starts_with(name)) return blocks;
     ++blocks;
   }
-}
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return shape.empty() ? "a single number" : fmt::format("{}", fmt::join(shape, " x "));
 }
 
 }  // namespace tandem

@@ -7,20 +7,18 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/tensor_spec.h"
+
 namespace tandem {
 
-// A parameter's name in files (the authors' own) and its shape. Complex ones are F32 with a last
-// axis (real, imaginary).
-struct ParameterSpec {
-  std::string name;
-  std::vector<int64_t> shape;
-};
+// Lists of a model's parameters under the authors' own names. Complex ones are F32 with a last axis
+// (real, imaginary).
 
 // NAME.weight [outputs, inputs] and NAME.bias [outputs].
-void add_linear(std::vector<ParameterSpec>& specs, const std::string& name, int64_t outputs,
+void add_linear(std::vector<TensorSpec>& specs, const std::string& name, int64_t outputs,
                 int64_t inputs);
 // NAME.weight and NAME.bias, [width] each.
-void add_norm(std::vector<ParameterSpec>& specs, const std::string& name, int64_t width);
+void add_norm(std::vector<TensorSpec>& specs, const std::string& name, int64_t width);
 
 // What a checkpoint without a configuration tells: its tensors' shapes by name.
 using TensorShapes = std::map<std::string, std::vector<int64_t>>;
@@ -31,8 +29,5 @@ const std::vector<int64_t>& matrix_shape(const TensorShapes& shapes, const std::
                                          std::string_view where);
 // How many blocks the names count, "PREFIX0." to "PREFIXn.".
 int64_t count_blocks(const TensorShapes& shapes, std::string_view prefix);
-
-// "201 x 32", for messages.
-std::string shape_text(const std::vector<int64_t>& shape);
 
 }  // namespace tandem

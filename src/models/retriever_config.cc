@@ -74,7 +74,7 @@ RetrieverModelConfig RetrieverModelConfig::from_json(const Json& json, std::stri
       where);
 }
 
-std::vector<ParameterSpec> retriever_parameters(const RetrieverModelConfig& config) {
+std::vector<TensorSpec> retriever_parameters(const RetrieverModelConfig& config) {
   return retriever_family(config.model_type).parameters(config);
 }
 

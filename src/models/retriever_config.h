@@ -35,7 +35,7 @@ struct RetrieverModelConfig {
 };
 
 // All parameters of the model, in the order in which they are written.
-std::vector<ParameterSpec> retriever_parameters(const RetrieverModelConfig& config);
+std::vector<TensorSpec> retriever_parameters(const RetrieverModelConfig& config);
 
 // The configuration that explains the shapes in a bare checkpoint. What they do not tell (the
 // length of LRURec and NARM, the number of heads) comes from `base`. FormatError names `where` and

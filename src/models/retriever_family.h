@@ -39,7 +39,7 @@ struct RetrieverFamily {
   int64_t default_inner;  // what 0 means in a training's model.inner
 
   // All parameters, in the order in which they are written.
-  std::vector<ParameterSpec> (*parameters)(const RetrieverModelConfig& config);
+  std::vector<TensorSpec> (*parameters)(const RetrieverModelConfig& config);
   // Sets what the shapes of a bare checkpoint tell and leaves the rest of `config`. FormatError.
   void (*read_shapes)(const TensorShapes& shapes, std::string_view where,
                       RetrieverModelConfig& config);

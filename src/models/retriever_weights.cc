@@ -61,13 +61,13 @@ RetrieverWeights RetrieverWeights::open(const fs::path& path,
 
 void RetrieverWeights::check() const {
   const std::string where = path_.string();
-  for (const ParameterSpec& spec : retriever_parameters(config_)) {
+  for (const TensorSpec& spec : retriever_parameters(config_)) {
     const auto found = tensors_.find(spec.name);
     if (found == tensors_.end()) throw FormatError("{}: tensor '{}' is missing", where, spec.name);
     const TensorView& tensor = found->second;
     if (tensor.shape != spec.shape)
       throw FormatError("{}: tensor '{}' has the shape {}, expected {}", where, spec.name,
-                        shape_text(tensor.shape), shape_text(spec.shape));
+                        format_shape(tensor.shape), format_shape(spec.shape));
     if (tensor.dtype != DType::kF32)
       throw FormatError("{}: tensor '{}' has the type {}, expected F32", where, spec.name,
                         dtype_name(tensor.dtype));
@@ -92,10 +92,10 @@ RetrieverWeights RetrieverWeights::renumbered(std::span<const int32_t> items) co
   // item's; what stands behind the items (a mask) stays behind them.
   RetrieverModelConfig longer = config_;
   longer.num_items += 1;
-  const std::vector<ParameterSpec> specs = retriever_parameters(config_),
-                                   longer_specs = retriever_parameters(longer);
+  const std::vector<TensorSpec> specs = retriever_parameters(config_),
+                                longer_specs = retriever_parameters(longer);
   for (size_t s = 0; s < specs.size(); ++s) {
-    const ParameterSpec& spec = specs[s];
+    const TensorSpec& spec = specs[s];
     if (spec.shape == longer_specs[s].shape) continue;
     const std::span<const float> rows = values(spec.name);
     const auto width = static_cast<int64_t>(rows.size()) / spec.shape[0];

@@ -9,9 +9,9 @@ namespace {
 constexpr std::string_view kBlock = "trm_encoder.layer.";
 constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey, kInnerKey};
 
-std::vector<ParameterSpec> parameters(const RetrieverModelConfig& config) {
+std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width;
-  std::vector<ParameterSpec> specs;
+  std::vector<TensorSpec> specs;
   specs.push_back({"item_embedding.weight", {config.num_items + 1, width}});
   specs.push_back({"position_embedding.weight", {config.max_length, width}});
   for (int64_t i = 0; i < config.blocks; ++i) {

@@ -7,12 +7,13 @@
 
 #include "core/clock.h"
 #include "core/machine.h"
+#include "models/token_packs.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem {
 namespace {
 
-constexpr int64_t kPrompts = 32, kTokensAtOnce = 4096;
+constexpr int64_t kPrompts = 32;
 constexpr double kEnoughSeconds = 0.5;
 
 int64_t tokens_of(const PromptIds& prompt) { return std::ssize(prompt); }

@@ -7,15 +7,12 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "formats/run_folder.h"
+#include "models/token_packs.h"
 #include "rank/ranker_files.h"
 #include "tokenizer/files.h"
 
 namespace tandem {
-namespace {
-
-constexpr int64_t kTokensAtOnce = 4096;
-
-}  // namespace
+namespace {}  // namespace
 
 Ranker::Ranker(std::shared_ptr<const engine::Llama> model,
                std::shared_ptr<const Tokenizer> tokenizer, PromptConfig config)
@@ -35,22 +32,22 @@ Ranker::Ranker(std::shared_ptr<const engine::Llama> model,
 engine::Matrix Ranker::score(std::span<const PromptIds> prompts, ThreadPool& pool,
                              const ScoreProgress& on_progress) const {
   engine::Matrix scores(std::ssize(prompts), std::ssize(verbalizer_.ids));
-  for (size_t begin = 0; begin < prompts.size();) {
+  std::vector<int64_t> lengths;
+  for (const PromptIds& prompt : prompts) {
+    if (prompt.empty()) throw ShapeError("prompt {} has no token", lengths.size());
+    lengths.push_back(std::ssize(prompt));
+  }
+  for (const auto& [begin, end] : token_packs(lengths)) {
     PromptIds tokens;
     std::vector<engine::LlamaSequence> sequences;
-    size_t end = begin;
-    for (; end < prompts.size(); ++end) {
-      const auto length = std::ssize(prompts[end]);
-      if (length == 0) throw ShapeError("prompt {} has no token", end);
-      if (end > begin && std::ssize(tokens) + length > kTokensAtOnce) break;
-      tokens.insert(tokens.end(), prompts[end].begin(), prompts[end].end());
-      sequences.push_back({length});
+    for (int64_t i = begin; i < end; ++i) {
+      tokens.insert(tokens.end(), prompts[i].begin(), prompts[i].end());
+      sequences.push_back({lengths[i]});
     }
     const engine::Matrix last = model_->hidden(model_->embed(tokens), sequences, 1, pool);
     const engine::Matrix part = model_->logits(last, verbalizer_.ids, pool);
-    std::copy(part.values.begin(), part.values.end(), scores.row(static_cast<int64_t>(begin)));
-    begin = end;
-    if (on_progress) on_progress(static_cast<int64_t>(end), scores);
+    std::copy(part.values.begin(), part.values.end(), scores.row(begin));
+    if (on_progress) on_progress(end, scores);
   }
   return scores;
 }

@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "core/error.h"
+#include "models/token_packs.h"
 
 namespace tandem {
 namespace {
 
-constexpr int64_t kTokensAtOnce = 4096;
 constexpr int64_t kLogitsAtOnce = 1 << 24;  // floats, 64 MB
 
 // log P of one token under a row of logits.
@@ -120,17 +120,16 @@ engine::Matrix title_likelihoods(
   for (const SharedPrefix& prompt : prompts) columns = std::max(columns, prompt.rest.size());
   engine::Matrix scores(std::ssize(prompts), static_cast<int64_t>(columns));
   std::fill(scores.values.begin(), scores.values.end(), -std::numeric_limits<float>::infinity());
-  for (size_t begin = 0; begin < prompts.size();) {
-    size_t end = begin;
-    for (int64_t tokens = 0; end < prompts.size(); ++end) {
-      tokens += std::ssize(prompts[end].prefix);
-      for (const auto& rest : prompts[end].rest) tokens += std::ssize(rest) - 1;
-      if (end > begin && tokens > kTokensAtOnce) break;
-    }
-    score_batch(model, prompts.subspan(begin, end - begin), static_cast<int64_t>(begin), pool,
-                scores);
-    begin = end;
-    if (on_progress) on_progress(static_cast<int64_t>(end), scores);
+  std::vector<int64_t> lengths;
+  for (const SharedPrefix& prompt : prompts) {
+    lengths.push_back(std::ssize(prompt.prefix));
+    for (const auto& rest : prompt.rest) lengths.back() += std::ssize(rest) - 1;
+  }
+  for (const auto& [begin, end] : token_packs(lengths)) {
+    score_batch(model,
+                prompts.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
+                begin, pool, scores);
+    if (on_progress) on_progress(end, scores);
   }
   return scores;
 }

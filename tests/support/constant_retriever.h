@@ -21,7 +21,7 @@ inline void write_constant_run(const fs::path& folder, const std::vector<float>&
                                     .dataset_fingerprint = fingerprint};
   std::vector<std::vector<float>> storage;
   std::vector<TensorView> tensors;
-  for (const ParameterSpec& spec : retriever_parameters(config)) {
+  for (const TensorSpec& spec : retriever_parameters(config)) {
     int64_t count = 1;
     for (const int64_t size : spec.shape) count *= size;
     storage.emplace_back(static_cast<size_t>(count), 0.0f);

@@ -41,7 +41,7 @@ inline void write_random_run(const fs::path& folder, const RetrieverModelConfig&
   Rng rng(seed);
   std::vector<std::vector<float>> storage;
   std::vector<TensorView> tensors;
-  for (const ParameterSpec& spec : retriever_parameters(config)) {
+  for (const TensorSpec& spec : retriever_parameters(config)) {
     int64_t count = 1;
     for (const int64_t size : spec.shape) count *= size;
     std::vector<float> values(static_cast<size_t>(count));

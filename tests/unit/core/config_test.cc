@@ -133,6 +133,29 @@ TEST_F(Config, HelpListsEveryKey) {
 }
 
 // A run that goes on: limits may change, what the steps so far depend on may not.
+TEST(ConfigChoice, HoldsAnEnumeration) {
+  enum class Fruit { kApple, kPear };
+  Fruit fruit = Fruit::kPear;
+  ConfigSchema schema;
+  schema.add("fruit", &fruit, "what is eaten", {{"apple", Fruit::kApple}, {"pear", Fruit::kPear}});
+  EXPECT_EQ(schema.to_yaml(), "fruit: \"pear\"\n");
+  EXPECT_NE(schema.help().find("fruit=pear"), std::string::npos);
+  EXPECT_NE(schema.help().find("(apple, pear)"), std::string::npos);
+  const std::vector<std::string> before = schema.values();
+  schema.set("fruit=apple");
+  EXPECT_EQ(fruit, Fruit::kApple);
+  EXPECT_THROW(schema.changes_since(before, "run"), ConfigError);
+  try {
+    schema.set("fruit=aple");
+    ADD_FAILURE();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("expected one of: apple, pear; did you mean 'apple'"),
+              std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(fruit, Fruit::kApple);
+}
+
 TEST(ConfigChanges, NamesWhatARunMustKeepAndGivesTheRest) {
   struct Run {
     int64_t seed = 42, patience = 5, max_steps = 100;

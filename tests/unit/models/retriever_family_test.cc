@@ -23,7 +23,7 @@ RetrieverModelConfig small(std::string_view model_type) {
 
 TensorShapes shapes_of(const RetrieverModelConfig& config) {
   TensorShapes shapes;
-  for (const ParameterSpec& spec : retriever_parameters(config)) shapes[spec.name] = spec.shape;
+  for (const TensorSpec& spec : retriever_parameters(config)) shapes[spec.name] = spec.shape;
   return shapes;
 }
 
