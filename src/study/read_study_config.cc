@@ -241,108 +241,109 @@ void check(const StudyConfig& config, const std::string& file) {
   }
 }
 
+// What applies to all arms, below what the arm says itself.
+void put_below(const StudySettings& below, StudySettings& above) {
+  StudySettings result = below;
+  result.common = merged(below.common, above.common);
+  for (const auto& [dataset, changes] : above.of_dataset)
+    result.of_dataset[dataset] = merged(result.of_dataset[dataset], changes);
+  above = std::move(result);
+}
+
+// What the file says for all arms at once.
+struct ForAllArms {
+  StudySettings prompt, ranker;
+  std::string baseline;
+};
+
+// Spreads it over the arms and the pairs that are compared.
+void spread(const ForAllArms& all, const std::string& file, StudyConfig& config) {
+  StudySettings prompt = all.prompt;
+  prompt.common = merged({{"num_candidates", std::to_string(config.candidates)}}, prompt.common);
+  for (StudyArm& arm : config.arms) {
+    if (arm.is_retriever()) continue;
+    put_below(prompt, arm.prompt);
+    if (arm.trains_ranker) put_below(all.ranker, arm.ranker);
+  }
+  if (all.baseline.empty()) return;
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const StudyArm& arm : config.arms)
+    if (arm.name != all.baseline) pairs.emplace_back(arm.name, all.baseline);
+  for (const auto& pair : config.compare)
+    if (std::ranges::find(pairs, pair) == pairs.end()) pairs.push_back(pair);
+  config.compare = std::move(pairs);
+  expect_name(all.baseline, names_of(config.arms), fmt::format("{}: baseline", file));
+}
+
+void read_pairs(const YamlReader& reader, const YAML::Node& node, StudyConfig& config) {
+  if (!node.IsSequence()) throw ConfigError("{}: compare must be a list", reader.where(node));
+  for (const auto& pair : node) {
+    if (!pair.IsSequence() || pair.size() != 2)
+      throw ConfigError("{}: compare holds pairs [ARM, ITS BASELINE]", reader.where(pair));
+    config.compare.emplace_back(reader.text(pair[0], "an arm"), reader.text(pair[1], "an arm"));
+  }
+}
+
+void read_seeds(const YamlReader& reader, const YAML::Node& node, StudyConfig& config) {
+  if (!node.IsSequence()) throw ConfigError("{}: seeds must be a list", reader.where(node));
+  config.seeds.clear();
+  for (const auto& seed : node) config.seeds.push_back(reader.number<int64_t>(seed, "a seed"));
+}
+
+void read_keys(const YamlReader& reader, const YAML::Node& root, StudyConfig& config,
+               ForAllArms& all) {
+  const auto text = [&reader](const char* what, std::string& into) {
+    return [&reader, what, &into](const YAML::Node& v) { into = reader.text(v, what); };
+  };
+  const auto number = [&reader](const char* what, int64_t& into) {
+    return [&reader, what, &into](const YAML::Node& v) { into = reader.number<int64_t>(v, what); };
+  };
+  const auto settings = [&reader](const char* what, StudySettings& into) {
+    return [&reader, what, &into](const YAML::Node& v) { into = reader.settings(v, what); };
+  };
+  const auto named = [&reader](const char* what, auto read, auto& into) {
+    return [&reader, what, read, &into](const YAML::Node& node) {
+      reader.each(node, what,
+                  [&](const std::string& name, const YAML::Node& key, const YAML::Node& value) {
+                    check_name(reader, key, name);
+                    into.push_back(read(reader, name, value));
+                  });
+    };
+  };
+  reader.map(root, "a study",
+             {{"title", text("title", config.title)},
+              {"seeds", [&](const YAML::Node& v) { read_seeds(reader, v, config); }},
+              {"device", text("device", config.device)},
+              {"threads", number("threads", config.threads)},
+              {"candidates", number("candidates", config.candidates)},
+              {"resamples", number("resamples", config.resamples)},
+              {"datasets", named("datasets", read_dataset, config.datasets)},
+              {"retriever", settings("retriever", config.retriever)},
+              {"bases", named("bases", read_base, config.bases)},
+              {"prompt", settings("prompt", all.prompt)},
+              {"ranker", settings("ranker", all.ranker)},
+              {"arms", named("arms", read_arm, config.arms)},
+              {"baseline", text("baseline", all.baseline)},
+              {"compare", [&](const YAML::Node& v) { read_pairs(reader, v, config); }},
+              {"published", [&](const YAML::Node& v) {
+                 config.published = read_published(reader, v, config.published_source);
+               }}});
+}
+
 }  // namespace
 
 StudyConfig read_study_config(const fs::path& path) {
   const std::string file = path.string();
   StudyConfig config;
   config.text = read_file(path);
-  YAML::Node root;
+  ForAllArms all;
   try {
-    root = YAML::Load(config.text);
+    read_keys(YamlReader(file, fs::absolute(path).parent_path()), YAML::Load(config.text), config,
+              all);
   } catch (const YAML::Exception& error) {
     throw ConfigError("{}: {}", file, error.what());
   }
-  const YamlReader reader(file, fs::absolute(path).parent_path());
-  StudySettings prompt, ranker;  // of all arms
-  std::string baseline;
-  const auto named = [&](const char* what, auto read) {
-    return [&reader, what, read](const YAML::Node& node) {
-      reader.each(node, what,
-                  [&](const std::string& name, const YAML::Node& key, const YAML::Node& value) {
-                    check_name(reader, key, name);
-                    read(name, value);
-                  });
-    };
-  };
-  const auto over = [](const StudySettings& below, StudySettings& above) {
-    StudySettings result = below;
-    result.common = merged(below.common, above.common);
-    for (const auto& [dataset, changes] : above.of_dataset)
-      result.of_dataset[dataset] = merged(result.of_dataset[dataset], changes);
-    above = std::move(result);
-  };
-  try {
-    reader.map(
-        root, "a study",
-        {{"title", [&](const YAML::Node& v) { config.title = reader.text(v, "title"); }},
-         {"seeds",
-          [&](const YAML::Node& v) {
-            if (!v.IsSequence()) throw ConfigError("{}: seeds must be a list", reader.where(v));
-            config.seeds.clear();
-            for (const auto& seed : v)
-              config.seeds.push_back(reader.number<int64_t>(seed, "a seed"));
-          }},
-         {"device", [&](const YAML::Node& v) { config.device = reader.text(v, "device"); }},
-         {"threads",
-          [&](const YAML::Node& v) { config.threads = reader.number<int64_t>(v, "threads"); }},
-         {"candidates",
-          [&](const YAML::Node& v) {
-            config.candidates = reader.number<int64_t>(v, "candidates");
-          }},
-         {"resamples",
-          [&](const YAML::Node& v) { config.resamples = reader.number<int64_t>(v, "resamples"); }},
-         {"datasets", named("datasets",
-                            [&](const std::string& name, const YAML::Node& v) {
-                              config.datasets.push_back(read_dataset(reader, name, v));
-                            })},
-         {"retriever",
-          [&](const YAML::Node& v) { config.retriever = reader.settings(v, "retriever"); }},
-         {"bases", named("bases",
-                         [&](const std::string& name, const YAML::Node& v) {
-                           config.bases.push_back(read_base(reader, name, v));
-                         })},
-         {"prompt", [&](const YAML::Node& v) { prompt = reader.settings(v, "prompt"); }},
-         {"ranker", [&](const YAML::Node& v) { ranker = reader.settings(v, "ranker"); }},
-         {"arms", named("arms",
-                        [&](const std::string& name, const YAML::Node& v) {
-                          config.arms.push_back(read_arm(reader, name, v));
-                        })},
-         {"baseline", [&](const YAML::Node& v) { baseline = reader.text(v, "baseline"); }},
-         {"compare",
-          [&](const YAML::Node& v) {
-            if (!v.IsSequence()) throw ConfigError("{}: compare must be a list", reader.where(v));
-            for (const auto& pair : v) {
-              if (!pair.IsSequence() || pair.size() != 2)
-                throw ConfigError("{}: compare holds pairs [ARM, ITS BASELINE]",
-                                  reader.where(pair));
-              config.compare.emplace_back(reader.text(pair[0], "an arm"),
-                                          reader.text(pair[1], "an arm"));
-            }
-          }},
-         {"published", [&](const YAML::Node& v) {
-            config.published = read_published(reader, v, config.published_source);
-          }}});
-  } catch (const YAML::Exception& error) {
-    throw ConfigError("{}: {}", file, error.what());
-  }
-  prompt.common = merged({{"num_candidates", std::to_string(config.candidates)}}, prompt.common);
-  for (StudyArm& arm : config.arms) {
-    if (arm.is_retriever()) continue;
-    over(prompt, arm.prompt);
-    if (arm.trains_ranker) over(ranker, arm.ranker);
-  }
-  if (!baseline.empty()) {
-    std::vector<std::pair<std::string, std::string>> pairs;
-    for (const StudyArm& arm : config.arms) {
-      if (arm.name != baseline) pairs.emplace_back(arm.name, baseline);
-    }
-    for (const auto& pair : config.compare) {
-      if (std::ranges::find(pairs, pair) == pairs.end()) pairs.push_back(pair);
-    }
-    config.compare = std::move(pairs);
-    expect_name(baseline, names_of(config.arms), fmt::format("{}: baseline", file));
-  }
+  spread(all, file, config);
   check(config, file);
   return config;
 }
