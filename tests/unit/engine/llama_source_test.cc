@@ -2,7 +2,6 @@
 #include "models/llama_source.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 #include "engine/llama/llama.h"
 #include "models/llama_init.h"
 #include "models/llama_merge.h"
+#include "support/temporary_folder.h"
 
 namespace tandem::engine {
 namespace {
@@ -32,14 +32,12 @@ double relative_difference(const Matrix& a, const Matrix& b) {
 class LlamaSourceTest : public testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directories(root_);
     LlamaConfig config = llama_preset("tiny");
     config.vocab_size = 101;
     config.num_layers = 2;
     write_random_llama(config, {.stddev = 0.2}, {base_, kModelFolder, true}, pool_);
     write_adapter();
   }
-  void TearDown() override { fs::remove_all(root_); }
 
   // Rank 2 on the queries of all layers, rank 3 on the first layer's down projection and the head.
   void write_adapter() {
@@ -75,7 +73,7 @@ class LlamaSourceTest : public testing::Test {
     return model.logits(model.hidden(model.embed(tokens), {&sequence, 1}, 0, pool_), pool_);
   }
 
-  fs::path root_ = fs::temp_directory_path() / ("tandem_source_" + std::to_string(getpid()));
+  const test::TemporaryFolder root_;
   fs::path base_ = root_ / "base", adapter_ = root_ / "adapter", out_ = root_ / "out";
   ThreadPool pool_{2};
 };

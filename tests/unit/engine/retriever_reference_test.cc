@@ -18,7 +18,7 @@ TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
                                       .heads = 3,
                                       .inner = 2,
                                       .max_length = 10};
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     test::write_random_run(folder.path(), config, 13);
     test::RetrieverReference reference{type, 50, 12, 2, 3, 10, {}};
     const RetrieverWeights weights = RetrieverWeights::open(folder.path());

@@ -354,7 +354,7 @@ std::string error_of(const fs::path& path) {
 }
 
 TEST(RetrieverWeights, NamesWhatDoesNotFit) {
-  const test::TempFolder folder;
+  const test::TemporaryFolder folder;
   EXPECT_NE(error_of(folder.path() / "absent").find("no such run folder"), std::string::npos);
   EXPECT_NE(error_of(folder.path()).find("config.json"), std::string::npos);
 
@@ -377,7 +377,7 @@ TEST(RetrieverWeights, NamesWhatDoesNotFit) {
 
 TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
   for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     test::write_random_run(folder.path(), small(type), 1);
     fs::remove(folder.path() / kRetrieverConfigFile);
     const RetrieverWeights weights = RetrieverWeights::open(folder.path() / kRetrieverWeightsFile,

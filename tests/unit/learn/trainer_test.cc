@@ -6,8 +6,6 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -19,6 +17,7 @@
 #include "learn/retriever/validation.h"
 #include "learn/retriever/windows.h"
 #include "learn/sasrec/sasrec.h"
+#include "support/temporary_folder.h"
 
 namespace tandem::learn {
 namespace {
@@ -124,7 +123,8 @@ TEST(ValidationMetrics, HandWorked) {
 }
 
 TEST(Checkpoint, GivesBackTheSameBitsAndRefusesOtherShapes) {
-  const fs::path path = fs::temp_directory_path() / fmt::format("tandem-{}.safetensors", getpid());
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "x.safetensors";
   const std::vector<NamedParameter> saved{{"a", at::tensor({1.5f, -0.0f, 3e-40f})}};
   save_tensors(path, saved);
   const std::vector<NamedParameter> loaded{{"a", at::zeros({3})}};
@@ -132,7 +132,6 @@ TEST(Checkpoint, GivesBackTheSameBitsAndRefusesOtherShapes) {
   EXPECT_EQ(0, std::memcmp(saved[0].value.data_ptr(), loaded[0].value.data_ptr(), 12));
   const std::vector<NamedParameter> other{{"a", at::zeros({4})}};
   EXPECT_THROW(load_tensors(path, other), FormatError);
-  fs::remove(path);
 }
 
 const TransformerConfig kTiny{
