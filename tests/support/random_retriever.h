@@ -8,7 +8,6 @@
 
 #include "core/file.h"
 #include "core/rng.h"
-#include "engine/retriever.h"
 #include "formats/safetensors.h"
 #include "models/retriever_weights.h"
 #include "support/temporary_folder.h"

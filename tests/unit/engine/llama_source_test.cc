@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "models/llama_source.h"
-
+// A Llama computes the same whatever its weights come from: floats, four bits, an adapter beside
+// the base or merged, shards, GGUF.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "engine/llama/llama.h"
 #include "models/llama_init.h"
 #include "models/llama_merge.h"
+#include "models/llama_source.h"
 #include "support/temporary_folder.h"
 
 namespace tandem::engine {
@@ -128,17 +129,7 @@ TEST_F(LlamaSourceTest, ShardsHoldTheSameWeights) {
   EXPECT_EQ(logits(Llama(out_)).values, logits(Llama(base_)).values);
 }
 
-TEST_F(LlamaSourceTest, FloatsKeepTheirTypeUnlessAnotherIsAsked) {
-  const TensorSpec query = {"model.layers.0.self_attn.q_proj.weight", {64, 64}};
-  for (const DType dtype : {DType::kF16, DType::kF32}) {
-    export_llama(*open_llama(base_), {root_ / "typed", kModelFolder, true}, {.dtype = dtype},
-                 pool_);
-    export_llama(*open_llama(root_ / "typed"), {out_, kModelFolder, true}, {}, pool_);
-    EXPECT_EQ(open_llama(out_)->tensor(query).type_name(), dtype_name(dtype));
-  }
-}
-
-TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAndOtherQuantisationAreRefused) {
+TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAreRefused) {
   LlamaConfig narrow = llama_preset("tiny");
   narrow.vocab_size = 101;
   narrow.num_layers = 2;
@@ -149,11 +140,6 @@ TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAndOtherQuantisationAreRefused) {
   narrow.num_layers = 1;  // layer 1 of the adapter is not there
   write_random_llama(narrow, {}, {out_, kModelFolder, true}, pool_);
   EXPECT_THROW(Llama(out_, adapter_), FormatError);
-
-  Json json = read_json(base_ / "config.json");
-  json["quantization_config"] = {{"quant_method", "gptq"}, {"bits", 4}};
-  write_json(base_ / "config.json", json);
-  EXPECT_THROW(open_llama(base_), FormatError);
 }
 
 // The oracle's files, converted: what the engine reads from the folder is what it reads from the
