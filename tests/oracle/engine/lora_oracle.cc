@@ -54,8 +54,8 @@ void check_case(const fs::path& folder, OracleReport& report) {
   report.equal("merged modules", merged.tensors().size() == adapter.modules().size(),
                fmt::format("{}", merged.tensors().size()));
 
-  const test::TemporaryFolder folder;
-  const fs::path output = folder / "merged";
+  const test::TemporaryFolder temporary;
+  const fs::path output = temporary / "merged";
   merge_adapter(*source, adapter, {output, kModelFolder, true}, {}, pool);
   compare(Llama(output), "logits.merged_init");
 }

@@ -2,6 +2,7 @@
 // Every retriever's scores against plain loops.
 #include <gtest/gtest.h>
 
+#include "engine/retriever.h"
 #include "support/random_retriever.h"
 #include "support/retriever_reference.h"
 
