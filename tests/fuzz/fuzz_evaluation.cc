@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "eval/evaluation.h"
 #include "fuzz/memory_file.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -19,29 +20,19 @@ namespace {
 // A folder whose two files are links to files in memory.
 class EvaluationFolder {
  public:
-  EvaluationFolder() {
-    std::string name = (fs::temp_directory_path() / "fuzz_evaluation_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~EvaluationFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
   Evaluation read(const MemoryFile& metrics, const MemoryFile& ranks) const {
     link(metrics, "metrics.json");
     link(ranks, "ranks.tsv");
-    return read_evaluation(path_);
+    return read_evaluation(folder_);
   }
 
  private:
   void link(const MemoryFile& file, const char* name) const {
-    fs::remove(path_ / name);
-    fs::create_symlink(file.path(), path_ / name);
+    fs::remove(folder_ / name);
+    fs::create_symlink(file.path(), folder_ / name);
   }
 
-  fs::path path_;
+  test::TemporaryFolder folder_;
 };
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST(LlamaParity, LearnEngineAndReferenceAgreeInEveryVariant) {
   const Batch batch;
   for (const test::LlamaVariant& variant : test::llama_variants()) {
     SCOPED_TRACE(variant.name);
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     const LlamaReference reference = LlamaReference::random(variant.config, 7);
     reference.write(folder.path());
     const auto want = reference_logits(reference, batch);
@@ -146,7 +146,7 @@ TEST(LlamaParity, GradientsEqualDifferencesOfTheReference) {
   };
   for (const test::LlamaVariant& variant : test::llama_variants()) {
     SCOPED_TRACE(variant.name);
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     LlamaReference reference = LlamaReference::random(variant.config, 7);
     reference.write(folder.path());
     const learn::Llama model =
@@ -224,7 +224,7 @@ struct Adapted {
     return path;
   }
 
-  test::TempFolder folder;
+  test::TemporaryFolder folder;
   LlamaReference reference;  // with the adapters in its weights
   std::map<std::string, std::vector<float>> data;
   std::optional<learn::Llama> model;

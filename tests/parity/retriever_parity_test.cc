@@ -52,7 +52,7 @@ void enlarge(const learn::Retriever& model) {
 void expect_parity(const learn::Retriever& model, const learn::TrainingObjective& objective,
                    const RetrieverModelConfig& config) {
   enlarge(model);
-  const test::TempFolder folder;
+  const test::TemporaryFolder folder;
   learn::save_tensors(folder.path() / kRetrieverWeightsFile, model.parameters());
   write_json(folder.path() / kRetrieverConfigFile, config.to_json());
   const auto retriever = engine::load_retriever(folder.path());

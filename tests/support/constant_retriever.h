@@ -36,7 +36,7 @@ inline void write_constant_run(const fs::path& folder, const std::vector<float>&
 
 inline std::unique_ptr<engine::Retriever> constant_retriever(const std::vector<float>& scores,
                                                              int64_t max_length) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   write_constant_run(folder.path(), scores, max_length);
   return engine::load_retriever(folder.path());
 }

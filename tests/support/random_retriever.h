@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <unistd.h>
-
-#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -11,29 +8,11 @@
 
 #include "core/file.h"
 #include "core/rng.h"
-#include "engine/retriever.h"
 #include "formats/safetensors.h"
 #include "models/retriever_weights.h"
+#include "support/temporary_folder.h"
 
 namespace tandem::test {
-
-// A folder that ends with the object.
-class TempFolder {
- public:
-  TempFolder() {
-    static std::atomic<int> count{0};
-    path_ = fs::temp_directory_path() / fmt::format("tandem-test-{}-{}", ::getpid(), count++);
-    fs::create_directories(path_);
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Writes a run folder with random weights, large enough that every term shows.
 inline void write_random_run(const fs::path& folder, const RetrieverModelConfig& config,
@@ -64,7 +43,7 @@ inline void write_random_run(const fs::path& folder, const RetrieverModelConfig&
 }
 
 inline RetrieverWeights random_weights(const RetrieverModelConfig& config, uint64_t seed) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   write_random_run(folder.path(), config, seed);
   return RetrieverWeights::open(folder.path());  // the mapping outlives the file's name
 }

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
+#include <stdlib.h>
 
+#include <string>
+#include <system_error>
+
+#include "core/error.h"
 #include "core/file.h"
 
 namespace tandem::test {
 
-// A folder of this test's own, removed at its end.
+// A new, empty folder, removed with all that is in it when the object ends. Where a path is
+// expected it is its path. Tests, oracle checkers and fuzz targets have no other.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = fs::temp_directory_path() /
-            fmt::format("tandem_{}_{}_{}", test->test_suite_name(), test->name(), ::getpid());
-    fs::remove_all(path_);
-    fs::create_directories(path_);
+    std::string pattern = (fs::temp_directory_path() / "tandem_test_XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw IoError("{}: cannot be made", pattern);
+    path_ = pattern;
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -26,7 +27,9 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-  fs::path operator/(const char* name) const { return path_ / name; }
+  const fs::path& path() const { return path_; }
+  operator const fs::path&() const { return path_; }
+  fs::path operator/(const fs::path& name) const { return path_ / name; }
 
  private:
   fs::path path_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // LoRA adapters in the engine against PEFT: the adapter beside the base, without it, merged.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "models/llama_merge.h"
 #include "oracle/engine/llama_logits.h"
 #include "oracle/report.h"
+#include "support/temporary_folder.h"
 
 namespace tandem::engine {
 namespace {
@@ -54,10 +54,10 @@ void check_case(const fs::path& folder, OracleReport& report) {
   report.equal("merged modules", merged.tensors().size() == adapter.modules().size(),
                fmt::format("{}", merged.tensors().size()));
 
-  const fs::path output = fs::temp_directory_path() / fmt::format("tandem_merge_{}", ::getpid());
+  const test::TemporaryFolder temporary;
+  const fs::path output = temporary / "merged";
   merge_adapter(*source, adapter, {output, kModelFolder, true}, {}, pool);
   compare(Llama(output), "logits.merged_init");
-  fs::remove_all(output);
 }
 
 void check_lora(const fs::path& folder, OracleReport& report) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // LlamaRec's prompts, title cut, ids, letters, scores, loss and metrics against its authors' code.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <map>
@@ -15,6 +14,7 @@
 #include "formats/safetensors.h"
 #include "oracle/report.h"
 #include "rank/ranker.h"
+#include "support/temporary_folder.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem::engine {
@@ -44,16 +44,13 @@ std::shared_ptr<const Tokenizer> load_llama2(const fs::path& models) {
 }
 
 std::shared_ptr<const Tokenizer> load_qwen2(const fs::path& models) {
-  const fs::path folder =
-      fs::temp_directory_path() / fmt::format("tandem-oracle-qwen2-{}", getpid());
-  fs::create_directories(folder);
+  const test::TemporaryFolder folder;
   for (const char* name : {"vocab.json", "merges.txt"}) {
     TextSource source(models / "qwen3" / (std::string(name) + ".gz"));
     write_file(folder / name, source.rest());
   }
   std::shared_ptr<Tokenizer> tokenizer =
       load_vocab_and_merges(folder / "vocab.json", folder / "merges.txt", true);
-  fs::remove_all(folder);
   // Qwen2's base models: no BOS, and the end of text is behind the 151,643 pieces.
   tokenizer->set_special_ids({.bos = {}, .eos = 151643, .unk = {}, .pad = {}});
   return tokenizer;

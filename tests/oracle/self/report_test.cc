@@ -2,10 +2,11 @@
 #include "oracle/report.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <limits>
 #include <vector>
+
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -62,8 +63,7 @@ void throwing_check(const fs::path&, OracleReport&) { throw DataError("broken");
 const OracleChecker throwing_checker("throwing", "engine", throwing_check);
 
 TEST(OracleFolders, AreFoundBelowAndAtTheRootAndAnExceptionFails) {
-  const fs::path root =
-      fs::temp_directory_path() / fmt::format("oracle_report_test.{}", ::getpid());
+  const test::TemporaryFolder root;
   fs::create_directories(root / "a" / "throwing-1" / "throwing");
   fs::create_directories(root / "b" / "throwing");
   fs::create_directories(root / "other");
@@ -76,7 +76,6 @@ TEST(OracleFolders, AreFoundBelowAndAtTheRootAndAnExceptionFails) {
   OracleReport report(false, true);
   check_oracle(root / "b" / "throwing", report);
   EXPECT_EQ(report.failed(), 1);
-  fs::remove_all(root);
 }
 
 }  // namespace

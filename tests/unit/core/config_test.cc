@@ -2,9 +2,9 @@
 #include "core/config.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -28,11 +28,6 @@ struct Sample {
 
 class Config : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() / ("tandem_config_" + std::to_string(::getpid()) + ".yaml");
-  }
-  void TearDown() override { fs::remove(path_); }
-
   std::string yaml_error(const std::string& text) {
     write_file(path_, text);
     Sample sample;
@@ -53,7 +48,8 @@ class Config : public ::testing::Test {
     }
   }
 
-  fs::path path_;
+  const test::TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "x.yaml";
 };
 
 TEST_F(Config, YamlThenSetOverrideDefaults) {

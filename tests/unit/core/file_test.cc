@@ -2,28 +2,22 @@
 #include "core/file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
 
 class File : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("tandem_file_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
   int64_t entries() {
     return std::distance(fs::directory_iterator(root_), fs::directory_iterator());
   }
 
-  fs::path root_;
+  const test::TemporaryFolder root_;
 };
 
 TEST_F(File, WriteReplacesWholeAndLeavesNothingElse) {

@@ -2,9 +2,9 @@
 #include "core/json.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "core/json_depth.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -76,8 +76,8 @@ TEST(Json, GetNamesKeyAndValue) {
 
 // By this a run is told from another program's folder before it is replaced.
 TEST(Json, AFileHasAKeyWithAText) {
-  const fs::path file =
-      fs::temp_directory_path() / ("tandem_json_" + std::to_string(::getpid()) + ".json");
+  const test::TemporaryFolder folder;
+  const fs::path file = folder / "x.json";
   write_file(file, R"({"program":"tandem","n":3})");
   EXPECT_TRUE(json_file_has(file, "program"));
   EXPECT_TRUE(json_file_has(file, "program", "tandem"));

@@ -3,13 +3,13 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -25,13 +25,6 @@ const OutputKind kNote = {.name = "a note", .recognises = [](const fs::path& pat
 
 class OutputTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("tandem_output_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   fs::path safe(const std::string& name) {
     fs::create_directories(root_ / name / "shelf");
     write_file(root_ / name / "lock", "old");
@@ -47,8 +40,8 @@ class OutputTest : public ::testing::Test {
       return "";
     } catch (const E& error) {
       std::string text = error.what();
-      for (size_t at; (at = text.find(root_.string() + "/")) != std::string::npos;)
-        text.erase(at, root_.string().size() + 1);
+      for (size_t at; (at = text.find(root_.path().string() + "/")) != std::string::npos;)
+        text.erase(at, root_.path().string().size() + 1);
       return text;
     }
   }
@@ -56,7 +49,7 @@ class OutputTest : public ::testing::Test {
     return std::distance(fs::directory_iterator(root_), fs::directory_iterator());
   }
 
-  fs::path root_;
+  const test::TemporaryFolder root_;
 };
 
 TEST_F(OutputTest, WhatIsNotThereOrEmptyIsFree) {

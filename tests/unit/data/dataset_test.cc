@@ -2,7 +2,6 @@
 #include "data/dataset.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -13,17 +12,10 @@
 #include "core/sha256.h"
 #include "data/dataset_files.h"
 #include "data/raw_log.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
-
-fs::path fresh_folder(const std::string& name) {
-  const fs::path folder =
-      fs::temp_directory_path() / ("tandem_dataset_test_" + std::to_string(::getpid())) / name;
-  fs::remove_all(folder);
-  fs::create_directories(folder.parent_path());
-  return folder;
-}
 
 // Without write_file's fsync, which thousands of small files would wait for.
 void put(const fs::path& path, const std::string& bytes) {
@@ -63,7 +55,8 @@ std::string content(const Dataset& data) {
 }
 
 TEST(Dataset, HoldsWhatWasWritten) {
-  const fs::path written = fresh_folder("written"), folder = fresh_folder("moved");
+  const test::TemporaryFolder root;
+  const fs::path written = root / "written", folder = root / "moved";
   write_dataset(written, small_log());
   fs::rename(written, folder);  // nothing of the writer is left but the files
   const Dataset data = Dataset::open(folder);
@@ -91,7 +84,8 @@ TEST(Dataset, HoldsWhatWasWritten) {
 }
 
 TEST(Dataset, DatasetJsonSaysHowItWasMade) {
-  const fs::path folder = fresh_folder("about");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "about";
   const PrepareReport report = write_dataset(
       folder, small_log(),
       {.min_user = 2, .min_item = 1, .ties = EqualTimes::kItem, .drop_items = {"c", "x"}});
@@ -115,7 +109,8 @@ TEST(Dataset, DatasetJsonSaysHowItWasMade) {
 
 // docs/formats.md, field by field.
 TEST(Dataset, InteractionsFileHasTheDocumentedLayout) {
-  const fs::path folder = fresh_folder("layout");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "layout";
   write_dataset(folder, small_log());
   const std::string bytes = read_file(folder / "interactions.bin");
   ASSERT_EQ(bytes.size(), 8 + 3 * 8 + 3 * 8 + 5 * (8 + 4 + 4));
@@ -135,7 +130,8 @@ TEST(Dataset, InteractionsFileHasTheDocumentedLayout) {
 }
 
 TEST(Dataset, FingerprintIsTheHashOfTheFiles) {
-  const fs::path folder = fresh_folder("hash");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "hash";
   const PrepareReport report = write_dataset(folder, small_log());
   std::string bytes;
   for (const char* name : {"users.bin", "items.bin", "interactions.bin", "items.jsonl"})
@@ -148,7 +144,8 @@ TEST(Dataset, EqualTimesKeepTheFilesOrderOrGoByItem) {
   RawLog log;
   log.interactions = {{"u", "d", 7}, {"u", "b", 7}, {"u", "c", 3}, {"u", "a", 7}, {"u", "b", 3}};
   const auto order = [&](EqualTimes ties) {
-    const fs::path folder = fresh_folder("ties");
+    const test::TemporaryFolder root;
+    const fs::path folder = root / "ties";
     write_dataset(folder, log, {.ties = ties});
     return items_of(Dataset::open(folder), 0);
   };
@@ -166,7 +163,8 @@ TEST(Dataset, TheTimeDivisorComesAfterSorting) {
     log.time.push_back(time);
     log.rating.push_back(kNoRating);
   }
-  const fs::path folder = fresh_folder("divisor");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "divisor";
   write_dataset(folder, std::move(log), {}, {}, Json::object());
   EXPECT_EQ(content(Dataset::open(folder)),
             "u: 3@0*nan 4@2*nan 2@2*nan 1@2*nan\n1 a a\n2 b b\n3 c c\n4 d d\n");
@@ -179,7 +177,8 @@ TEST(Dataset, LeaveOneOutHoldsTheLastTwoBack) {
     for (int item = 1; item <= user; ++item)
       log.interactions.push_back({std::to_string(user), std::to_string(item), item});
   }
-  const fs::path folder = fresh_folder("split");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "split";
   write_dataset(folder, log);
   const Dataset data = Dataset::open(folder);
   std::string splits;
@@ -205,14 +204,16 @@ TEST(Dataset, LeaveOneOutHoldsTheLastTwoBack) {
 }
 
 TEST(Dataset, RefusesAnExistingFolderUnlessToldTo) {
-  const fs::path folder = fresh_folder("exists");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "exists";
   write_dataset(folder, small_log());
   EXPECT_THROW(write_dataset(folder, small_log()), IoError);
   EXPECT_NO_THROW(write_dataset({folder, kDatasetFolder, true}, small_log()));
 }
 
 TEST(Dataset, NothingLeftIsAnErrorAndLeavesNoFolder) {
-  const fs::path folder = fresh_folder("empty");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "empty";
   EXPECT_THROW(write_dataset(folder, small_log(), {.min_user = 5}), DataError);
   EXPECT_FALSE(fs::exists(folder));
 }
@@ -220,7 +221,8 @@ TEST(Dataset, NothingLeftIsAnErrorAndLeavesNoFolder) {
 // Every truncation and every changed header or item byte must end in an error or in a usable set,
 // never in a read outside the files.
 TEST(Dataset, CorruptFilesAreRefused) {
-  const fs::path folder = fresh_folder("corrupt");
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "corrupt";
   write_dataset(folder, small_log());
   int refused = 0;
   const auto use = [&] {

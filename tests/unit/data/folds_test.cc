@@ -21,6 +21,7 @@ TEST(UserFolds, AFoldKeepsEveryKthUserOutOfTraining) {
   EXPECT_EQ(trained({.count = 3, .left_out = 1}), "02356");
   EXPECT_EQ(trained({.count = 3, .left_out = 2}), "013467");
   EXPECT_EQ(trained({.count = 3, .left_out = -1}), "01234567");
+  EXPECT_EQ(trained({.count = 3}), "01234567");
   EXPECT_EQ(trained({}), "01234567");
   const UserFolds folds{.count = 3, .left_out = 1};
   EXPECT_EQ(folds.of(0), 0);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows that an import leaves out: which, how they are counted, and what the message says.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
@@ -9,6 +8,7 @@
 #include "data/dataset.h"
 #include "data/describe.h"
 #include "data/import.h"
+#include "support/temporary_folder.h"
 
 // Options are named where they differ from the default.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -18,13 +18,6 @@ namespace {
 
 class ImportFilter : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tandem_import_filter_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path put(const std::string& name, const std::string& text) {
     const fs::path path = folder_ / name;
     fs::create_directories(path.parent_path());
@@ -64,7 +57,7 @@ class ImportFilter : public ::testing::Test {
     }
     return "no error";
   }
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
 };
 
 TEST_F(ImportFilter, RowsWithoutUserOrItemAreCountedAndShown) {

@@ -2,7 +2,6 @@
 #include "data/import.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <fstream>
@@ -15,6 +14,7 @@
 #include "data/describe.h"
 #include "data/export.h"
 #include "data/text_source.h"
+#include "support/temporary_folder.h"
 
 // Options are named where they differ from the default.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -24,13 +24,6 @@ namespace {
 
 class Import : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tandem_import_test_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path put(const std::string& name, const std::string& text) {
     const fs::path path = folder_ / name;
     fs::create_directories(path.parent_path());
@@ -68,7 +61,7 @@ class Import : public ::testing::Test {
     return "no error";
   }
 
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
 };
 
 constexpr const char* kHeader = "user,item,rating,timestamp\n";

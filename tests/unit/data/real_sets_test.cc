@@ -2,12 +2,12 @@
 // The sets of ../shared/data against the counts of its README, and MovieLens against LlamaRec's own
 // preprocessing.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "data/dataset.h"
 #include "data/import.h"
+#include "support/temporary_folder.h"
 
 // Options are named where they differ from the default.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -19,17 +19,12 @@ const fs::path kShared = "../shared/data";
 
 class RealSets : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tandem_real_sets_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   ImportReport import(ImportOptions options, const std::string& name) {
     options.overwrite = true;
     ThreadPool pool(2);
     return import_dataset(options, folder_ / name, pool);
   }
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
 };
 
 struct Expected {

@@ -37,7 +37,7 @@ class Generation : public testing::Test {
     return Llama(folder_.path());
   }
 
-  test::TempFolder folder_;
+  test::TemporaryFolder folder_;
   ThreadPool pool_{1};
 };
 

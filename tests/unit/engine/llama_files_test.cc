@@ -202,7 +202,7 @@ TEST(GgufLlama, EveryArchitectureEqualsPlainLoops) {
     one.integers.insert(one.integers.end(), std::begin(sizes), std::end(sizes));
     one.numbers.push_back({"attention.layer_norm_rms_epsilon", 0.05f});
     one.numbers.push_back({"rope.freq_base", config.at("rope_theta").get<float>()});
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     write_gguf(reference, one, folder.path() / "model.gguf");
     expect_logits(folder.path() / "model.gguf", reference);
   }
@@ -234,7 +234,7 @@ TEST(Llama2c, ConvertedFilesEqualPlainLoops) {
     file.floats(reference.weights.at("model.norm.weight").values);
     file.floats(LlamaReference::Vector(10 * 6, 7.0));
     if (!tied) file.floats(reference.weights.at("lm_head.weight").values);
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     file.write(folder.path() / "model.bin");
     convert_llama2c(folder.path() / "model.bin", folder.path() / "out");
     expect_logits(folder.path() / "out", reference);

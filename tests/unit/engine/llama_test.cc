@@ -68,7 +68,7 @@ struct Pair {
     return logits(tokens, {&sequence, 1}, pool);
   }
 
-  test::TempFolder folder;
+  test::TemporaryFolder folder;
   LlamaReference reference;
   std::optional<Llama> engine;
 };
@@ -252,7 +252,7 @@ TEST_F(LlamaTest, Bfloat16IsCloseToTheReferenceAndNotFloat32) {
 TEST_F(LlamaTest, Bf16WeightsAreWidenedExactly) {
   LlamaConfig config = llama_preset("tiny");
   config.vocab_size = 101;
-  const test::TempFolder narrow, wide;
+  const test::TemporaryFolder narrow, wide;
   write_random_llama(config, {.dtype = DType::kBf16, .stddev = 0.2}, narrow.path(), pool_);
   const HfFolder source(narrow.path());
   fs::copy_file(narrow.path() / "config.json", wide.path() / "config.json");

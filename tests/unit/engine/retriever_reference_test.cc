@@ -2,6 +2,7 @@
 // Every retriever's scores against plain loops.
 #include <gtest/gtest.h>
 
+#include "engine/retriever.h"
 #include "support/random_retriever.h"
 #include "support/retriever_reference.h"
 
@@ -18,7 +19,7 @@ TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
                                       .heads = 3,
                                       .inner = 2,
                                       .max_length = 10};
-    const test::TempFolder folder;
+    const test::TemporaryFolder folder;
     test::write_random_run(folder.path(), config, 13);
     test::RetrieverReference reference{type, 50, 12, 2, 3, 10, {}};
     const RetrieverWeights weights = RetrieverWeights::open(folder.path());

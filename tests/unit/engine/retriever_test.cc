@@ -294,13 +294,6 @@ TEST_P(RenumberedRetriever, NeverRecommendsNorRanksWhatItDoesNotKnow) {
   EXPECT_EQ(found.ranks[1].rank, place - found.top[1].begin() + 1);
 }
 
-TEST(RetrieverWeights, RenumberingNamesAnItemThatTheModelDoesNotHave) {
-  const RetrieverWeights weights = random_weights(small("lrurec"), 1);
-  EXPECT_THROW(weights.renumbered(std::vector<int32_t>{1, 51}), ShapeError);
-  EXPECT_THROW(weights.renumbered(std::vector<int32_t>{-1}), ShapeError);
-  EXPECT_TRUE(weights.renumbered(std::vector<int32_t>{3, 2}).known().empty());
-}
-
 TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   const std::vector<int32_t> numbers = {0, 2};
   const LruRec lru(random_weights(small("lrurec"), 1).renumbered(numbers));
@@ -312,49 +305,6 @@ TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   EXPECT_THROW(narm.step(narm_state, 1, hidden.data()), DataError);
   lru.step(lru_state, 2, hidden.data());
   EXPECT_EQ(hidden, hidden_of(lru, {2}));
-}
-
-// What a broken run folder says.
-std::string error_of(const fs::path& path) {
-  try {
-    load_retriever(path);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-TEST(RetrieverWeights, NamesWhatDoesNotFit) {
-  const test::TempFolder folder;
-  EXPECT_NE(error_of(folder.path() / "absent").find("no such run folder"), std::string::npos);
-  EXPECT_NE(error_of(folder.path()).find("config.json"), std::string::npos);
-
-  RetrieverModelConfig config = small("lrurec");
-  test::write_random_run(folder.path(), config, 1);
-  EXPECT_EQ(error_of(folder.path()), "no error");
-  config.num_items = 49;
-  write_json(folder.path() / kRetrieverConfigFile, config.to_json());
-  EXPECT_NE(error_of(folder.path())
-                .find("tensor 'embedding.token.weight' has the shape 51 x 12, expected 50 x 12"),
-            std::string::npos);
-  config.num_items = 50;
-  config.blocks = 3;
-  write_json(folder.path() / kRetrieverConfigFile, config.to_json());
-  EXPECT_NE(error_of(folder.path()).find("'model.lru_blocks.2.lru_layer.params_log' is missing"),
-            std::string::npos);
-  write_json(folder.path() / kRetrieverConfigFile, Json{{"model_type", "gru"}});
-  EXPECT_NE(error_of(folder.path()).find("num_items"), std::string::npos);
-}
-
-TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
-  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
-    const test::TempFolder folder;
-    test::write_random_run(folder.path(), small(type), 1);
-    fs::remove(folder.path() / kRetrieverConfigFile);
-    const RetrieverWeights weights = RetrieverWeights::open(folder.path() / kRetrieverWeightsFile,
-                                                            {.heads = 3, .max_length = 10});
-    EXPECT_EQ(weights.config().to_json(), small(type).to_json());
-  }
 }
 
 }  // namespace

@@ -3,13 +3,13 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -17,12 +17,10 @@ namespace {
 class BnbTensor : public testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directories(folder_);
     write_json(folder_ / "config.json", Json::object());
     Rng rng(5);
     for (float& v : values_) v = static_cast<float>(rng.normal());
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   Nf4Tensor quantised(bool nested) const {
     const std::vector<int64_t> shape = {40, 50};
@@ -43,7 +41,7 @@ class BnbTensor : public testing::Test {
                          [&](const TensorView& view) { return view.name == name; });
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("tandem_bnb_" + std::to_string(getpid()));
+  const test::TemporaryFolder folder_;
   std::vector<float> values_ = std::vector<float>(2000);
   std::unique_ptr<HfFolder> opened_;
 };

@@ -2,7 +2,6 @@
 #include "formats/gguf_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -10,6 +9,7 @@
 #include "core/error.h"
 #include "formats/half.h"
 #include "formats/stored_tensor.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -64,13 +64,12 @@ struct Recipe {
 
 class GgufFileTest : public testing::Test {
  protected:
-  void TearDown() override { fs::remove(path_); }
   GgufFile open(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;
     return GgufFile(path_);
   }
-  fs::path path_ =
-      fs::temp_directory_path() / ("tandem_gguf_file_" + std::to_string(getpid()) + ".gguf");
+  const test::TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "x.gguf";
 };
 
 TEST_F(GgufFileTest, ShapesAreReversedAndBlocksLieAlongRows) {

@@ -2,11 +2,11 @@
 #include "formats/hf_folder.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -14,11 +14,8 @@ namespace {
 class HfFolderTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("tandem_hf_" + std::to_string(::getpid()));
-    fs::create_directory(folder_);
     write_file(folder_ / "config.json", std::string_view("{\"model_type\": \"llama\"}"));
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void write_weights(int64_t shard_bytes) {
     const std::vector<TensorSpec> specs = {{"a", {2, 3}}, {"b", {4}}, {"c", {1, 5}}};
@@ -40,7 +37,7 @@ class HfFolderTest : public ::testing::Test {
     }
   }
 
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
 };
 
 TEST_F(HfFolderTest, OneFileAndShardsReadAsTheSame) {

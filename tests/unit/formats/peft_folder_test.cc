@@ -2,12 +2,12 @@
 #include "formats/peft_folder.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -16,9 +16,6 @@ constexpr const char* kQuery = "model.layers.0.self_attn.q_proj";
 
 class PeftFolderTest : public testing::Test {
  protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-
   // A [2, 4] and B [3, 2] for one module.
   std::vector<TensorView> views(const std::string& module = kQuery) const {
     return {{peft_a_key(module), DType::kF32, {2, 4}, std::as_bytes(std::span(a_))},
@@ -30,7 +27,7 @@ class PeftFolderTest : public testing::Test {
     return PeftFolder(folder_);
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("tandem_peft_" + std::to_string(getpid()));
+  const test::TemporaryFolder folder_;
   std::vector<float> a_ = {1, 2, 3, 4, 5, 6, 7, 8}, b_ = {1, 2, 3, 4, 5, 6};
 };
 

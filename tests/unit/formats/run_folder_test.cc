@@ -11,19 +11,13 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
 
 class RunFolderTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("tandem_run_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   RunFolder create(bool overwrite = false) {
     return RunFolder::create({root_ / "run", kRunFolder, overwrite},
                              {.verb = "train retriever",
@@ -37,7 +31,7 @@ class RunFolderTest : public ::testing::Test {
     return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
   }
 
-  fs::path root_;
+  const test::TemporaryFolder root_;
 };
 
 void fill_with(const fs::path& folder, const std::string& content) {

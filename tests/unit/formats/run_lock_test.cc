@@ -11,18 +11,14 @@
 #include "core/error.h"
 #include "core/machine.h"
 #include "formats/run_folder.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
 
 class RunLockTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    root_ = fs::temp_directory_path() / ("tandem_lock_" + std::to_string(::getpid()));
-    fs::remove_all(root_);
-    fs::create_directories(root_ / "run");
-  }
-  void TearDown() override { fs::remove_all(root_); }
+  void SetUp() override { fs::create_directories(root_ / "run"); }
 
   std::string refusal(const fs::path& run) {
     try {
@@ -33,7 +29,7 @@ class RunLockTest : public ::testing::Test {
     return "";
   }
 
-  fs::path root_;
+  const test::TemporaryFolder root_;
 };
 
 TEST_F(RunLockTest, OneAtATimeAndTheOtherIsNamed) {

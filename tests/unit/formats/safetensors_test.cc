@@ -2,23 +2,18 @@
 #include "formats/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
 
 class Safetensors : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() / ("tandem_safetensors_" + std::to_string(::getpid()));
-  }
-  void TearDown() override { fs::remove(path_); }
-
   void write_raw(const std::string& header, const std::string& data) {
     const uint64_t size = header.size();
     std::string file(sizeof size, '\0');
@@ -41,7 +36,8 @@ class Safetensors : public ::testing::Test {
     return refusal();
   }
 
-  fs::path path_;
+  const test::TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "x.safetensors";
 };
 
 template <typename T>

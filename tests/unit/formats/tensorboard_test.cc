@@ -2,11 +2,12 @@
 #include "formats/tensorboard.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -65,9 +66,7 @@ TEST(Crc32c, KnownVectors) {
 }
 
 TEST(EventWriter, FramesAndMessagesAreWhatTensorBoardReads) {
-  const fs::path folder =
-      fs::temp_directory_path() / ("tandem_events_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
+  const test::TemporaryFolder folder;
   fs::path path;
   {
     EventWriter writer(folder, 300);
@@ -76,7 +75,6 @@ TEST(EventWriter, FramesAndMessagesAreWhatTensorBoardReads) {
   }
   EXPECT_TRUE(path.filename().string().starts_with("events.out.tfevents."));
   const std::vector<std::string> events = read_events(path);
-  fs::remove_all(folder);
   ASSERT_EQ(events.size(), 3u);
 
   // key 1/fixed64 and the time, key 2/varint and the step, then the message, worked out by hand.

@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -65,11 +65,6 @@ std::string program(const std::string& body) { return "\x80\x02" + body + "."; }
 
 class TorchPickle : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() / ("tandem_pickle_" + std::to_string(::getpid()));
-  }
-  void TearDown() override { fs::remove(path_); }
-
   // The text of the error, or "" when the file was accepted.
   std::string refusal(const std::string& file) {
     // Not write_file, and not over the old file: thousands of flushes to the disk take their time.
@@ -92,7 +87,8 @@ class TorchPickle : public ::testing::Test {
     return code_refusal(program(dict(text("w") + tensor)), data);
   }
 
-  fs::path path_;
+  const test::TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "x.pth";
 };
 
 #define EXPECT_CONTAINS(text, part)                                        \

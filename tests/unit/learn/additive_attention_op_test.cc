@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "learn/ops/additive_attention.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -79,6 +79,20 @@ TEST(AdditiveAttention, TheTwinsGradientsEqualCentralDifferences) {
     return additive_attention_reference(in[0], in[1], in[2], in[3], kStarts, wanted);
   };
   for (const at::Tensor& input : in) test::expect_gradient(f, input, rng);
+}
+
+TEST(AdditiveAttention, IsCausalWithAHardSigmoidByHand) {
+  // v = ln 3 * 2. Scores of the second position: query 3 + keys 0 and -3: 2 ln 3 * (1, 1/2), the
+  // first weighs 9 and the second 3.
+  const at::Tensor v = at::tensor({static_cast<float>(2 * std::log(3.0))}),
+                   starts = test::longs({0, 2});
+  test::expect_values(additive_attention(test::matrix({0, 3}, 2), test::matrix({0, -3}, 2),
+                                         test::matrix({4, 8}, 2), v, starts),
+                      {4, 5});
+  // Beyond 3 it is 1, below -3 it is 0: weights 9 and 1.
+  test::expect_values(additive_attention(test::matrix({0, 0}, 2), test::matrix({7, -7}, 2),
+                                         test::matrix({10, 0}, 2), v, starts),
+                      {10, 9});
 }
 
 TEST(AdditiveAttention, RefusesWhatDoesNotFit) {

@@ -7,19 +7,19 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "core/error.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
 
+using test::longs;
 using test::random_tensor;
 using test::relative_difference;
 using Inputs = std::vector<at::Tensor>;
-
-at::Tensor longs(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
 struct Case {
   std::string name;
@@ -177,6 +177,30 @@ TEST(Attention, ThreadsAndSavedProbabilitiesChangeNoBit) {
       EXPECT_TRUE(at::equal(one[i], two[i])) << "output " << i;
   }
   at::set_num_threads(before);
+}
+
+// Two positions, one head of width 4: scores are q . k / 2. The first key weighs 1 to e^(2 ln 3 /
+// 2).
+TEST(Attention, DividesByTheRootOfTheWidthByHand) {
+  const auto ln3 = static_cast<float>(std::log(3.0));
+  const at::Tensor q = test::matrix({1, 0, 0, 0, 2, 0, 0, 0}, 2),
+                   k = test::matrix({0, 9, 0, 0, ln3, 9, 0, 0}, 2),
+                   v = test::matrix({4, 0, 0, 0, 8, 0, 0, 1}, 2);
+  const at::Tensor starts = longs({0, 2});
+  const auto expect = [&](const KeyRanges& ranges, const AttentionOptions& options,
+                          const std::vector<double>& wanted) {
+    test::expect_values(attention({1, 1, 4}, q, k, v, ranges, options), wanted);
+  };
+  expect(causal_ranges(starts), {}, {4, 0, 0, 0, 7, 0, 0, 0.75});
+  // A window of one sees itself.
+  expect(causal_ranges(starts, {}, 1), {}, {4, 0, 0, 0, 8, 0, 0, 1});
+  // Both see both; the first position's weights are 1 to sqrt(3).
+  const double share = std::sqrt(3.0) / (1 + std::sqrt(3.0));
+  expect(row_ranges(starts), {}, {4 + 4 * share, 0, 0, share, 7, 0, 0, 0.75});
+  // The probability of the second key kept, divided by 1 - p; the mask has the row's longest length
+  // in columns for each head.
+  expect(row_ranges(starts), {.keep = test::keep({1, 1, 0, 1}).view({2, 2}), .p = 0.5},
+         {2 * (4 + 4 * share), 0, 0, 2 * share, 12, 0, 0, 1.5});
 }
 
 TEST(Attention, EqualKeysGiveTheRowsMean) {

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "learn/model.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -66,6 +66,13 @@ TEST(DropoutRng, ThreadsDoNotChangeMasks) {
   at::set_num_threads(2);
   EXPECT_TRUE(at::equal(one, DropoutRng(1, 2).keep("a", 1001, 333, 0.3)));
   at::set_num_threads(before);
+}
+
+// Numbers worked out on paper.
+TEST(Dropout, ByHand) {
+  // What is kept is divided by 1 - p.
+  test::expect_values(dropout(test::matrix({3, 6, -9}, 1), test::keep({1, 0, 1}), 0.25),
+                      {4, 0, -12});
 }
 
 }  // namespace

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "learn/ops/linear.h"
 #include "learn/ops/nf4_weight.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -113,6 +114,19 @@ TEST(FrozenLinear, TheBitsDoNotDependOnTheNumberOfThreads) {
     EXPECT_TRUE(one.dx.equal(two.dx));
   }
   at::set_num_threads(threads);
+}
+
+TEST(FrozenLinear, EqualsLinearInEveryStorage) {
+  Rng rng(13);
+  const at::Tensor x = random_tensor({9, 40}, rng, at::kFloat);
+  const at::Tensor bias = random_tensor({30}, rng, at::kFloat);
+  for (const at::ScalarType storage : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    const at::Tensor stored = random_tensor({30, 40}, rng, at::kFloat).to(storage);
+    const FrozenWeightPtr frozen = dense_weight(stored);
+    test::expect_same([&](const auto& in) { return frozen_linear(in[0], frozen, in[1]); },
+                      [&](const auto& in) { return linear(in[0], stored.to(at::kDouble), in[1]); },
+                      {x, bias}, rng, test::kFloatLimit);
+  }
 }
 
 }  // namespace

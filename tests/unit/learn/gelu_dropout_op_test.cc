@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "learn/model.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -36,6 +36,15 @@ TEST(GeluDropout, AMaskOfAnotherSizeIsRefused) {
   EXPECT_THROW(gelu_dropout(random_tensor({4, 3}, rng, at::kFloat),
                             DropoutRng(3, 1).keep("site", 3, 3, 0.5), 0.5),
                ShapeError);
+}
+
+// Numbers worked out on paper.
+TEST(GeluDropout, ByHand) {
+  // x Phi(x); the tanh form gives 0.8411920 at 1.
+  test::expect_values(gelu_dropout(test::matrix({1, -1, 2, 0}, 1), {}, 0),
+                      {0.8413447461, -0.1586552539, 1.9544997361, 0});
+  test::expect_values(gelu_dropout(test::matrix({1, 1}, 1), test::keep({1, 0}), 0.5),
+                      {2 * 0.8413447461, 0});
 }
 
 }  // namespace

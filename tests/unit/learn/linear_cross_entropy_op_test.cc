@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -113,6 +113,21 @@ TEST(LinearCrossEntropy, RefusesLabelsOutsideTheTable) {
   EXPECT_THROW(run(), DataError);
   c.labels[2] = -1;
   EXPECT_THROW(run(), DataError);
+}
+
+// Numbers worked out on paper.
+TEST(LinearCrossEntropy, ByHand) {
+  // Scores 0 and ln 3 (times the state). Item 0 is padding: a position without a label costs
+  // nothing and does not count.
+  const auto ln3 = static_cast<float>(std::log(3.0));
+  const at::Tensor table = test::matrix({0, ln3}, 2);
+  test::expect_values(linear_cross_entropy(test::matrix({1, 1, 1}, 3), table,
+                                           at::tensor({0.0f, 0.0f}), test::longs({1, 0, 1})),
+                      {std::log(4.0 / 3)});
+  // The bias is added to the scores: ln 3 + ln 3 against 0, 9 to 1.
+  test::expect_values(
+      linear_cross_entropy(test::matrix({1}, 1), table, at::tensor({0.0f, ln3}), test::longs({1})),
+      {std::log(10.0 / 9)});
 }
 
 }  // namespace

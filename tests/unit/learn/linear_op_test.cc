@@ -78,5 +78,16 @@ TEST(Linear, RefusesShapesThatDoNotFit) {
                ShapeError);
 }
 
+TEST(Linear, GradientInDoubleIsRight) {
+  Rng rng(12);
+  at::Tensor x = random_tensor({5, 6}, rng), weight = random_tensor({4, 6}, rng);
+  at::Tensor bias = random_tensor({4}, rng);
+  for (const at::Tensor& shift : {bias, at::Tensor()}) {
+    const auto f = [&] { return learn::linear(x, weight, shift); };
+    for (const at::Tensor& input : {x, weight}) test::expect_gradient(f, input, rng);
+  }
+  test::expect_gradient([&] { return learn::linear(x, weight, bias); }, bias, rng);
+}
+
 }  // namespace
 }  // namespace tandem::learn

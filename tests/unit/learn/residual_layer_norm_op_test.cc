@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "learn/model.h"
-#include "unit/learn/op_gradient.h"
+#include "unit/learn/op_values.h"
 
 namespace tandem::learn {
 namespace {
@@ -83,6 +83,19 @@ TEST(ResidualLayerNorm, ShapesThatDoNotFitAreRefused) {
   EXPECT_THROW(
       residual_layer_norm(inputs[0], inputs[1].slice(0, 0, 2), {}, 0, inputs[2], inputs[3], 1e-5),
       ShapeError);
+}
+
+// Numbers worked out on paper.
+TEST(ResidualLayerNorm, ByHand) {
+  // Mean 2, variance 1: eps 3 makes the root 2. Weight and bias per column.
+  test::expect_values(residual_layer_norm(test::matrix({1, 3}, 1), {}, {}, 0,
+                                          at::tensor({2.0f, 4.0f}), at::tensor({10.0f, 20.0f}), 3),
+                      {9, 22});
+  // The mask is on x alone: 4 * 2 + 1 = 9 and 0 + 5, mean 7, deviation 2.
+  test::expect_values(residual_layer_norm(test::matrix({4, 100}, 1), test::matrix({1, 5}, 1),
+                                          test::keep({1, 0}).view({1, 2}), 0.5,
+                                          at::tensor({1.0f, 1.0f}), at::tensor({0.0f, 0.0f}), 0),
+                      {1, -1});
 }
 
 }  // namespace

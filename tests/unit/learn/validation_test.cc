@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranks that training validates by are those of the engine on the same weights, user by user.
 #include "learn/retriever/validation.h"
-#include "learn/trainer/validation_metrics.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -16,6 +15,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/retriever/model_factory.h"
 #include "learn/retriever/retriever_task.h"
+#include "learn/trainer/validation_metrics.h"
 #include "models/retriever_weights.h"
 #include "offline/full_ranking.h"
 #include "support/ranker_world.h"
@@ -186,6 +186,17 @@ TEST_P(ValidationRanks, AreWhatTheTaskReports) {
 INSTANTIATE_TEST_SUITE_P(Models, ValidationRanks,
                          testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
                          [](const auto& info) { return std::string(info.param); });
+
+TEST(ValidationMetrics, HandWorked) {
+  const std::vector<int64_t> ranks{1, 3, 60, 10};
+  const ValidationMetrics metrics = metrics_of_ranks(ranks);
+  EXPECT_DOUBLE_EQ(metrics.value("Recall@1"), 0.25);
+  EXPECT_DOUBLE_EQ(metrics.value("Recall@5"), 0.5);
+  EXPECT_DOUBLE_EQ(metrics.value("Recall@10"), 0.75);
+  EXPECT_DOUBLE_EQ(metrics.value("NDCG@5"), (1 + 0.5) / 4);
+  EXPECT_DOUBLE_EQ(metrics.value("MRR@50"), (1 + 1.0 / 3 + 0.1) / 4);
+  EXPECT_THROW(metrics.value("Recall@7"), ConfigError);
+}
 
 }  // namespace
 }  // namespace tandem::learn

@@ -7,22 +7,12 @@
 #include <string>
 
 #include "core/error.h"
-#include "data/folds.h"
 #include "formats/run_folder.h"
 #include "support/random_retriever.h"
 #include "support/ranker_world.h"
 
 namespace tandem {
 namespace {
-
-TEST(UserFolds, LeaveOneFoldOutByTheUsersNumber) {
-  const UserFolds folds{.count = 3, .left_out = 1};
-  EXPECT_EQ(folds.of(7), 1);
-  EXPECT_FALSE(folds.trains(7));
-  EXPECT_TRUE(folds.trains(8));
-  EXPECT_TRUE(UserFolds().trains(7));
-  EXPECT_TRUE((UserFolds{.count = 3}).trains(7));
-}
 
 class Crossfit : public testing::Test {
  protected:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A held-out item that the user had before and that may therefore not be offered is a miss at every
-// cut-off, also where fewer items are left to offer than the cut-off allows.
+// cut-off, also where fewer items are left to offer than the cut-off allows. So is one that the
+// model does not know.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -8,6 +9,8 @@
 #include "offline/full_ranking.h"
 #include "offline/ranker_evaluation.h"
 #include "offline/samples.h"
+#include "rank/catalogue.h"
+#include "support/named_dataset.h"
 #include "support/random_retriever.h"
 #include "support/sequence_dataset.h"
 
@@ -79,6 +82,40 @@ TEST_F(ExcludedTargets, AreMissesOfAllUsersInTwoStages) {
   EXPECT_EQ(all.ranks, (std::vector<int32_t>{0, 0, 1}));
   EXPECT_EQ(all.excluded, (Flags{1, 1, 0}));
   EXPECT_EQ(all.num_tied(), 0);
+}
+
+TEST(UnknownTargets, AHeldOutItemThatTheModelDoesNotKnowIsAMiss) {
+  const test::TemporaryFolder folder;
+  ThreadPool pool(2);
+  const Dataset trained = test::named_dataset(
+      folder / "trained", {{"i0", "i1", "i2", "i3", "i4"}, {"i5", "i6", "i7", "i8", "i9"}});
+  const Dataset later =
+      test::named_dataset(folder / "later", {{"i0", "i1", "i2", "a"}, {"i5", "i6", "a", "i7"}});
+  test::write_random_run(folder / "run",
+                         {.num_items = trained.num_items(),
+                          .width = 8,
+                          .max_length = 4,
+                          .dataset_fingerprint = trained.fingerprint()},
+                         7);
+  write_item_ids(folder / "run", trained);
+  const auto retriever = open_retriever(folder / "run", later).retriever;
+  const FullRanking test =
+      rank_users(*retriever, later, Split::kTest, 3, engine::SeenItems::kNone, pool);
+  EXPECT_EQ(test.ranks.ranks[0], 0);
+  EXPECT_GE(test.ranks.ranks[1], 1);
+  EXPECT_EQ(test.ranks.num_tied(), 0);
+  // In a candidate file it stands behind all items.
+  EXPECT_EQ(test.candidates.rank[0], later.num_items() + 1);
+  EXPECT_EQ(test.candidates.rank[1], test.ranks.ranks[1]);
+  EXPECT_NO_THROW(test.candidates.validate("test"));
+  const RankList again = all_retriever_ranks(test.candidates);  // as two stages read it
+  EXPECT_EQ(again.ranks, test.ranks.ranks);
+  EXPECT_EQ(again.excluded, (std::vector<uint8_t>{0, 0}));
+  EXPECT_EQ(test.ranks.excluded, (std::vector<uint8_t>{0, 0}));
+  const FullRanking valid =
+      rank_users(*retriever, later, Split::kValid, 3, engine::SeenItems::kNone, pool);
+  EXPECT_GE(valid.ranks.ranks[0], 1);
+  EXPECT_EQ(valid.ranks.ranks[1], 0);
 }
 
 }  // namespace

@@ -9,8 +9,6 @@
 
 #include "core/error.h"
 #include "data/string_table.h"
-#include "offline/full_ranking.h"
-#include "offline/ranker_evaluation.h"
 #include "support/named_dataset.h"
 #include "support/random_retriever.h"
 #include "support/temporary_folder.h"
@@ -127,29 +125,6 @@ TEST_F(Catalogue, NewEventsOfTheSameItemsChangeNothing) {
   EXPECT_THAT(opened.match.describe(), HasSubstr("it knows all 10 items"));
   EXPECT_EQ(recommend(*opened.retriever, later, {"i9", "i2"}, 10),
             recommend(*engine::load_retriever(run), trained, {"i9", "i2"}, 10));
-}
-
-TEST_F(Catalogue, AHeldOutItemThatTheModelDoesNotKnowIsAMiss) {
-  const Dataset trained = dataset("trained", kTrained);
-  const Dataset later = dataset("later", {{"i0", "i1", "i2", "a"}, {"i5", "i6", "a", "i7"}});
-  const auto retriever = open_retriever(write_run(trained), later).retriever;
-  const FullRanking test =
-      rank_users(*retriever, later, Split::kTest, 3, engine::SeenItems::kNone, pool_);
-  EXPECT_EQ(test.ranks.ranks[0], 0);
-  EXPECT_GE(test.ranks.ranks[1], 1);
-  EXPECT_EQ(test.ranks.num_tied(), 0);
-  // In a candidate file it stands behind all items.
-  EXPECT_EQ(test.candidates.rank[0], later.num_items() + 1);
-  EXPECT_EQ(test.candidates.rank[1], test.ranks.ranks[1]);
-  EXPECT_NO_THROW(test.candidates.validate("test"));
-  const RankList again = all_retriever_ranks(test.candidates);  // as two stages read it
-  EXPECT_EQ(again.ranks, test.ranks.ranks);
-  EXPECT_EQ(again.excluded, (std::vector<uint8_t>{0, 0}));
-  EXPECT_EQ(test.ranks.excluded, (std::vector<uint8_t>{0, 0}));
-  const FullRanking valid =
-      rank_users(*retriever, later, Split::kValid, 3, engine::SeenItems::kNone, pool_);
-  EXPECT_GE(valid.ranks.ranks[0], 1);
-  EXPECT_EQ(valid.ranks.ranks[1], 0);
 }
 
 TEST_F(Catalogue, AnotherCatalogueOfTheSameSizeIsRefused) {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "offline/samples.h"
 #include "rank/ranker_files.h"
+#include "rank/ranking_sample.h"
 #include "support/llama_reference.h"
 #include "support/ranker_world.h"
 #include "tokenizer/files.h"
@@ -19,12 +19,13 @@ class Rankers : public testing::Test {
  protected:
   std::vector<PromptIds> prompts(const Ranker& ranker, int count) {
     const ItemTitles titles(dataset_, ranker.cutter(), pool_);
-    const auto prefixes = training_prefixes(dataset_);
     std::vector<PromptIds> result;
-    for (int i = 0; i < count; ++i)
-      result.push_back(ranker.encoder().encode(
-          render_sample(ranker.config(), titles,
-                        uniform_sample(dataset_, prefixes[static_cast<size_t>(i)], 6, 1, 0, i))));
+    for (int32_t i = 0; i < count; ++i) {
+      const auto items = dataset_.items(i % dataset_.num_users());
+      RankingSample sample{.history = items.first(1 + static_cast<size_t>(i) % items.size())};
+      for (int32_t c = 0; c < 6; ++c) sample.candidates.push_back((i + 2 * c) % 15 + 1);
+      result.push_back(ranker.encoder().encode(render_sample(ranker.config(), titles, sample)));
+    }
     return result;
   }
 
@@ -94,6 +95,17 @@ TEST_F(Rankers, ARunNeedsNothingButItsFolder) {
   files.label_ids.pop_back();
   write_ranker_files(run, files);
   EXPECT_THROW(load_ranker(run), FormatError);
+}
+
+TEST(ModelPrompt, IsWhatPretrainingLeftBesideTheModel) {
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(model_prompt(folder / "").history_item, PromptConfig{}.history_item);
+  PromptConfig prompt;
+  prompt.history_item = "{title}";
+  prompt.max_history = 7;
+  write_json(folder / kPromptFile, prompt.to_json());
+  EXPECT_EQ(model_prompt(folder / "").history_item, "{title}");
+  EXPECT_EQ(model_prompt(folder / "").max_history, 7);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ double log_likelihood(const test::LlamaReference& model, const Tokens& text, siz
 }
 
 TEST(TitleLikelihoods, EqualWholePassesOfEachTextInPlainLoops) {
-  const test::TempFolder folder;
+  const test::TemporaryFolder folder;
   ThreadPool pool(2);
   const auto reference = test::LlamaReference::random(test::llama_variants()[0].config, 3);
   reference.write(folder.path());
@@ -80,7 +80,7 @@ TEST(TitleLikelihoods, ByHand) {
   std::vector<std::vector<float>> scores(4);
   for (size_t i = 0; i < 4; ++i)
     for (const float p : table[i]) scores[i].push_back(std::log(p));
-  const test::TempFolder folder;
+  const test::TemporaryFolder folder;
   test::LlamaReference::bigram(scores).write(folder.path());
   ThreadPool pool(1);
   // After 3 1: the title 2 3 0 has P(2 | 1) P(3 | 2) P(0 | 3), the title 0 has P(0 | 1).

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "core/error.h"
 #include "formats/gguf.h"
+#include "support/temporary_folder.h"
 #include "tokenizer/gguf_vocab.h"
 #include "tokenizer/loaders.h"
 
@@ -52,13 +52,12 @@ GgufText small_vocab() {
 
 class GgufVocab : public testing::Test {
  protected:
-  void TearDown() override { fs::remove(path_); }
   std::unique_ptr<PipelineTokenizer> load(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;
     return load_gguf_tokenizer(path_);
   }
-  fs::path path_ =
-      fs::temp_directory_path() / ("tandem_gguf_" + std::to_string(getpid()) + ".gguf");
+  const test::TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "x.gguf";
 };
 
 TEST_F(GgufVocab, BestScoreMergesFirst) {
@@ -105,7 +104,8 @@ TEST_F(GgufVocab, ScoresAndTypesMustFitTheTokens) {
 }
 
 TEST(LoadTokenizer, TellsWhatItDoesNotKnow) {
-  const fs::path path = fs::temp_directory_path() / ("tandem_unknown_" + std::to_string(getpid()));
+  const test::TemporaryFolder folder;
+  const fs::path path = folder / "x";
   for (const char* content : {"", "hello", "\x0A\x05zzzz", "QQ== -1\n", "QQ== 99999999\n"}) {
     write_file(path, std::string_view(content));
     EXPECT_THROW(load_tokenizer(path), FormatError) << content;
@@ -119,14 +119,12 @@ TEST(GgufVocabFiles, TheirTokenizerJsonEncodesAlike) {
   const std::vector<fs::path> files = {"../shared/models/gguf-vocabs/ggml-vocab-phi-3.gguf",
                                        "../shared/models/gguf-vocabs/ggml-vocab-gpt-2.gguf",
                                        "../shared/oracles/gguf/tiny-f16.gguf"};
-  const fs::path folder =
-      fs::temp_directory_path() / ("tandem_gguf_json_" + std::to_string(getpid()));
   int checked = 0;
   for (const fs::path& file : files) {
     if (!fs::exists(file)) continue;
     SCOPED_TRACE(file.string());
     ++checked;
-    fs::create_directories(folder);
+    const test::TemporaryFolder folder;
     write_gguf_tokenizer(read_gguf_vocabulary(file), folder);
     const auto want = load_gguf_tokenizer(file);
     const auto got = load_tokenizer(folder);
@@ -142,7 +140,6 @@ TEST(GgufVocabFiles, TheirTokenizerJsonEncodesAlike) {
           << text;
       EXPECT_EQ(got->decode(ids), want->decode(ids)) << text;
     }
-    fs::remove_all(folder);
   }
   if (checked == 0) GTEST_SKIP() << "../shared has no GGUF files here";
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // llama.cpp's test vectors: texts divided by a marker line, and one line of ids for each.
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <charconv>
 #include <sstream>
 
+#include "support/temporary_folder.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem {
@@ -62,13 +62,8 @@ class Golden : public testing::Test {
  protected:
   void SetUp() override {
     if (!fs::exists(kModels)) GTEST_SKIP() << kModels << " is not here";
-    folder_ = fs::temp_directory_path() / ("tandem_golden_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
   }
-  void TearDown() override {
-    if (!folder_.empty()) fs::remove_all(folder_);
-  }
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
 };
 
 TEST_F(Golden, Phi3SentencePieceFromGguf) {

@@ -2,9 +2,9 @@
 #include "tokenizer/trainer.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem {
@@ -78,8 +78,8 @@ TEST(BpeTrainer, TooSmallAVocabularyIsAnError) {
 }
 
 TEST(BpeTrainer, WritesAFolderThatLoads) {
-  const fs::path folder =
-      fs::temp_directory_path() / ("tandem_trainer_" + std::to_string(getpid()));
+  const test::TemporaryFolder root;
+  const fs::path folder = root / "tokenizer";
   const auto trainer = trained_on(TokenizerStyle::kByteFallback, {"Toy Story"});
   StagedFolder staged(folder);
   write_tokenizer_files(staged.path(), trainer.train(280), TokenizerStyle::kByteFallback);
@@ -91,7 +91,6 @@ TEST(BpeTrainer, WritesAFolderThatLoads) {
   const auto tokenizer = load_tokenizer(folder);
   EXPECT_EQ(tokenizer->eos_id(), 2);
   EXPECT_EQ(tokenizer->unk_id(), 0);
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -5,8 +5,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
-
 namespace tandem {
 namespace {
 
@@ -24,20 +22,7 @@ engine::Matrix matrix(int64_t rows, int64_t columns, std::vector<float> values) 
   return result;
 }
 
-TEST(CandidateScores, AreLogProbabilitiesOverTheSamplesCandidates) {
-  auto samples = samples_with({0, 1});
-  samples[1].candidates.pop_back();
-  const float nine = std::log(9.0f);
-  const CandidateScores scores =
-      candidate_scores("a", samples, matrix(2, 4, {0, 0, nine, 50, 3, 3 + nine, 50, 50}));
-  EXPECT_EQ(scores.log_probabilities.columns, 3);
-  EXPECT_NEAR(scores.log_probabilities.row(0)[2], std::log(9.0 / 11), 1e-6);
-  EXPECT_NEAR(scores.log_probabilities.row(1)[0], std::log(1.0 / 10), 1e-6);
-  EXPECT_TRUE(std::isinf(scores.log_probabilities.row(1)[2]));
-  EXPECT_THROW(candidate_scores("a", samples, matrix(1, 3, {0, 0, 0})), ShapeError);
-}
-
-TEST(Fusion, AScorerThatHelpsGetsWeightAndOneThatDoesNotGetsNone) {
+TEST(FusionWeights, AScorerThatHelpsGetsWeightAndOneThatDoesNotGetsNone) {
   const auto samples = samples_with({0, 1, 2, 2});
   // The retriever is right about the first, the second scorer about all but the first, the third
   // says the contrary of the truth.
@@ -54,8 +39,8 @@ TEST(Fusion, AScorerThatHelpsGetsWeightAndOneThatDoesNotGetsNone) {
 }
 
 // The second scorer's odds of 1.8 to the retriever's 1 turn the order at 1 / 1.8 = .556: the next
-// step is the square root of a half. A sum weighs log-probabilities.
-TEST(Fusion, WeightsAndSumsAreThoseByHand) {
+// step is the square root of a half.
+TEST(FusionWeights, AreThoseByHand) {
   const auto samples = samples_with({1});
   const CandidateScores scorers[] = {
       candidate_scores("retriever", samples, matrix(1, 3, {1, 0, -9})),
@@ -64,17 +49,7 @@ TEST(Fusion, WeightsAndSumsAreThoseByHand) {
   EXPECT_EQ(found.weights[0], 1);
   EXPECT_DOUBLE_EQ(found.weights[1], std::sqrt(0.5));
   EXPECT_DOUBLE_EQ(found.value, 1);
-  const double weights[] = {1, 0.5};
-  const engine::Matrix sum = fuse(scorers, weights);
-  EXPECT_NEAR(sum.row(0)[0] - sum.row(0)[1], 1 - 0.9, 1e-5);
   EXPECT_NEAR(find_fusion_weights({scorers, 1}, samples).value, 1 / std::log2(3.0), 1e-12);
-}
-
-TEST(Fusion, ScoresThatDoNotFitAreRefused) {
-  const auto samples = samples_with({0});
-  const CandidateScores one[] = {candidate_scores("a", samples, matrix(1, 3, {0, 1, 2}))};
-  const double weights[] = {1, 1};
-  EXPECT_THROW(fuse(one, weights), ShapeError);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace tandem::engine {
+namespace tandem {
 namespace {
 
 Json minimal() {
@@ -124,4 +124,4 @@ TEST(LlamaConfig, PresetsComeBackFromTheirOwnJson) {
 }
 
 }  // namespace
-}  // namespace tandem::engine
+}  // namespace tandem
