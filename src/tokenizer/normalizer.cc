@@ -32,10 +32,11 @@ class Lowercase : public Normalizer {
   void apply(AlignedText& text) const override { text.rewrite(lower_case(to_chars(text.text()))); }
 };
 
+// Every combining mark, where BERT's own step takes the nonspacing ones alone.
 class StripAccents : public Normalizer {
  public:
   void apply(AlignedText& text) const override {
-    if (!is_ascii(text.text())) text.filter([](char32_t c) { return !is_nonspacing_mark(c); });
+    if (!is_ascii(text.text())) text.filter([](char32_t c) { return !is_combining_mark(c); });
   }
 };
 

@@ -27,6 +27,7 @@ bool is_control(char32_t c);          // C*, but for unassigned characters
 bool is_punctuation(char32_t c);      // P*
 bool is_numeric(char32_t c);          // N*
 bool is_nonspacing_mark(char32_t c);  // Mn
+bool is_combining_mark(char32_t c);   // Mn, Mc, Me
 bool is_word_char(char32_t c);        // letter, mark, number or connector
 bool is_cjk_ideograph(char32_t c);    // as BERT counts them
 

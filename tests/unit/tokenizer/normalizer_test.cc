@@ -31,6 +31,11 @@ const NormalizerCase kNormalizers[] = {
      "e\xCC\x81"
      "a\xCC\x88é",
      "eaé"},
+    {R"({"type": "StripAccents"})",
+     "a\xE0\xA4\x83"
+     "b\xE2\x83\x9D"
+     "c",
+     "abc"},  // U+0903 is a spacing mark, U+20DD an enclosing one
     {R"({"type": "Strip", "strip_left": true, "strip_right": false})", " \t ab  ", "ab  "},
     {R"({"type": "Strip", "strip_left": false, "strip_right": true})", "  ab \n", "  ab"},
     {R"({"type": "Strip", "strip_left": true, "strip_right": true})", "  a b  ", "a b"},
