@@ -8,8 +8,10 @@
 #include "cli/data_verbs.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/plural.h"
 #include "data/describe.h"
+#include "data/fields.h"
 #include "data/import.h"
 
 namespace tandem {
@@ -35,6 +37,13 @@ Formats (--format); any file may be gzip:
   minionerec a folder with train*, valid*, test*.csv (user, earlier items, next
              item) and NAME.item.json
 
+Columns are found under their usual names, whatever their case, '_' and '-';
+--columns names others. Times are numbers since 1970 (seconds; milliseconds,
+microseconds and nanoseconds are told by their size) or dates such as
+2018-07-07 22:09:11 (UTC where they have no zone). Fractions count in the order;
+whole seconds are kept. Logs of one split (NAME.train.csv, NAME.valid.csv,
+NAME.test.csv) in a folder are read together.
+
 Left out and counted, in this order: rows without a user or an item (empty,
 null, NULL, NaN, nan, None, NA, N/A, <NA> or \N), rows that do not meet --where,
 items of --drop-items, items without a title (--drop-untitled), then users and
@@ -47,7 +56,7 @@ Examples:
 
 struct ImportFlags {
   ImportOptions options;
-  std::string output, columns, meta, drop_items, ties = "file", titles = "clean";
+  std::string output, columns, meta, drop_items, ties = "file", titles;
   int64_t min_user = -1, min_item = -1;
   int threads = 0;
   bool json = false;
@@ -60,11 +69,18 @@ Json report_json(const ImportReport& report, const std::string& output, double s
   dropped["examples"] = Json::array();
   for (const DroppedRow& row : report.dropped.examples())
     dropped["examples"].push_back({{"reason", report.filter.reason_text(row.reason)},
-                                   {"file", row.file},
+                                   {"file", text_of_bytes(row.file)},
                                    {"line", row.line},
                                    {"text", row.text}});
-  return {{"dataset", output},
+  Json columns = Json::array(), unread = Json::array(), warnings = Json::array();
+  for (const std::string& column : report.columns) columns.push_back(column);
+  for (const std::string& column : report.unread_columns) unread.push_back(column);
+  for (const std::string& warning : report.warnings) warnings.push_back(text_of_bytes(warning));
+  return {{"dataset", text_of_bytes(output)},
           {"format", report.format},
+          {"time", report.has_time ? Json(report.time_unit) : Json()},
+          {"columns", std::move(columns)},
+          {"unread_columns", std::move(unread)},
           {"titles", report.titles.empty() ? Json() : Json(report.titles)},
           {"raw_users", prepared.raw_users},
           {"raw_items", prepared.raw_items},
@@ -73,9 +89,11 @@ Json report_json(const ImportReport& report, const std::string& output, double s
           {"num_items", prepared.num_items},
           {"num_interactions", prepared.num_interactions},
           {"titled_items", prepared.titled_items},
+          {"equal_times", report.has_time ? equal_times_json(prepared) : Json()},
           {"skipped_lines", report.skipped_lines},
           {"dropped", std::move(dropped)},
           {"fingerprint", prepared.fingerprint},
+          {"warnings", std::move(warnings)},
           {"seconds", seconds}};
 }
 
@@ -105,11 +123,22 @@ void print_report(const ImportReport& report, const std::string& output, double 
   fmt::print("read   {}, {}, {} (format {}{})\n", counted(prepared.raw_users, "user"),
              counted(prepared.raw_items, "item"), counted(prepared.raw_interactions, "interaction"),
              report.format, report.titles.empty() ? "" : ", titles " + report.titles);
+  if (!report.columns.empty())
+    fmt::print("       columns {}{}\n", fmt::join(report.columns, ", "),
+               report.unread_columns.empty()
+                   ? ""
+                   : fmt::format("; not read: {}", fmt::join(report.unread_columns, ", ")));
   print_dropped(report);
   fmt::print("wrote  {}, {} ({} with a title), {} to {} in {}\n",
              counted(prepared.num_users, "user"), counted(prepared.num_items, "item"),
              prepared.titled_items, counted(prepared.num_interactions, "interaction"), output,
              format_duration(seconds));
+  if (!report.has_time) {
+    fmt::print("       no times: the order is that of the source\n");
+  } else {
+    fmt::print("       times are {} there, whole seconds here; {}\n", report.time_unit,
+               equal_times_text(equal_times_json(prepared), prepared.num_interactions));
+  }
   if (report.min_user > 1 || report.min_item > 1)
     fmt::print("       every user has at least {}, every item {} (--min-user, --min-item)\n",
                counted(report.min_user, "interaction"), report.min_item);
@@ -122,14 +151,16 @@ void run_import(ImportFlags& flags) {
   if (!flags.drop_items.empty()) options.drop_items = flags.drop_items;
   if (options.separator == "tab" || options.separator == "\\t") options.separator = "\t";
   options.ties = flags.ties == "item" ? EqualTimes::kItem : EqualTimes::kFile;
-  options.titles = flags.titles == "llamarec" ? MovieTitles::kLlamaRec
-                   : flags.titles == "plain"  ? MovieTitles::kPlain
-                                              : MovieTitles::kClean;
+  if (!flags.titles.empty())
+    options.titles = flags.titles == "llamarec" ? MovieTitles::kLlamaRec
+                     : flags.titles == "plain"  ? MovieTitles::kPlain
+                                                : MovieTitles::kClean;
   if (flags.min_user >= 0) options.min_user = flags.min_user;
   if (flags.min_item >= 0) options.min_item = flags.min_item;
   const Stopwatch watch;
   ThreadPool pool(flags.threads);
   const ImportReport report = import_dataset(options, flags.output, pool);
+  for (const std::string& warning : report.warnings) spdlog::warn("{}", warning);
   if (flags.json) {
     fmt::print("{}\n", report_json(report, flags.output, watch.seconds()).dump(2));
   } else {
@@ -150,10 +181,11 @@ void add_data_import_verb(CLI::App& data) {
   verb->add_option("--output", flags->output, "the data set folder to write")->required();
   verb->add_option("--meta", flags->meta, "file with item titles and other text");
   verb->add_option("--columns", flags->columns,
-                   "csv, jsonl: names (csv: or numbers from 1) of the columns: "
-                   "user=..,item=..,time=..,rating=..,title=..; item and title also of --meta");
+                   "names (or numbers from 1) of the columns, names of JSON keys: "
+                   "user=..,item=..,time=..,rating=..,title=..; item and title also of the file "
+                   "of items. Not for formats with fixed columns");
   verb->add_option("--separator", options.separator,
-                   "csv: what separates columns; default told from the first line");
+                   "csv: what separates columns; default told from the first lines");
   verb->add_option("--min-user", flags->min_user,
                    "drop users with fewer interactions, repeatedly with --min-item (default 5; "
                    "sequences, hllm, minionerec: 0)")
@@ -166,11 +198,12 @@ void add_data_import_verb(CLI::App& data) {
                    "LlamaRec does")
       ->check(CLI::IsMember({"file", "item"}))
       ->capture_default_str();
-  verb->add_option("--titles", flags->titles,
-                   "movielens: \"Matrix, The (1999)\" as \"The Matrix (1999)\" (clean), the same "
-                   "with broken accents as LlamaRec has it (llamarec), or as in the file (plain)")
-      ->check(CLI::IsMember({"clean", "llamarec", "plain"}))
-      ->capture_default_str();
+  verb->add_option(
+          "--titles", flags->titles,
+          "movielens: \"Matrix, The (1999)\" as \"The Matrix (1999)\" (clean), the same "
+          "with broken accents as LlamaRec has it (llamarec), or as in the file (plain); default "
+          "clean")
+      ->check(CLI::IsMember({"clean", "llamarec", "plain"}));
   verb->add_option("--where", options.where,
                    "keep rows that meet 'COLUMN OPERATOR VALUE' (> >= < <= = !=), such as "
                    "'quantity>0'; may be repeated. Numbers compare as numbers, else as text; "

@@ -12,6 +12,8 @@
 #include "core/error.h"
 #include "core/plural.h"
 #include "core/sha256.h"
+#include "data/fields.h"
+#include "data/raw_log.h"
 
 namespace tandem {
 namespace {
@@ -39,6 +41,17 @@ Json sample_of(const Dataset& dataset, int64_t user) {
           {"last_titles", std::move(titles)}};
 }
 
+// What equal times leave to the tie rule, of one user.
+void count_equal_times(std::span<const int64_t> times, PrepareReport& report) {
+  const size_t size = times.size();
+  for (size_t i = 0; i < size; ++i)
+    report.tied_interactions +=
+        (i > 0 && times[i] == times[i - 1]) || (i + 1 < size && times[i] == times[i + 1]);
+  if (size < 3) return;
+  ++report.split_users;
+  report.tied_targets += times[size - 2] == times[size - 1] || times[size - 3] == times[size - 2];
+}
+
 std::string grouped(int64_t value) {
   const std::string digits = std::to_string(value);
   std::string result;
@@ -50,6 +63,19 @@ std::string grouped(int64_t value) {
 }
 
 }  // namespace
+
+std::string equal_times_text(const Json& equal_times, int64_t num_interactions) {
+  const auto of = [&](const char* key) { return equal_times.value(key, int64_t{0}); };
+  const auto share = [](int64_t part, int64_t all) {
+    return all == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(all);
+  };
+  const int64_t tied = of("interactions"), users = of("users"), decided = of("users_decided");
+  return fmt::format(
+      "{:.1f} % of the interactions share user and time with another; an equal time decides what "
+      "is "
+      "held out for {:.1f} % of {}",
+      share(tied, num_interactions), share(decided, users), tandem::counted(users, "user"));
+}
 
 std::string format_time(int64_t seconds) {
   const std::time_t time = seconds;
@@ -63,7 +89,8 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
   std::vector<int64_t> lengths;
   std::vector<bool> seen(static_cast<size_t>(dataset.num_items()) + 1);
   int64_t first = std::numeric_limits<int64_t>::max(), last = std::numeric_limits<int64_t>::min();
-  int64_t rated = 0, ties = 0;
+  int64_t rated = 0;
+  PrepareReport ties;
   double rating_sum = 0;
   bool timed = false;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
@@ -74,8 +101,8 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
       first = std::min(first, times[i]);
       last = std::max(last, times[i]);
       timed |= times[i] != 0;
-      ties += i > 0 && times[i] == times[i - 1];
     }
+    count_equal_times(times, ties);
     for (const float rating : dataset.ratings(user)) {
       if (std::isnan(rating)) continue;
       ++rated;
@@ -95,7 +122,7 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
 
   const Json stored = read_json(dataset.folder() / "dataset.json");
   Json result = {
-      {"dataset", dataset.folder().string()},
+      {"dataset", text_of_bytes(dataset.folder().string())},
       {"num_users", dataset.num_users()},
       {"num_items", dataset.num_items()},
       {"num_interactions", dataset.num_interactions()},
@@ -111,12 +138,15 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
   if (timed) {
     result["first_time"] = format_time(first);
     result["last_time"] = format_time(last);
-    result["equal_times"] = ties;  // interactions with the same time as the user's one before
+    // Of the source's exact times where the import counted them, else of the seconds that are kept.
+    result["equal_times"] = stored.contains("equal_times") && stored["equal_times"].is_object()
+                                ? stored["equal_times"]
+                                : equal_times_json(ties);
   }
   result["ratings"] = rated;
   if (rated > 0) result["mean_rating"] = rating_sum / static_cast<double>(rated);
-  for (const char* key :
-       {"source", "dropped", "min_user", "min_item", "drop_untitled", "ties", "split"}) {
+  for (const char* key : {"source", "time_unit", "dropped", "min_user", "min_item", "drop_untitled",
+                          "ties", "split"}) {
     if (stored.contains(key)) result[key] = stored[key];
   }
   result["fingerprint"] = dataset.fingerprint();
@@ -166,9 +196,7 @@ std::string describe_text(const Json& d) {
   if (d.contains("first_time")) {
     line("time", fmt::format("{} to {} UTC", d["first_time"].get<std::string>(),
                              d["last_time"].get<std::string>()));
-    line("equal times",
-         fmt::format("{} {} the time of the one before", counted("equal_times", "interaction"),
-                     plural(d["equal_times"].get<int64_t>(), "shares", "share")));
+    line("equal times", equal_times_text(d["equal_times"], d["num_interactions"].get<int64_t>()));
   } else {
     line("time", "none; the order is the source's");
   }

@@ -63,6 +63,23 @@ std::string clean_text(std::string_view text) {
   return result;
 }
 
+std::string text_of_bytes(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    size_t length = 1;
+    while (length < std::min<size_t>(4, bytes.size()) && !valid_utf8(bytes.substr(0, length)))
+      ++length;
+    if (!valid_utf8(bytes.substr(0, length))) {
+      text += "\xEF\xBF\xBD";
+      length = 1;
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(length);
+  }
+  return text;
+}
+
 std::string latin1_to_utf8(std::string_view bytes) {
   std::string result;
   result.reserve(bytes.size());
@@ -88,19 +105,6 @@ std::string_view parse_id(std::string_view text, std::string_view column) {
     throw BadLine{fmt::format("{} id {} with a control character", column, excerpt(id)),
                   "printable text"};
   return id;
-}
-
-int64_t parse_time(std::string_view text) {
-  text = trimmed(text);
-  const char* const end = text.data() + text.size();
-  int64_t value = 0;
-  const auto whole = std::from_chars(text.data(), end, value);
-  if (whole.ec == std::errc() && whole.ptr == end) return value;
-  double real = 0;
-  const auto fraction = std::from_chars(text.data(), end, real);
-  if (fraction.ec != std::errc() || fraction.ptr != end || !(std::abs(real) < 9e18))
-    throw BadLine{"time " + excerpt(text), "a number of seconds since 1970"};
-  return static_cast<int64_t>(real);
 }
 
 float parse_rating(std::string_view text) {
@@ -143,9 +147,16 @@ void CsvReader::skip_to(size_t at) {
   at_ = at;
 }
 
-// at: behind the opening quote; moves behind the closing one.
+// Whether a field ends here.
+bool CsvReader::ends_at(size_t at) const {
+  return at >= text_.size() || text_[at] == '\n' || text_[at] == '\r' ||
+         text_.substr(at).starts_with(separator_);
+}
+
+// at: after the opening quote; moves after the closing one.
 std::string_view CsvReader::quoted_field(size_t& at, size_t record_end) {
   std::string* undone = nullptr;
+  bool backslashes = false;
   size_t begin = at;
   for (;;) {
     const size_t quote = text_.find('"', at);
@@ -153,17 +164,23 @@ std::string_view CsvReader::quoted_field(size_t& at, size_t record_end) {
       skip_to(record_end);
       throw BadLine{"a quote that is never closed", "a closing quote"};
     }
-    const std::string_view part = text_.substr(begin, quote - begin);
+    std::string_view part = text_.substr(begin, quote - begin);
     at = quote + 1;
-    if (at >= text_.size() || text_[at] != '"') {
+    const bool doubled = at < text_.size() && text_[at] == '"';
+    // MySQL writes \" for a quote. A quote that could not end the field shows that this is meant.
+    const bool escaped =
+        part.ends_with('\\') && (doubled ? backslashes && ends_at(at + 1) : !ends_at(at));
+    if (!doubled && !escaped) {
       if (!undone) return part;
       *undone += part;
       return *undone;
     }
+    backslashes |= escaped;
+    if (escaped) part.remove_suffix(1);
     if (!undone) undone = &unquoted_.emplace_back();
     *undone += part;
     *undone += '"';
-    begin = ++at;
+    begin = escaped ? at : ++at;
   }
 }
 

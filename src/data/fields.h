@@ -26,14 +26,13 @@ bool valid_utf8(std::string_view text);
 // other texts.
 std::string clean_text(std::string_view text);
 std::string_view trimmed(std::string_view text);
+// Bytes that may be no UTF-8 (a file's name), as text: each broken byte becomes U+FFFD.
+std::string text_of_bytes(std::string_view bytes);
 // Each byte as the character of that number.
 std::string latin1_to_utf8(std::string_view bytes);
 
 // Outside ids: trimmed, not empty, at most 1,024 bytes, no control characters. Throws BadLine.
 std::string_view parse_id(std::string_view text, std::string_view column);
-// Seconds (or the source's unit): a whole number; a fraction ("964982703.0") is cut off. Throws
-// BadLine.
-int64_t parse_time(std::string_view text);
 // A finite decimal number; empty text is kNoRating. Throws BadLine.
 float parse_rating(std::string_view text);
 
@@ -42,7 +41,8 @@ void split_fields(std::string_view line, std::string_view separator,
                   std::vector<std::string_view>& fields);
 
 // CSV as RFC 4180 has it: fields in double quotes may hold separators, line ends and doubled
-// quotes. Fields are views into the text or, where quotes had to be undone, into the reader (until
+// quotes, and quotes after a backslash (MySQL's exports) where they could not end the field. Fields
+// are views into the text or, where quotes had to be undone, into the reader (until
 // the next call).
 class CsvReader {
  public:
@@ -61,6 +61,7 @@ class CsvReader {
  private:
   std::string_view quoted_field(size_t& at, size_t record_end);
   void skip_to(size_t at);
+  bool ends_at(size_t at) const;
 
   std::string_view text_;
   std::string separator_;

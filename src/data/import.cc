@@ -5,8 +5,12 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/plural.h"
 #include "data/dataset_files.h"
+#include "data/importers/history_rows.h"
 #include "data/importers/importer.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 
 namespace tandem {
 namespace {
@@ -34,26 +38,6 @@ bool comes_filtered(std::string_view format) {
   return format == "sequences" || format == "hllm" || format == "minionerec";
 }
 
-std::string detect_in_folder(const fs::path& folder) {
-  if (!files_ending(folder, ".inter").empty()) return "recbole";
-  if (!find_in_folder(folder, {"sequences.tsv"}).empty()) return "sequences";
-  if (!find_in_folder(folder, {"interactions.csv", "interactions.tsv"}).empty()) return "csv";
-  if (!find_in_folder(folder, {"interactions.jsonl", "interactions.json"}).empty()) return "jsonl";
-  if (!find_in_folder(folder, {"u.data", "ratings.dat"}).empty()) return "movielens";
-  if (const fs::path ratings = find_in_folder(folder, {"ratings.csv"}); !ratings.empty()) {
-    return TextSource(ratings).peek_line().starts_with("userId,movieId") ? "movielens" : "csv";
-  }
-  if (!files_ending(folder / "interactions", ".csv").empty()) return "hllm";
-  if (!files_ending(folder, ".item.json").empty()) return "minionerec";
-  for (const char* suffix : {".json", ".jsonl", ".csv"}) {
-    for (const fs::path& file : files_ending(folder, suffix)) {
-      if (plain_name(file).starts_with("meta")) continue;
-      return detect_format(file);
-    }
-  }
-  return "";
-}
-
 // What was left out while reading, for dataset.json.
 Json about_dropped(const RowFilter& filter, const DroppedRows& rows) {
   Json where = Json::array();
@@ -67,58 +51,25 @@ Json about_dropped(const RowFilter& filter, const DroppedRows& rows) {
 }
 
 // A set of which nothing could be read: says what was left out, and shows the first of it.
-[[noreturn]] void fail_empty(const ImportOptions& options, const RowFilter& filter,
-                             const DroppedRows& dropped) {
+[[noreturn]] void fail_empty(const ImportOptions& options, const Source& source,
+                             const ReadContext& context) {
+  if (context.dropped.total() == 0)
+    throw DataError("{}: found no interaction{}, expected at least one",
+                    fmt::join(source.files, ", "),
+                    context.skipped_lines > 0
+                        ? fmt::format(" but {}", counted(context.skipped_lines, "bad line"))
+                        : "");
   std::string reasons;
-  for (int64_t reason = 0; reason < filter.num_reasons(); ++reason) {
-    if (const int64_t count = dropped.count(reason); count > 0)
-      reasons += fmt::format(", {} {}", count, filter.reason_text(reason));
+  for (int64_t reason = 0; reason < context.filter.num_reasons(); ++reason) {
+    if (const int64_t count = context.dropped.count(reason); count > 0)
+      reasons += fmt::format(", {} {}", count, context.filter.reason_text(reason));
   }
-  const DroppedRow& first = dropped.examples().front();
+  const DroppedRow& first = context.dropped.examples().front();
   throw DataError("{}: no row is left: {} (the first: {}:{}: {})", options.input.string(),
                   reasons.substr(2), first.file, first.line, first.text);
 }
 
 }  // namespace
-
-std::string detect_format(const fs::path& input) {
-  if (!fs::exists(input)) throw IoError("{}: no such file or folder", input.string());
-  std::string found;
-  if (fs::is_directory(input)) {
-    found = detect_in_folder(input);
-  } else {
-    const std::string name = plain_name(input);
-    TextSource text(input);
-    const std::string_view line = text.peek_line();
-    if (name.ends_with(".inter")) {
-      found = "recbole";
-    } else if (name == "u.data" || name.ends_with(".dat") || line.starts_with("userId,movieId")) {
-      found = "movielens";
-    } else if (line.starts_with("{")) {
-      found = line.find("\"asin\"") != std::string_view::npos ||
-                      line.find("\"reviewerID\"") != std::string_view::npos
-                  ? "amazon"
-                  : "jsonl";
-    } else if (line.starts_with("item_id,user_id")) {
-      found = "hllm";
-    } else if (name.starts_with("ratings_") && name.ends_with(".csv")) {
-      found = "amazon";
-    } else if (name.ends_with(".csv")) {
-      found = "csv";
-    } else if (name.ends_with(".tsv")) {
-      found = line.find('\t') == line.rfind('\t') && line.find(' ') != std::string_view::npos
-                  ? "sequences"
-                  : "csv";
-    }
-  }
-  if (found.empty())
-    throw DataError(
-        "{}: cannot tell the format (looked for .inter, sequences.tsv, interactions.csv, "
-        "interactions.jsonl, u.data, ratings.dat, "
-        "ratings.csv, interactions/*.csv, *.item.json, reviews in .json); name it with --format",
-        input.string());
-  return found;
-}
 
 const std::vector<std::string>& import_formats() {
   static const std::vector<std::string> formats = [] {
@@ -157,7 +108,10 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
   const Output output(folder, kDatasetFolder, options.overwrite,
                       {options.input, options.meta.value_or(""), options.drop_items.value_or("")});
   ImportReport report;
-  report.format = options.format == "auto" ? detect_format(options.input) : options.format;
+  const DetectedInput detected = options.format == "auto"
+                                     ? detect_format(options)
+                                     : DetectedInput{options.format, options.input};
+  report.format = detected.format;
   const auto* const chosen =
       std::find_if(std::begin(kImporters), std::end(kImporters),
                    [&](const auto& entry) { return entry.first == report.format; });
@@ -165,6 +119,10 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
     throw UsageError("--format: found '{}', expected one of {}", options.format,
                      fmt::join(import_formats(), ", "));
 
+  if (!options.separator.empty() && report.format != "csv")
+    throw UsageError("--separator: not for --format {}, whose separator is fixed", report.format);
+  if (options.titles && report.format != "movielens")
+    throw UsageError("--titles: not for --format {}, only for movielens", report.format);
   if (!options.where.empty() && !has_columns(report.format))
     throw UsageError("--where: {} has no columns, expected another format than {}",
                      options.input.string(), report.format);
@@ -176,11 +134,13 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
   context.skip_bad_lines = options.skip_bad_lines;
   ImportOptions resolved = options;
   resolved.format = report.format;
+  resolved.input = detected.input;
   PrepareOptions prepare;
   if (options.drop_items) prepare.drop_items = read_item_ids(*options.drop_items);
   chosen->second(resolved, context, source);
-  if (source.log.user.empty() && context.dropped.total() > 0)
-    fail_empty(options, context.filter, context.dropped);
+  join_histories(source, context);
+  if (source.log.user.empty()) fail_empty(options, source, context);
+  warn_of_missing_items(source.log, source.items, context);
   if (!source.has_time && options.ties == EqualTimes::kItem)
     throw UsageError("--ties item: {} has no timestamps, its order is that of the file",
                      options.input.string());
@@ -196,14 +156,22 @@ ImportReport import_dataset(const ImportOptions& options, const fs::path& folder
                                                      : options.input.parent_path().filename();
   Json about = {{"source",
                  {{"format", report.format},
-                  {"name", name.string()},
-                  {"skipped_lines", report.skipped_lines}}},
+                  {"name", text_of_bytes(name.string())},
+                  {"skipped_lines", report.skipped_lines},
+                  {"time", source.time_unit.empty() ? Json() : Json(source.time_unit)}}},
+                {"time_unit", source.has_time ? Json("seconds") : Json()},
                 {"dropped", about_dropped(context.filter, context.dropped)}};
   if (report.format == "movielens")
-    about["source"]["titles"] = report.titles = titles_name(options.titles);
+    about["source"]["titles"] = report.titles =
+        titles_name(options.titles.value_or(MovieTitles::kClean));
   report.prepared = write_dataset(output, std::move(source.log), source.items, prepare, about);
   report.filter = std::move(context.filter);
   report.dropped = std::move(context.dropped);
+  report.warnings = std::move(context.warnings);
+  report.has_time = source.has_time;
+  report.time_unit = source.time_unit;
+  report.columns = std::move(source.columns);
+  report.unread_columns = std::move(source.unread_columns);
   return report;
 }
 

@@ -30,7 +30,7 @@ struct ImportOptions {
   std::string format = "auto";
   fs::path input;                             // a file or a folder
   std::optional<fs::path> meta;               // item text, when it is not found beside the input
-  ColumnMap columns;                          // csv, jsonl
+  ColumnMap columns;                          // of formats with named columns
   std::string separator;                      // csv; "" means told from the first line
   std::optional<int64_t> min_user, min_item;  // default 5, but 0 for sequences, hllm, minionerec
   EqualTimes ties = EqualTimes::kFile;
@@ -39,7 +39,7 @@ struct ImportOptions {
   bool drop_untitled = false;
   bool overwrite = false;
   bool skip_bad_lines = false;
-  MovieTitles titles = MovieTitles::kClean;
+  std::optional<MovieTitles> titles;  // movielens; kClean
 };
 
 struct ImportReport {
@@ -50,6 +50,11 @@ struct ImportReport {
   int64_t skipped_lines = 0;
   RowFilter filter;
   DroppedRows dropped;  // rows that were not read, before all that prepared counts
+  bool has_time = true;
+  std::string time_unit;  // of the source: seconds, milliseconds, dates, ...; "" without rows
+  std::vector<std::string> columns;         // "user=user_id", ...: which were read
+  std::vector<std::string> unread_columns;  // which were not
+  std::vector<std::string> warnings;        // for standard error
 };
 
 const std::vector<std::string>& import_formats();

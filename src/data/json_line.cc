@@ -7,8 +7,20 @@
 #include <deque>
 
 #include "data/fields.h"
+#include "data/python_literal.h"
+#include "data/row_filter.h"
 
 namespace tandem {
+namespace {
+
+// The first key of a Python dict is in single quotes, or u"in these".
+bool is_python(std::string_view line) {
+  if (!line.starts_with('{')) return false;
+  const std::string_view key = trimmed(line.substr(1));
+  return key.starts_with('\'') || key.starts_with("u'") || key.starts_with("u\"");
+}
+
+}  // namespace
 
 struct JsonLine::State {
   simdjson::dom::parser parser{size_t{1} << 28};  // lines of at most 256 MiB
@@ -22,6 +34,14 @@ JsonLine::~JsonLine() = default;
 JsonLine::JsonLine(JsonLine&&) noexcept = default;
 
 void JsonLine::parse(std::string_view line) {
+  if (is_python(line)) {
+    const Json value = parse_python_literal(line);
+    return parse_json(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+  parse_json(line);
+}
+
+void JsonLine::parse_json(std::string_view line) {
   // simdjson reads a little beyond the text.
   state_->padded.assign(line);
   state_->padded.resize(line.size() + simdjson::SIMDJSON_PADDING, ' ');
@@ -67,16 +87,20 @@ std::optional<double> JsonLine::real(std::string_view key) {
                 fmt::format("a number for \"{}\"", key)};
 }
 
-std::optional<int64_t> JsonLine::whole(std::string_view key) {
+std::optional<ExactTime> JsonLine::time(std::string_view key) {
   simdjson::dom::element value;
   if (state_->object.at_key(key).get(value) != simdjson::SUCCESS || value.is_null())
     return std::nullopt;
-  if (int64_t number; value.get(number) == simdjson::SUCCESS) return number;
-  if (double number; value.get(number) == simdjson::SUCCESS && number > -9e18 && number < 9e18)
-    return static_cast<int64_t>(number);
-  if (std::string_view text; value.get(text) == simdjson::SUCCESS) return parse_time(text);
-  throw BadLine{fmt::format("\"{}\": {}", key, simdjson::minify(value)),
-                fmt::format("a number for \"{}\"", key)};
+  if (int64_t number; value.get(number) == simdjson::SUCCESS) return ExactTime{.whole = number};
+  // The shortest text that gives the double is the one that the file has, up to its digits.
+  if (double number; value.get(number) == simdjson::SUCCESS)
+    return parse_time(fmt::format("{}", number));
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    if (is_missing(text)) return std::nullopt;
+    return parse_time(text);
+  }
+  throw BadLine{fmt::format("\"{}\": {}", key, excerpt(simdjson::minify(value))),
+                fmt::format("a number or a date for \"{}\"", key)};
 }
 
 std::vector<std::string> JsonLine::keys() const {

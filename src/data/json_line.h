@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "core/json.h"
+#include "data/time_text.h"
 
 namespace tandem {
 
-// One JSON object a line, read with simdjson. Reused from line to line; values are valid until the
+// One JSON object a line, or one Python dict, read with simdjson. Reused from line to line; values are valid until the
 // next parse().
 class JsonLine {
  public:
@@ -19,7 +20,7 @@ class JsonLine {
   ~JsonLine();
   JsonLine(JsonLine&&) noexcept;
 
-  // Throws BadLine when the line is not one JSON object.
+  // Throws BadLine when the line is not one object.
   void parse(std::string_view line);
   // The text of a string, or of a whole number, under the key; nothing when absent or null. Throws
   // BadLine for other types.
@@ -27,10 +28,13 @@ class JsonLine {
   // The same, and other numbers and true or false as they are written.
   std::optional<std::string_view> scalar(std::string_view key);
   std::optional<double> real(std::string_view key);
-  std::optional<int64_t> whole(std::string_view key);
+  // A number or a text as parse_time reads it; nothing when absent, null or missing as text.
+  std::optional<ExactTime> time(std::string_view key);
   std::vector<std::string> keys() const;
 
  private:
+  void parse_json(std::string_view line);
+
   struct State;
   std::unique_ptr<State> state_;
 };

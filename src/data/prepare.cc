@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <type_traits>
 
 #include "core/error.h"
 #include "data/dataset_files.h"
@@ -43,24 +44,77 @@ struct Row {
   int64_t time;
   int32_t item;
   float rating;
+
+  bool before(const Row& other) const { return time < other.time; }
+};
+// Where a time has a fraction.
+struct FineRow : Row {
+  uint64_t fraction;
+
+  bool before(const FineRow& other) const {
+    return time != other.time ? time < other.time : fraction < other.fraction;
+  }
 };
 
+// What equal times leave to the tie rule, of one user's sorted rows.
+template <typename R>
+void count_ties(std::span<const R> rows, PrepareReport& report) {
+  const auto tied = [&](size_t a, size_t b) { return !rows[a].before(rows[b]); };
+  for (size_t i = 0; i < rows.size(); ++i)
+    report.tied_interactions +=
+        (i > 0 && tied(i - 1, i)) || (i + 1 < rows.size() && tied(i, i + 1));
+  if (rows.size() < 3) return;
+  ++report.split_users;
+  report.tied_targets +=
+      tied(rows.size() - 2, rows.size() - 1) || tied(rows.size() - 3, rows.size() - 2);
+}
+
 // Orders one user's rows, which are in file order, and writes them to the columns at `first`.
-void order_rows(std::span<Row> rows, EqualTimes ties, int64_t time_divisor, size_t first,
-                DenseLog& log) {
-  const auto by_time = [](const Row& a, const Row& b) { return a.time < b.time; };
-  const auto by_item = [](const Row& a, const Row& b) {
-    return a.time != b.time ? a.time < b.time : a.item < b.item;
+template <typename R>
+void order_rows(std::span<R> rows, EqualTimes ties, size_t first, DenseLog& log) {
+  const auto by_time = [](const R& a, const R& b) { return a.before(b); };
+  const auto by_item = [](const R& a, const R& b) {
+    return a.before(b) || (!b.before(a) && a.item < b.item);
   };
   if (ties == EqualTimes::kItem) {
     std::stable_sort(rows.begin(), rows.end(), by_item);
   } else if (!std::is_sorted(rows.begin(), rows.end(), by_time)) {
     std::stable_sort(rows.begin(), rows.end(), by_time);
   }
-  for (const Row& row : rows) {
-    log.timestamps[first] = row.time / time_divisor;
+  for (const R& row : rows) {
+    log.timestamps[first] = row.time;
     log.items[first] = row.item + 1;
     log.ratings[first++] = row.rating;
+  }
+}
+
+// Writes the rows that stay to the columns, by user and in order. Frees the log's columns.
+template <typename R>
+void fill_rows(InteractionLog& log, const std::vector<bool>& keep, const Ranking& users,
+               const Ranking& items, EqualTimes ties, DenseLog& dense, PrepareReport& report) {
+  const size_t num_rows = dense.offsets.back();
+  std::vector<R> rows(num_rows);
+  std::vector<uint64_t> next(dense.offsets.begin(), dense.offsets.end() - 1);
+  for (size_t row = 0; row < log.user.size(); ++row) {
+    if (!keep[row]) continue;
+    R& target = rows[next[static_cast<size_t>(users.rank[static_cast<size_t>(log.user[row])])]++];
+    target.time = log.time.whole[row];
+    target.item = items.rank[static_cast<size_t>(log.item[row])];
+    target.rating = log.rating[row];
+    if constexpr (std::is_same_v<R, FineRow>) target.fraction = log.time.fraction[row];
+  }
+  log.user = {};
+  log.item = {};
+  log.time = {};
+  log.rating = {};
+  dense.timestamps.resize(num_rows);
+  dense.items.resize(num_rows);
+  dense.ratings.resize(num_rows);
+  for (size_t u = 0; u + 1 < dense.offsets.size(); ++u) {
+    const size_t first = dense.offsets[u];
+    const std::span<R> own = std::span(rows).subspan(first, dense.offsets[u + 1] - first);
+    order_rows(own, ties, first, dense);
+    count_ties(std::span<const R>(own), report);
   }
 }
 
@@ -108,6 +162,25 @@ Json about_options(const PrepareOptions& options, const PrepareReport& report) {
 }
 
 }  // namespace
+
+Json equal_times_json(const PrepareReport& report) {
+  return {{"interactions", report.tied_interactions},
+          {"users", report.split_users},
+          {"users_decided", report.tied_targets}};
+}
+
+void ItemCatalogue::add(RawItem item) {
+  const auto at = static_cast<size_t>(ids.add(item.id));
+  if (at == items.size()) return items.push_back(std::move(item));
+  RawItem& first = items[at];
+  if (!first.title.empty() || item.title.empty()) return;
+  first.title = std::move(item.title);
+  for (auto& field : item.fields) {
+    const bool known = std::any_of(first.fields.begin(), first.fields.end(),
+                                   [&](const auto& old) { return old.first == field.first; });
+    if (!known) first.fields.push_back(std::move(field));
+  }
+}
 
 std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int32_t>& item,
                          const std::vector<bool>& keep, int64_t num_users, int64_t num_items,
@@ -219,31 +292,18 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
     dense.offsets[u + 1] =
         dense.offsets[u] + static_cast<uint64_t>(user_degree[static_cast<size_t>(users.source[u])]);
   const size_t num_rows = dense.offsets.back();
-  std::vector<Row> rows(num_rows);
-  std::vector<uint64_t> next(dense.offsets.begin(), dense.offsets.end() - 1);
-  for (size_t row = 0; row < log.user.size(); ++row) {
-    if (!keep[row]) continue;
-    const auto user = static_cast<size_t>(users.rank[static_cast<size_t>(log.user[row])]);
-    rows[next[user]++] = {log.time[row], ranked.rank[static_cast<size_t>(log.item[row])],
-                          log.rating[row]};
-  }
-  log.user = {};
-  log.item = {};
-  log.time = {};
-  log.rating = {};
-  dense.timestamps.resize(num_rows);
-  dense.items.resize(num_rows);
-  dense.ratings.resize(num_rows);
-  for (size_t u = 0; u < users.kept.size(); ++u) {
-    const size_t first = dense.offsets[u];
-    order_rows(std::span(rows).subspan(first, dense.offsets[u + 1] - first), options.ties,
-               log.time_divisor, first, dense);
+  if (log.time.fraction.empty()) {
+    fill_rows<Row>(log, keep, users, ranked, options.ties, dense, report);
+  } else {
+    fill_rows<FineRow>(log, keep, users, ranked, options.ties, dense, report);
   }
 
   report.num_users = static_cast<int64_t>(users.kept.size());
   report.num_items = static_cast<int64_t>(ranked.kept.size());
   report.num_interactions = static_cast<int64_t>(num_rows);
   Json all = about_options(options, report);
+  if (about.contains("time_unit") && !about["time_unit"].is_null())
+    all["equal_times"] = equal_times_json(report);
   all.update(about, true);
   report.dropped = all["dropped"];
   report.fingerprint = write_dataset_files(staged.path(), dense, all);
@@ -254,12 +314,8 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
 PrepareReport write_dataset(const Output& output, const RawLog& raw,
                             const PrepareOptions& options) {
   InteractionLog log;
-  for (const RawInteraction& row : raw.interactions) {
-    log.user.push_back(log.users.add(row.user));
-    log.item.push_back(log.items.add(row.item));
-    log.time.push_back(row.timestamp);
-    log.rating.push_back(row.rating);
-  }
+  for (const RawInteraction& row : raw.interactions)
+    log.add(log.users.add(row.user), log.items.add(row.item), {.whole = row.timestamp}, row.rating);
   ItemCatalogue items;
   for (const RawItem& item : raw.items) items.add(item);
   return write_dataset(output, std::move(log), items, options, Json::object());

@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/output.h"
 #include "data/id_table.h"
+#include "data/time_text.h"
 
 namespace tandem {
 
@@ -41,19 +42,24 @@ struct RawLog {
 struct InteractionLog {
   IdTable users, items;
   std::vector<int32_t> user, item;  // indices into users, items
-  std::vector<int64_t> time;        // in 1/time_divisor seconds; 0 where the source has none
+  TimeColumn time;                  // in seconds; 0 where the source has none
   std::vector<float> rating;        // kNoRating where the source has none
-  int64_t time_divisor = 1;         // applied after sorting, so that milliseconds still order
+
+  void add(int32_t user_index, int32_t item_index, const ExactTime& when, float stars) {
+    user.push_back(user_index);
+    item.push_back(item_index);
+    time.push_back(when);
+    rating.push_back(stars);
+  }
 };
 
-// Text of items by outside id; later entries of one id are ignored.
+// Text of items by outside id. Later entries of one id are ignored, but for the title where the
+// earlier ones have none.
 struct ItemCatalogue {
   IdTable ids;
   std::vector<RawItem> items;  // parallel to ids
 
-  void add(RawItem item) {
-    if (ids.add(item.id) == static_cast<int32_t>(items.size())) items.push_back(std::move(item));
-  }
+  void add(RawItem item);
 };
 
 struct PrepareOptions {
@@ -72,9 +78,15 @@ struct PrepareReport {
   int64_t untitled_interactions = 0;            // dropped by drop_untitled
   int64_t num_users = 0, num_items = 0, num_interactions = 0;
   int64_t titled_items = 0;
-  Json dropped;  // what was left out and why, as dataset.json has it
+  int64_t tied_interactions = 0;  // that share user and time with another
+  int64_t split_users = 0;        // that have held-out items
+  int64_t tied_targets = 0;       // of these, whose held-out items an equal time decides
+  Json dropped;                   // what was left out and why, as dataset.json has it
   std::string fingerprint;
 };
+
+// The counts of equal times as dataset.json has them.
+Json equal_times_json(const PrepareReport& report);
 
 // Iterated k-core over rows (a repeated pair counts twice): drops users and items with too few rows
 // until none is left. Returns which rows stay. The result does not depend on the order of dropping.

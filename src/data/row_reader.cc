@@ -75,8 +75,8 @@ void ReadContext::bad_line(std::string_view file, int64_t line, const BadLine& b
   ++skipped_lines;
 }
 
-void read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
-               InteractionLog& log, ReadContext& context) {
+int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
+                  InteractionLog& log, ReadContext& context) {
   ThreadPool& pool = *context.pool;
   std::vector<Worker> workers(static_cast<size_t>(pool.size()));
   for (Worker& worker : workers) worker.parse = make_parser();
@@ -110,13 +110,18 @@ void read_rows(TextSource& source, const std::function<LineParser()>& make_parse
   }
   std::vector<size_t> first;
   size_t total = log.user.size();
+  int64_t dates = 0;
+  bool fractions = !log.time.fraction.empty();
   for (const Part& part : parts) {
     first.push_back(total);
     total += part.rows->user.size();
+    dates += part.rows->dates;
+    fractions |= !part.rows->time.fraction.empty();
   }
   log.user.resize(total);
   log.item.resize(total);
-  log.time.resize(total);
+  log.time.whole.resize(total);
+  if (fractions) log.time.fraction.resize(total);
   log.rating.resize(total);
   pool.parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t index, int) {
     Part& part = parts[static_cast<size_t>(index)];
@@ -127,13 +132,16 @@ void read_rows(TextSource& source, const std::function<LineParser()>& make_parse
     for (int32_t& item : rows.item) item = items[worker][static_cast<size_t>(item)];
     std::copy(rows.user.begin(), rows.user.end(), log.user.begin() + at);
     std::copy(rows.item.begin(), rows.item.end(), log.item.begin() + at);
-    std::copy(rows.time.begin(), rows.time.end(), log.time.begin() + at);
+    std::copy(rows.time.whole.begin(), rows.time.whole.end(), log.time.whole.begin() + at);
+    std::copy(rows.time.fraction.begin(), rows.time.fraction.end(), log.time.fraction.begin() + at);
     std::copy(rows.rating.begin(), rows.rating.end(), log.rating.begin() + at);
     release(rows.user);
     release(rows.item);
-    release(rows.time);
+    release(rows.time.whole);
+    release(rows.time.fraction);
     release(rows.rating);
   });
+  return dates;
 }
 
 }  // namespace tandem

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/thread_pool.h"
 #include "data/fields.h"
@@ -14,7 +16,7 @@ namespace tandem {
 
 struct Row {
   std::string_view user, item;
-  int64_t time = 0;
+  ExactTime time;
   float rating = kNoRating;
 };
 
@@ -28,12 +30,14 @@ class RowSink {
     user.push_back(users_->add(row.user));
     item.push_back(items_->add(row.item));
     time.push_back(row.time);
+    dates += row.time.date;
     rating.push_back(row.rating);
   }
 
   std::vector<int32_t> user, item;
-  std::vector<int64_t> time;
+  TimeColumn time;
   std::vector<float> rating;
+  int64_t dates = 0;  // times written as dates
   DroppedRows dropped;
 
  private:
@@ -50,15 +54,18 @@ struct ReadContext {
   int64_t skipped_lines = 0;
   RowFilter filter;
   DroppedRows dropped;
+  std::vector<std::string> warnings;    // for standard error
+  std::vector<std::string> item_files;  // that were read for titles
 
+  void warn(std::string text) { warnings.push_back(std::move(text)); }
   // Throws FormatError "file:line: found ..., expected ..." or counts the line.
   void bad_line(std::string_view file, int64_t line, const BadLine& bad);
 };
 
 // Parses the lines that are left in the source, in parallel, and appends their rows in file order.
 // Empty lines are passed over. make_parser is called once per thread. The first bad line of the
-// file is the one reported.
-void read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
-               InteractionLog& log, ReadContext& context);
+// file is the one reported. Returns how many times were dates.
+int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
+                  InteractionLog& log, ReadContext& context);
 
 }  // namespace tandem

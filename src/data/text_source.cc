@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kBlockBytes = size_t{32} << 20;
 constexpr size_t kMaxLineBytes = size_t{1} << 30;
+constexpr size_t kSampleBytes = size_t{64} << 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
@@ -31,15 +32,36 @@ TextSource::TextSource(const fs::path& path) : name_(path.string()), file_(path)
     if (inflateInit2(&inflater_->stream, 15 + 16) != Z_OK)
       throw IoError("{}: zlib has no memory", name_);
     end_ = false;
+    copied_ = true;
     fill(kByteOrderMark.size());
   }
+  if (available().starts_with("\xFF\xFE") || available().starts_with("\xFE\xFF"))
+    throw FormatError("{}:1: found UTF-16, expected UTF-8 text (iconv -f utf-16 -t utf-8 converts)",
+                      name_);
   if (available().starts_with(kByteOrderMark)) at_ += kByteOrderMark.size();
+  settle_line_ends();
 }
 
 TextSource::~TextSource() = default;
 
 std::string_view TextSource::available() const {
-  return (inflater_ ? std::string_view(inflated_) : file_.text()).substr(at_);
+  return (copied_ ? std::string_view(inflated_) : file_.text()).substr(at_);
+}
+
+// A text whose beginning has CR and no LF is one of an old Mac, or was written as one.
+void TextSource::settle_line_ends() {
+  fill(kSampleBytes);
+  const std::string_view begin = available().substr(0, kSampleBytes);
+  const size_t first = begin.find('\r');
+  if (first == std::string_view::npos || first + 1 >= begin.size() ||
+      begin.find('\n') != std::string_view::npos)
+    return;
+  if (inflater_)
+    throw FormatError("{}:1: found lines that end with CR alone, expected LF or CR LF", name_);
+  inflated_ = std::string(available());
+  std::replace(inflated_.begin(), inflated_.end(), '\r', '\n');
+  copied_ = true;
+  at_ = 0;
 }
 
 void TextSource::fail_gzip(std::string_view found) {
@@ -110,6 +132,13 @@ std::string_view TextSource::peek_line() {
   std::string_view line = available().substr(0, size);
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
+}
+
+std::string_view TextSource::sample() {
+  fill(kSampleBytes);
+  const std::string_view text = available();
+  if (text.size() <= kSampleBytes) return text;
+  return text.substr(0, std::min(text.find('\n', kSampleBytes), text.size()));
 }
 
 void TextSource::take_line() {

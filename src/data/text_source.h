@@ -11,8 +11,9 @@
 namespace tandem {
 
 // A text file, plain (mapped) or gzip (inflated as it is read; told by its first bytes, not its
-// name), handed out in blocks of whole lines. A byte order mark is skipped. Throws IoError, and
-// FormatError for a broken gzip.
+// name), handed out in blocks of whole lines. A byte order mark is skipped. Lines may end with LF, CR
+// LF or, in a plain file, CR alone. Throws IoError, and FormatError for a broken gzip, a gzip with CR
+// alone, or UTF-16.
 class TextSource {
  public:
   explicit TextSource(const fs::path& path);
@@ -22,6 +23,8 @@ class TextSource {
   // The first line not yet taken, without its line end; "" at the end of the file.
   std::string_view peek_line();
   void take_line();
+  // The first whole lines not yet taken, about 64 KiB of them.
+  std::string_view sample();
   // Lines taken so far by take_line().
   int64_t line() const { return line_; }
 
@@ -36,6 +39,7 @@ class TextSource {
  private:
   struct Inflater;
   void fill(size_t bytes);
+  void settle_line_ends();
   void fail_gzip(std::string_view found);
   std::string_view available() const;
   size_t find_line_end();
@@ -43,8 +47,10 @@ class TextSource {
   std::string name_;
   MappedFile file_;
   std::unique_ptr<Inflater> inflater_;
-  std::string inflated_;  // gzip: text not yet consumed, from at_
-  size_t at_ = 0;         // plain: position in the mapping
+  // gzip: text not yet consumed, from at_; CR alone: the whole text, with LF
+  std::string inflated_;
+  bool copied_ = false;  // the text is in inflated_
+  size_t at_ = 0;        // plain: position in the mapping
   int64_t inflated_lines_ = 0;
   bool end_ = true;  // nothing beyond available()
   int64_t line_ = 0;

@@ -199,9 +199,11 @@ BeyondUtility retriever_beyond(const engine::Retriever& retriever, const Dataset
     const auto row = ranking.candidates.items_of(ranks.users[i]);
     lists.push_back({{row.begin(), std::ranges::find(row, kPaddingItem)}, ranks.targets[i]});
   }
-  beyond.lists.push_back(
-      {evaluation.system, list_metrics(lists, std::min(options.list_size, dataset.num_items()),
-                                       training_popularity(dataset), resampling, pool)});
+  // Where everything was had before (a catalogue of one item), there are no lists to describe.
+  if (std::ranges::any_of(lists, [](const UserList& list) { return !list.items.empty(); }))
+    beyond.lists.push_back(
+        {evaluation.system, list_metrics(lists, std::min(options.list_size, dataset.num_items()),
+                                         training_popularity(dataset), resampling, pool)});
   const std::vector<int32_t> lengths = history_lengths(evaluation, dataset);
   beyond.by_length.push_back(
       curve(evaluation, lengths, length_bounds(lengths, options.length_groups), pool));

@@ -60,9 +60,38 @@ awk 'BEGIN { for (i = 0; i < 2000; ++i) print "{\"reviewerID\": \"u" int(i / 10)
 sed '1000s/"asin"/"as/' "$work/reviews.json" > "$work/broken.json"
 import "broken JSON" 'broken\.json:1000: ' amazon --input "$work/broken.json"
 
-# The good file does import, so that the refusals above are not of all files.
+csv | head -n 1 > "$work/header.csv"
+import "header alone" 'header\.csv: found no interaction' csv --input "$work/header.csv"
+sed '1000s/"unixReviewTime"/"when"/' "$work/reviews.json" > "$work/timeless.json"
+import "missing time" 'timeless\.json:1000: found no time under "unixReviewTime"' amazon --input "$work/timeless.json"
+csv | sed '1s/$/,timestamp/; 2,$s/$/,1/' > "$work/twice.csv"
+import "column twice" "twice\.csv:1: found the column 'timestamp' more than once" csv --input "$work/twice.csv"
+mkdir "$work/several"
+csv | tee "$work/several/may.csv" > "$work/several/june.csv"
+import "several logs" 'several: found several logs: june\.csv, may\.csv' auto --input "$work/several"
+csv | sed '1000s/[0-9]*$/2018-07-07/' > "$work/mixed.csv"
+import "dates among numbers" 'mixed\.csv: found 1 of 2000 times written as dates' csv --input "$work/mixed.csv"
+
+# The good file does import, so that the refusals above are not of all files, and nothing is to be warned of.
 csv > "$work/good.csv"
-"$tandem" --quiet data import --format csv --input "$work/good.csv" --output "$work/data" > /dev/null
+"$tandem" --quiet data import --format csv --input "$work/good.csv" --output "$work/data" > /dev/null 2> "$work/message"
+[ ! -s "$work/message" ] || fail "a good file: $(cat "$work/message")"
+
+# What is read, but perhaps not as meant, is said on standard error.
+# warns WHAT PATTERN FORMAT OPTION...
+warns() {
+  "$tandem" --quiet data import --output "$work/warned" --overwrite --format "${@:3}" > /dev/null 2> "$work/message"
+  grep -qE "$2" "$work/message" || fail "$1: '$(cat "$work/message")' does not match '$2'"
+}
+csv | sed '2,$s/[0-9]*$/160000000&/' > "$work/ms.csv"
+warns "milliseconds" 'ms\.csv: times are so large that they are read as milliseconds: 2020-09-13' csv --input "$work/ms.csv"
+csv | sed '1s/timestamp/when/' > "$work/when.csv"
+warns "no time" 'when\.csv: no time is recognised among user, item, when' csv --input "$work/when.csv"
+
+# A command line that asks for what the format does not have.
+code=0
+"$tandem" data import --format movielens --columns time=3 --input "$work/ml" --output "$work/out" 2> "$work/message" || code=$?
+[ $code = 2 ] && grep -q -- '--columns: not for --format movielens' "$work/message" || fail "columns: $code, $(cat "$work/message")"
 
 # Safetensors: a retriever's weights, cut and with a header that lies.
 rejects "cut safetensors" 'cut\.safetensors: ' "$work/candidates" retrieve --run "$(

@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "data/importers/importer.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 
 namespace tandem {
 namespace {
@@ -19,43 +21,57 @@ bool has_user_column(const fs::path& path) {
   }
 }
 
+// The file of items that belongs to the log: the only one, or the one of its name.
+fs::path information_of(const fs::path& folder, const fs::path& log,
+                        const std::vector<fs::path>& files) {
+  if (files.empty()) return {};
+  if (files.size() == 1) return files[0];
+  for (const fs::path& file : files) {
+    if (plain_name(file) == plain_name(log)) return file;
+  }
+  std::vector<std::string> names;
+  for (const fs::path& file : files) names.push_back(file.filename().string());
+  throw DataError(
+      "{}: found several files of items: {}; expected one, or one named {}; name it "
+      "with --meta",
+      folder.string(), fmt::join(names, ", "), plain_name(log));
+}
+
 }  // namespace
 
 void import_hllm(const ImportOptions& options, ReadContext& context, Source& source) {
-  fs::path interactions = options.input, information = options.meta.value_or(fs::path());
-  if (!fs::exists(interactions)) throw IoError("{}: no such file or folder", interactions.string());
-  if (fs::is_directory(interactions)) {
-    std::vector<fs::path> files = files_ending(options.input, ".csv");
+  fs::path information = options.meta.value_or(fs::path());
+  if (!fs::exists(options.input))
+    throw IoError("{}: no such file or folder", options.input.string());
+  std::vector<fs::path> logs{options.input};
+  if (fs::is_directory(options.input)) {
+    std::vector<fs::path> files = files_ending(options.input, ".csv"), items;
     for (const char* folder : {"interactions", "information"}) {
       for (const fs::path& file : files_ending(options.input / folder, ".csv"))
         files.push_back(file);
     }
-    interactions.clear();
-    for (const fs::path& file : files) {
-      fs::path& slot = has_user_column(file) ? interactions : information;
-      if (slot.empty()) slot = file;
-    }
-    if (interactions.empty())
-      throw DataError(
-          "{}: found no CSV file with a column user_id, expected HLLM's interactions "
-          "(item_id,user_id,timestamp)",
-          options.input.string());
+    logs.clear();
+    for (const fs::path& file : files) (has_user_column(file) ? logs : items).push_back(file);
+    logs = one_log(
+        options.input, logs,
+        "no CSV file with a column user_id (separated by ','), expected HLLM's interactions "
+        "(item_id,user_id,timestamp)");
+    if (information.empty()) information = information_of(options.input, logs[0], items);
   } else if (information.empty()) {
     // .../interactions/NAME.csv goes with .../information/NAME.csv.
     const fs::path other =
-        interactions.parent_path().parent_path() / "information" / interactions.filename();
+        options.input.parent_path().parent_path() / "information" / options.input.filename();
     if (fs::exists(other)) information = other;
   }
-  TextSource text(interactions);
-  ColumnLayout layout;
-  try {
-    layout = layout_of_header(header_fields(text.peek_line(), ","), ",", options.columns);
-  } catch (const BadLine& bad) {
-    throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
+  ColumnMap columns = options.columns;
+  if (!information.empty()) columns.title = "";
+  for (const fs::path& log : logs) {
+    TextSource text(log);
+    read_table(text, take_header(text, ",", columns), context, source);
   }
-  text.take_line();
-  read_table(text, layout, context, source);
-  if (!information.empty()) read_items(information, {}, context, source.items);
+  if (information.empty()) return;
+  columns.title = options.columns.title;
+  read_items(information, columns, context, source.items);
 }
 
 }  // namespace tandem

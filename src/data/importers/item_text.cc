@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "data/importers/importer.h"
+#include "data/importers/column_names.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 #include "data/json_line.h"
 #include "data/python_literal.h"
 
@@ -32,13 +34,13 @@ void check_depth(std::string_view line) {
     throw BadLine{fmt::format("brackets nested {} deep", deepest), "at most 1000"};
 }
 
-std::string first_present(const Json& value, const std::string& wanted,
-                          const std::vector<std::string_view>& usual) {
+// The key that holds the role, or "".
+std::string key_of(const Json& value, const std::string& wanted, Role role) {
   if (!wanted.empty() && value.contains(wanted)) return wanted;
-  for (const std::string_view name : usual) {
-    if (value.contains(name)) return std::string(name);
-  }
-  return "";
+  std::vector<std::string> keys;
+  for (const auto& [key, field] : value.items()) keys.push_back(key);
+  const auto found = find_usual(keys, role);
+  return found ? keys[found->at] : "";
 }
 
 // Pictures, links between products and tables are no text.
@@ -70,12 +72,12 @@ bool is_text_field(std::string_view key) {
 }
 
 RawItem item_of(const Json& value, const ColumnMap& columns) {
-  const std::string id = first_present(value, columns.item, item_names());
+  const std::string id = key_of(value, columns.item, Role::kItemId);
   if (id.empty())
-    throw BadLine{"no item id", fmt::format("a key {}", fmt::join(item_names(), ", "))};
+    throw BadLine{"no item id", fmt::format("a key {}", fmt::join(usual_names(Role::kItem), ", "))};
   RawItem item;
   item.id = parse_id(text_of(value[id], " "), "item");
-  const std::string title = first_present(value, columns.title, title_names());
+  const std::string title = key_of(value, columns.title, Role::kItemTitle);
   if (!title.empty()) item.title = clean_text(text_of(value[title], " "));
   for (const auto& [key, field] : value.items()) {
     if (key == id || key == title || !is_text_field(key)) continue;
@@ -112,10 +114,16 @@ void each_line(const fs::path& path, ReadContext& context, Read read) {
 
 void read_item_lines(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                      ItemCatalogue& items) {
+  bool titled = columns.title.empty();
   each_line(path, context, [&](std::string_view line) {
     check_depth(line);
-    items.add(item_of(parse_item_line(line), columns));
+    const Json value = parse_item_line(line);
+    titled |= value.contains(columns.title);
+    items.add(item_of(value, columns));
   });
+  if (!titled)
+    throw FormatError("{}: found no line with the key '{}', expected it for the title (--columns)",
+                      path.string(), columns.title);
 }
 
 void read_item_map(const fs::path& path, ReadContext& context, ItemCatalogue& items) {
@@ -137,16 +145,6 @@ void read_item_map(const fs::path& path, ReadContext& context, ItemCatalogue& it
   }
 }
 
-void read_titles_tsv(const fs::path& path, ReadContext& context, ItemCatalogue& items) {
-  each_line(path, context, [&](std::string_view line) {
-    const size_t tab = line.find('\t');
-    if (tab == std::string_view::npos)
-      throw BadLine{excerpt(line) + " without a tab", "item TAB title"};
-    items.add(
-        {std::string(parse_id(line.substr(0, tab), "item")), clean_text(line.substr(tab + 1)), {}});
-  });
-}
-
 std::vector<std::string> read_item_ids(const fs::path& path) {
   if (!fs::is_regular_file(path)) throw IoError("{}: no such file (--drop-items)", path.string());
   ReadContext context;
@@ -159,10 +157,13 @@ std::vector<std::string> read_item_ids(const fs::path& path) {
 
 void read_items(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                 ItemCatalogue& items) {
+  context.item_files.push_back(path.string());
   const std::string name = plain_name(path);
-  if (name.ends_with(".csv")) return read_item_csv(path, columns, context, items);
-  if (name.ends_with(".tsv")) return read_titles_tsv(path, context, items);
-  read_item_lines(path, columns, context, items);
+  const bool table = name.ends_with(".csv") || name.ends_with(".tsv");
+  if (!table && (name.ends_with(".json") || name.ends_with(".jsonl") ||
+                 trimmed(TextSource(path).peek_line()).starts_with('{')))
+    return read_item_lines(path, columns, context, items);
+  read_item_table(path, columns, context, items);
 }
 
 }  // namespace tandem

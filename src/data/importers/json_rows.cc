@@ -1,74 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interactions as JSON lines: Amazon reviews and files of one's own.
+// Interactions as JSON lines (or Python literals): Amazon reviews and files of one's own.
+#include "data/importers/json_rows.h"
+
 #include <algorithm>
+#include <memory>
 
 #include "core/error.h"
 #include "data/importers/importer.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 #include "data/json_line.h"
 
 namespace tandem {
 namespace {
 
-// Amazon's 2023 reviews count milliseconds; 10^11 seconds is the year 5138.
-constexpr int64_t kMilliseconds = 100'000'000'000;
+std::optional<std::string> find_key(const std::vector<std::string>& keys, const std::string& wanted,
+                                    Role role) {
+  if (!wanted.empty())
+    return std::ranges::find(keys, wanted) == keys.end() ? std::nullopt : std::optional(wanted);
+  if (const auto found = find_usual(keys, role)) return keys[found->at];
+  return std::nullopt;
+}
 
-struct Keys {
-  std::string user, item, time, rating, title;
-  std::vector<std::string> all;
+[[noreturn]] void fail_without(Role role, const std::string& wanted,
+                               const std::vector<std::string>& first_keys) {
+  const std::string_view what = role_name(role);
+  throw BadLine{fmt::format("keys {}", excerpt(fmt::format("{}", fmt::join(first_keys, ", ")))),
+                wanted.empty() ? fmt::format("a key for the {} named {}, or --columns {}=KEY", what,
+                                             fmt::join(usual_names(role), ", "), what)
+                               : fmt::format("a key \"{}\" for the {}", wanted, what)};
+}
+
+// Of one name, which value is meant, the line does not say.
+void check_single(const std::vector<std::string>& keys) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (is_usual_name(keys[i]) && std::count(keys.begin(), keys.end(), keys[i]) > 1)
+      throw BadLine{fmt::format("the key \"{}\" more than once", keys[i]), "it once"};
+  }
+}
+
+// Reads lines until all keys are found that are usual for the roles, or wanted; mostly one.
+class KeyFinder {
+ public:
+  KeyFinder(std::string file, const ColumnMap& columns, TitlesIn titles, ReadContext& context)
+      : file_(std::move(file)), columns_(columns), titles_(titles), context_(context) {}
+
+  // Whether further lines may tell more.
+  bool read(JsonLine& json) {
+    std::vector<std::string> keys = json.keys();
+    if (keys == last_) return true;
+    if (found_.first.empty()) {
+      check_single(keys);
+      found_.first = keys;
+    }
+    look(keys, columns_.user, Role::kUser, found_.user);
+    look(keys, columns_.item, Role::kItem, found_.item);
+    if (titles_ != TitlesIn::kItems) look(keys, columns_.title, Role::kTitle, found_.title);
+    guess(keys, columns_.time, Role::kTime, found_.time,
+          [&](const std::string& key) { (void)json.time(key); });
+    guess(keys, columns_.rating, Role::kRating, found_.rating,
+          [&](const std::string& key) { (void)json.real(key); });
+    last_ = std::move(keys);
+    return found_.user.empty() || found_.item.empty() || found_.time.empty() ||
+           found_.rating.empty() || (titles_ != TitlesIn::kItems && found_.title.empty());
+  }
+
+  // Throws BadLine when a key that is needed or wanted is on no line.
+  JsonKeys result() const {
+    if (found_.user.empty()) fail_without(Role::kUser, columns_.user, found_.first);
+    if (found_.item.empty()) fail_without(Role::kItem, columns_.item, found_.first);
+    if (found_.time.empty() && !columns_.time.empty())
+      fail_without(Role::kTime, columns_.time, found_.first);
+    if (found_.rating.empty() && !columns_.rating.empty())
+      fail_without(Role::kRating, columns_.rating, found_.first);
+    if (found_.title.empty() && !columns_.title.empty() && titles_ == TitlesIn::kRows)
+      fail_without(Role::kTitle, columns_.title, found_.first);
+    return found_;
+  }
+  const std::vector<std::string>& first_keys() const { return found_.first; }
+
+ private:
+  static void look(const std::vector<std::string>& keys, const std::string& wanted, Role role,
+                   std::string& key) {
+    if (key.empty()) key = find_key(keys, wanted, role).value_or("");
+  }
+
+  // A key that only its name makes a time (or a rating) must hold one where it is first met.
+  template <typename Read>
+  void guess(const std::vector<std::string>& keys, const std::string& wanted, Role role,
+             std::string& key, Read read_value) {
+    if (!key.empty()) return;
+    look(keys, wanted, role, key);
+    if (key.empty() || !wanted.empty() || find_usual(keys, role)->sure) return;
+    try {
+      read_value(key);
+    } catch (const BadLine& bad) {
+      const std::string text = fmt::format(
+          "{}: the key \"{}\" is not read: found {}, expected {} (--columns {}=KEY names "
+          "another)",
+          file_, key, bad.found, bad.expected, role_name(role));
+      if (std::ranges::find(warned_, key) == warned_.end()) context_.warn(text);
+      warned_.push_back(key);
+      key.clear();
+    }
+  }
+
+  std::string file_;
+  const ColumnMap& columns_;
+  TitlesIn titles_;
+  ReadContext& context_;
+  JsonKeys found_;
+  std::vector<std::string> last_, warned_;
 };
 
-std::string choose(const std::vector<std::string>& keys, const std::string& wanted,
-                   const std::vector<std::string_view>& usual, std::string_view what,
-                   bool required) {
-  const auto has = [&](std::string_view name) {
-    return std::find(keys.begin(), keys.end(), name) != keys.end();
-  };
-  if (!wanted.empty()) {
-    if (has(wanted) || !required) return wanted;
-    throw BadLine{fmt::format("keys {}", excerpt(fmt::format("{}", fmt::join(keys, ", ")))),
-                  fmt::format("a key \"{}\" for the {}", wanted, what)};
-  }
-  for (const std::string_view name : usual) {
-    if (has(name)) return std::string(name);
-  }
-  if (!required) return "";
-  throw BadLine{fmt::format("keys {}", excerpt(fmt::format("{}", fmt::join(keys, ", ")))),
-                fmt::format("a key for the {} named {}, or --columns {}=KEY", what,
-                            fmt::join(usual, ", "), what)};
-}
-
-// The keys of the first line are those of the file.
-Keys keys_of_file(TextSource& text, const ColumnMap& columns) {
-  try {
-    JsonLine json;
-    json.parse(text.peek_line());
-    const std::vector<std::string> keys = json.keys();
-    Keys result;
-    result.user = choose(keys, columns.user, user_names(), "user", true);
-    result.item = choose(keys, columns.item, item_names(), "item", true);
-    result.time = choose(keys, columns.time, time_names(), "time", false);
-    result.rating = choose(keys, columns.rating, rating_names(), "rating", false);
-    if (!columns.title.empty()) result.title = columns.title;
-    result.all = keys;
-    return result;
-  } catch (const BadLine& bad) {
-    throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
-  }
-}
-
 // A key that is absent or null is a missing value.
-std::optional<int64_t> reason_of(JsonLine& json, const Keys& keys, const RowFilter& filter) {
+std::optional<int64_t> reason_of(JsonLine& json, const JsonKeys& keys, const RowFilter& filter) {
   return filter.reason(
       json.text(keys.user).value_or(""), json.text(keys.item).value_or(""),
       [&](size_t i) { return json.scalar(filter.conditions()[i].column()).value_or(""); });
 }
 
 // Of a line that the filter keeps.
-Row row_of(JsonLine& json, const Keys& keys) {
+Row row_of(JsonLine& json, const JsonKeys& keys) {
   Row row;
   row.user = parse_id(json.text(keys.user).value(), "user");
   row.item = parse_id(json.text(keys.item).value(), "item");
-  if (!keys.time.empty()) row.time = json.whole(keys.time).value_or(0);
+  if (!keys.time.empty()) {
+    const auto time = json.time(keys.time);
+    if (!time)
+      throw BadLine{fmt::format("no time under \"{}\"", keys.time),
+                    "a time, as other lines have it"};
+    row.time = *time;
+  }
   if (!keys.rating.empty()) {
     if (const auto rating = json.real(keys.rating)) row.rating = static_cast<float>(*rating);
   }
@@ -89,24 +152,8 @@ void check_conditions(const std::string& file, const std::vector<std::string>& f
   }
 }
 
-void read_json_rows(TextSource& text, const Keys& keys, ReadContext& context, Source& source) {
-  source.has_time = !keys.time.empty();
-  const RowFilter& filter = context.filter;
-  const auto make_parser = [&]() -> LineParser {
-    const auto json = std::make_shared<JsonLine>();
-    return [&keys, &filter, json](std::string_view line, RowSink& sink) {
-      json->parse(line);
-      if (const auto reason = reason_of(*json, keys, filter)) return sink.dropped.drop(*reason);
-      sink.add(row_of(*json, keys));
-    };
-  };
-  read_rows(text, make_parser, source.log, context);
-  check_conditions(text.name(), keys.all, context, static_cast<int64_t>(source.log.user.size()));
-}
-
-// Titles inside the rows: the first one of an item counts, so a second pass in file order takes
-// them.
-void read_titles_of_rows(const fs::path& path, const Keys& keys, const RowFilter& filter,
+// Titles inside the rows, in a second pass in file order: the first one of an item counts.
+void read_titles_of_rows(const fs::path& path, const JsonKeys& keys, const RowFilter& filter,
                          Source& source) {
   TextSource text(path);
   JsonLine json;
@@ -119,7 +166,7 @@ void read_titles_of_rows(const fs::path& path, const Keys& keys, const RowFilter
       try {
         json.parse(line);
         if (reason_of(json, keys, filter)) continue;
-        const auto item = json.text(keys.item), title = json.text(keys.title);
+        const auto item = json.text(keys.item), title = json.scalar(keys.title);
         if (item && title) source.items.add({std::string(trimmed(*item)), clean_text(*title), {}});
       } catch (const BadLine&) {  // counted by the first pass
       }
@@ -127,81 +174,82 @@ void read_titles_of_rows(const fs::path& path, const Keys& keys, const RowFilter
   }
 }
 
-// "user,item,rating,time" (2014) or "item,user,rating,time" (2018), without a header: an ASIN has
-// ten characters, a reviewer id more.
-ColumnLayout amazon_ratings_layout(TextSource& text, const ColumnMap& columns) {
-  const std::vector<std::string> first = header_fields(text.peek_line(), ",");
-  if (std::find(first.begin(), first.end(), "user_id") != first.end()) {  // 2023
-    ColumnLayout layout = layout_of_header(first, ",", columns);
-    text.take_line();
-    return layout;
-  }
-  if (first.size() != 4)
-    throw BadLine{fmt::format("{} columns: {}", first.size(), excerpt(text.peek_line())),
-                  "user,item,rating,time without a header"};
-  ColumnLayout layout;
-  layout.num_columns = 4;
-  const bool item_first = first[0].size() == 10 && first[1].size() > 10;
-  layout.user = item_first ? 1 : 0;
-  layout.item = item_first ? 0 : 1;
-  layout.rating = 2;
-  layout.time = 3;
-  layout.names = item_first ? std::vector<std::string>{"item", "user", "rating", "timestamp"}
-                            : std::vector<std::string>{"user", "item", "rating", "timestamp"};
-  return layout;
-}
-
 }  // namespace
 
-void import_jsonl(const ImportOptions& options, ReadContext& context, Source& source) {
-  const fs::path path = input_file(options, {"interactions.jsonl", "interactions.json"});
+JsonKeys keys_of_file(const fs::path& path, const ColumnMap& columns, TitlesIn titles,
+                      ReadContext& context) {
   TextSource text(path);
-  const Keys keys = keys_of_file(text, options.columns);
-  read_json_rows(text, keys, context, source);
-  if (!keys.title.empty()) read_titles_of_rows(path, keys, context.filter, source);
-  const fs::path meta =
-      meta_file(options, path, {"items.jsonl", "meta.jsonl", "items.csv", "titles.tsv"});
-  if (!meta.empty()) read_items(meta, options.columns, context, source.items);
-}
-
-void import_amazon(const ImportOptions& options, ReadContext& context, Source& source) {
-  fs::path path = options.input, meta = options.meta.value_or(fs::path());
-  if (fs::is_directory(path)) {
-    fs::path reviews;
-    for (const char* suffix : {".json", ".jsonl", ".csv"}) {
-      for (const fs::path& file : files_ending(options.input, suffix)) {
-        const bool is_meta = plain_name(file).starts_with("meta");
-        if (is_meta && meta.empty()) meta = file;
-        if (!is_meta && reviews.empty()) reviews = file;
+  JsonLine json;
+  KeyFinder finder(text.name(), columns, titles, context);
+  int64_t number = 0, first_line = 1;
+  for (std::string_view block; text.next(block);) {
+    while (!block.empty()) {
+      const size_t size = std::min(block.find('\n'), block.size());
+      std::string_view line = block.substr(0, size);
+      block.remove_prefix(std::min(size + 1, block.size()));
+      ++number;
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (line.empty()) continue;
+      try {
+        check_utf8(line);
+        json.parse(line);
+        if (finder.first_keys().empty()) first_line = number;
+        if (!finder.read(json)) return finder.result();
+      } catch (const BadLine& bad) {
+        if (!context.skip_bad_lines)  // else reading counts it
+          throw FormatError("{}:{}: found {}, expected {}", text.name(), number, bad.found,
+                            bad.expected);
       }
     }
-    if (reviews.empty())
-      throw DataError(
-          "{}: found no .json, .jsonl or .csv file (or .gz), expected Amazon reviews or ratings",
-          path.string());
-    path = reviews;
-  } else if (!fs::exists(path)) {
-    throw IoError("{}: no such file or folder", path.string());
   }
+  if (number == 0) throw FormatError("{}: found no line, expected JSON objects", text.name());
+  try {
+    JsonKeys keys = finder.result();
+    if (keys.time.empty()) warn_no_time(text.name(), keys.first, context);
+    return keys;
+  } catch (const BadLine& bad) {
+    throw FormatError("{}:{}: found {}, expected {}", text.name(), first_line, bad.found,
+                      bad.expected);
+  }
+}
+
+void read_json_rows(const fs::path& path, const JsonKeys& keys, ReadContext& context,
+                    Source& source) {
   TextSource text(path);
-  if (plain_name(path).ends_with(".csv")) {
-    ColumnLayout layout;
-    try {
-      layout = text.peek_line().starts_with("user,item")
-                   ? layout_of_header(header_fields(text.peek_line(), ","), ",", options.columns)
-                   : amazon_ratings_layout(text, options.columns);
-    } catch (const BadLine& bad) {
-      throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
-    }
-    if (text.line() == 0 && text.peek_line().starts_with("user,item")) text.take_line();
-    read_table(text, layout, context, source);
-  } else {
-    read_json_rows(text, keys_of_file(text, options.columns), context, source);
+  const RowFilter& filter = context.filter;
+  const auto make_parser = [&]() -> LineParser {
+    const auto json = std::make_shared<JsonLine>();
+    return [&keys, &filter, json](std::string_view line, RowSink& sink) {
+      json->parse(line);
+      if (const auto reason = reason_of(*json, keys, filter)) return sink.dropped.drop(*reason);
+      sink.add(row_of(*json, keys));
+    };
+  };
+  read_log_lines(text, !keys.time.empty(), make_parser, context, source);
+  check_conditions(text.name(), keys.first, context, static_cast<int64_t>(source.log.user.size()));
+  if (!keys.title.empty()) read_titles_of_rows(path, keys, context.filter, source);
+}
+
+void import_jsonl(const ImportOptions& options, ReadContext& context, Source& source) {
+  std::vector<fs::path> others;
+  if (fs::is_directory(options.input)) others = json_logs(options.input, options.columns);
+  const std::vector<fs::path> logs =
+      input_logs(options, {"interactions.jsonl", "interactions.json"}, others);
+  const fs::path meta =
+      meta_file(options, logs[0], {"items.jsonl", "meta.jsonl", "items.csv", "titles.tsv"});
+  ColumnMap item_columns = options.columns;
+  for (const fs::path& log : logs) {
+    const bool wanted = !options.columns.title.empty();
+    const TitlesIn titles = meta.empty() ? TitlesIn::kRows
+                            : wanted     ? TitlesIn::kEither
+                                         : TitlesIn::kItems;
+    JsonKeys keys = keys_of_file(log, options.columns, titles, context);
+    // The title of a review is not the item's.
+    if (!wanted && (keys.item == "asin" || keys.item == "parent_asin")) keys.title = "";
+    if (!keys.title.empty()) item_columns.title = "";
+    read_json_rows(log, keys, context, source);
   }
-  const auto& times = source.log.time;
-  if (!times.empty() && *std::max_element(times.begin(), times.end()) > kMilliseconds)
-    source.log.time_divisor = 1000;
-  if (!meta.empty()) read_items(meta, {}, context, source.items);
+  if (!meta.empty()) read_items(meta, item_columns, context, source.items);
 }
 
 }  // namespace tandem

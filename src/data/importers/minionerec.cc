@@ -9,8 +9,10 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "data/importers/history_rows.h"
 #include "data/importers/importer.h"
-#include "data/python_literal.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 
 namespace tandem {
 namespace {
@@ -22,10 +24,7 @@ class UniquePairs {
   void add(std::string_view user, std::string_view item) {
     const int32_t u = log_.users.add(user), i = log_.items.add(item);
     if (!seen_.insert(static_cast<int64_t>(u) << 32 | i).second) return;
-    log_.user.push_back(u);
-    log_.item.push_back(i);
-    log_.time.push_back(0);
-    log_.rating.push_back(kNoRating);
+    log_.add(u, i, {}, kNoRating);
   }
 
  private:
@@ -33,7 +32,7 @@ class UniquePairs {
   std::unordered_set<int64_t> seen_;
 };
 
-void read_histories(const fs::path& path, ReadContext& context, UniquePairs& pairs) {
+void read_lists(const fs::path& path, ReadContext& context, UniquePairs& pairs) {
   TextSource text(path);
   ColumnLayout layout;
   int history = -1;
@@ -43,6 +42,7 @@ void read_histories(const fs::path& path, ReadContext& context, UniquePairs& pai
     if (found == layout.names.end())
       throw BadLine{excerpt(text.peek_line()), "a column history_item_id"};
     history = static_cast<int>(found - layout.names.begin());
+    layout.time = layout.rating = -1;  // the order is that of the lists
   } catch (const BadLine& bad) {
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
@@ -58,15 +58,7 @@ void read_histories(const fs::path& path, ReadContext& context, UniquePairs& pai
       const auto row = table_row(fields, layout, context.filter, dropped);
       if (!row) continue;
       const std::string_view list = fields[static_cast<size_t>(history)];
-      const Json before = parse_python_literal(list);
-      if (!before.is_array()) throw BadLine{excerpt(list), "a list of item ids"};
-      std::vector<std::string> items;
-      for (const Json& item : before) {
-        if (!item.is_string() && !item.is_number_integer())
-          throw BadLine{excerpt(item.dump()), "an item id"};
-        items.emplace_back(
-            parse_id(item.is_string() ? item.get<std::string>() : item.dump(), "history_item_id"));
-      }
+      const std::vector<std::string> items = parse_item_list(list);
       for (const std::string& item : items) pairs.add(row->user, item);
       pairs.add(row->user, row->item);
     } catch (const BadLine& bad) {
@@ -82,20 +74,22 @@ void import_minionerec(const ImportOptions& options, ReadContext& context, Sourc
   if (!fs::is_directory(options.input))
     throw DataError("{}: found no folder, expected one with train*, valid* and test*.csv",
                     options.input.string());
-  source.has_time = false;
-  UniquePairs pairs(source.log);
-  int found = 0;
-  for (const char* split : {"train", "valid", "test"}) {
-    for (const fs::path& file : files_ending(options.input, ".csv")) {
-      if (!plain_name(file).starts_with(split)) continue;
-      read_histories(file, context, pairs);
-      ++found;
-    }
+  refuse_columns(options, "the names of its columns are fixed");
+  std::vector<fs::path> files;
+  for (const fs::path& file : files_ending(options.input, ".csv")) {
+    const std::string name = plain_name(file);
+    if (name.starts_with("train") || name.starts_with("valid") || name.starts_with("test"))
+      files.push_back(file);
   }
-  if (found == 0)
-    throw DataError("{}: found no train*.csv, valid*.csv or test*.csv", options.input.string());
+  UniquePairs pairs(source.log);
+  for (const fs::path& file :
+       one_log(options.input, files, "no train*.csv, valid*.csv or test*.csv, expected one")) {
+    source.begin_log(file.string(), false);
+    read_lists(file, context, pairs);
+  }
+  if (options.meta) return read_item_map(*options.meta, context, source.items);
   for (const fs::path& file : files_ending(options.input, ".item.json"))
-    read_item_map(options.meta.value_or(file), context, source.items);
+    read_item_map(file, context, source.items);
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/importers/importer.h"
+#include "data/importers/log_files.h"
 
 namespace tandem {
 namespace {
@@ -53,8 +54,9 @@ std::string llamarec_title(std::string_view raw, bool latin1) {
 std::string movie_title(std::string_view raw, MovieTitles how) {
   if (how == MovieTitles::kLlamaRec) return clean_text(latin1_to_utf8(llamarec_title(raw, true)));
   // 1M and older files are Latin-1, the CSV files UTF-8.
-  const std::string text = valid_utf8(raw) ? std::string(raw) : latin1_to_utf8(raw);
+  std::string text = valid_utf8(raw) ? std::string(raw) : latin1_to_utf8(raw);
   if (how == MovieTitles::kPlain) return clean_text(text);
+  text = std::string(trimmed(text));
   const bool has_year = text.size() >= 7 && text.ends_with(')') && text[text.size() - 6] == '(';
   return clean_text(has_year ? llamarec_title(text, false) : text);
 }
@@ -63,8 +65,21 @@ std::string utf8(std::string_view text) {
   return valid_utf8(text) ? std::string(text) : latin1_to_utf8(text);
 }
 
-void read_movies(const fs::path& path, MovieTitles titles, ReadContext& context,
+// A title that holds the separator is put together again: in movies.dat it is what lies between the
+// first and the last column, in u.item what is left of the 22 columns after it.
+void join_title(std::vector<std::string_view>& fields, std::string_view separator) {
+  const size_t columns = separator == "::" ? 3 : 24;
+  if (fields.size() <= columns) return;
+  const auto end = fields.begin() + 1 + static_cast<int64_t>(fields.size() - columns);
+  const std::string_view last = *end;
+  fields[1] = {fields[1].data(), static_cast<size_t>(last.data() + last.size() - fields[1].data())};
+  fields.erase(fields.begin() + 2, end + 1);
+}
+
+void read_movies(const fs::path& path, const ImportOptions& options, ReadContext& context,
                  ItemCatalogue& items) {
+  const MovieTitles titles = options.titles.value_or(MovieTitles::kClean);
+  context.item_files.push_back(path.string());
   TextSource text(path);
   const std::string name = plain_name(path);
   const bool csv = name.ends_with(".csv");
@@ -75,7 +90,9 @@ void read_movies(const fs::path& path, MovieTitles titles, ReadContext& context,
   layout.title = 1;
   if (csv) {
     try {
-      layout = layout_of_header(header_fields(text.peek_line(), ","), ",", {}, true);
+      ColumnMap columns;
+      columns.title = options.columns.title;
+      layout = layout_of_items(header_fields(text.peek_line(), ","), ",", columns);
       if (layout.title < 0) throw BadLine{excerpt(text.peek_line()), "a column 'title'"};
     } catch (const BadLine& bad) {
       throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
@@ -91,6 +108,10 @@ void read_movies(const fs::path& path, MovieTitles titles, ReadContext& context,
     if (fields.size() <= most)
       throw BadLine{fmt::format("{} columns", fields.size()),
                     fmt::format("at least {} separated by '{}'", most + 1, separator)};
+    if (csv && fields.size() > layout.num_columns)
+      throw BadLine{fmt::format("{} columns", fields.size()),
+                    fmt::format("{} separated by ','; a title with a comma needs quotes",
+                                layout.num_columns)};
     RawItem item;
     item.id = utf8(parse_id(fields[static_cast<size_t>(layout.item)], "item"));
     item.title = movie_title(fields[static_cast<size_t>(layout.title)], titles);
@@ -121,6 +142,7 @@ void read_movies(const fs::path& path, MovieTitles titles, ReadContext& context,
     if (one.empty()) continue;
     try {
       split_fields(one, separator, fields);
+      join_title(fields, separator);
       add(fields);
     } catch (const BadLine& bad) {
       context.bad_line(text.name(), line, bad);
@@ -131,18 +153,17 @@ void read_movies(const fs::path& path, MovieTitles titles, ReadContext& context,
 }  // namespace
 
 void import_movielens(const ImportOptions& options, ReadContext& context, Source& source) {
-  const fs::path path = input_file(options, {"ratings.csv", "ratings.dat", "u.data"});
+  const fs::path path = input_logs(options, {"ratings.csv", "ratings.dat", "u.data"}, {})[0];
+  const fs::path movies = meta_file(options, path, {"movies.csv", "movies.dat", "u.item"});
   TextSource text(path);
   const std::string name = plain_name(path);
   ColumnLayout layout;
   if (name.ends_with(".csv")) {
-    try {
-      layout = layout_of_header(header_fields(text.peek_line(), ","), ",", options.columns);
-    } catch (const BadLine& bad) {
-      throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
-    }
-    text.take_line();
+    ColumnMap columns = options.columns;
+    if (!movies.empty()) columns.title = "";
+    layout = take_header(text, ",", columns);
   } else {
+    refuse_columns(options, "the columns of u.data and ratings.dat are fixed");
     layout.separator = std::string(name.ends_with(".dat") ? "::" : "\t");
     layout.num_columns = 4;
     layout.user = 0;
@@ -152,8 +173,7 @@ void import_movielens(const ImportOptions& options, ReadContext& context, Source
     layout.names = {"user", "item", "rating", "timestamp"};
   }
   read_table(text, layout, context, source);
-  const fs::path movies = meta_file(options, path, {"movies.csv", "movies.dat", "u.item"});
-  if (!movies.empty()) read_movies(movies, options.titles, context, source.items);
+  if (!movies.empty()) read_movies(movies, options, context, source.items);
 }
 
 }  // namespace tandem

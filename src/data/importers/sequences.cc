@@ -2,13 +2,15 @@
 // "user TAB item item item", oldest first: the order is the data, there are no timestamps.
 #include "core/error.h"
 #include "data/importers/importer.h"
+#include "data/importers/items.h"
+#include "data/importers/log_files.h"
 
 namespace tandem {
 
 void import_sequences(const ImportOptions& options, ReadContext& context, Source& source) {
-  const fs::path path = input_file(options, {"sequences.tsv"});
+  refuse_columns(options, "its lines are a user and items, no columns");
+  const fs::path path = input_logs(options, {"sequences.tsv"}, {})[0];
   TextSource text(path);
-  source.has_time = false;
   const auto make_parser = []() -> LineParser {
     return [items = std::vector<std::string_view>()](std::string_view line, RowSink& sink) mutable {
       const size_t tab = line.find('\t');
@@ -25,7 +27,7 @@ void import_sequences(const ImportOptions& options, ReadContext& context, Source
       }
     };
   };
-  read_rows(text, make_parser, source.log, context);
+  read_log_lines(text, false, make_parser, context, source);
   const fs::path meta = meta_file(options, path, {"titles.tsv", "meta.jsonl", "meta.json"});
   if (!meta.empty()) read_items(meta, {}, context, source.items);
 }

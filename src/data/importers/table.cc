@@ -1,53 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-// Separated-value tables: what the movielens, csv, recbole, amazon and hllm importers share.
+#include "data/importers/table.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include "core/error.h"
-#include "data/importers/importer.h"
+#include "data/importers/history_rows.h"
+#include "data/importers/record_reader.h"
 
 namespace tandem {
 namespace {
 
-std::string separator_name(std::string_view separator) {
-  return separator == "\t" ? "tabs" : fmt::format("'{}'", separator);
+std::string listed(const std::vector<std::string>& names, std::string_view separator) {
+  return fmt::format("columns {} separated by {}",
+                     excerpt(fmt::format("{}", fmt::join(names, ", "))), separator_name(separator));
 }
 
-// A column given by name or by number from 1, else the first usual name that is there.
-int find_column(const std::vector<std::string>& names, const std::string& wanted,
-                const std::vector<std::string_view>& usual, std::string_view what, bool required) {
-  const auto position = [&](std::string_view name) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    return found == names.end() ? -1 : static_cast<int>(found - names.begin());
-  };
-  if (!wanted.empty()) {
-    if (const int at = position(wanted); at >= 0) return at;
-    size_t number = 0;
-    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
-    if (error == std::errc() && end == wanted.data() + wanted.size() && number >= 1 &&
-        number <= names.size())
-      return static_cast<int>(number) - 1;
-    throw BadLine{fmt::format("columns {}", excerpt(fmt::format("{}", fmt::join(names, ", ")))),
-                  fmt::format("a column '{}' for the {}", wanted, what)};
+std::optional<size_t> number_of(const std::string& wanted, size_t most) {
+  size_t number = 0;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+  if (error != std::errc() || end != wanted.data() + wanted.size() || number < 1 || number > most)
+    return std::nullopt;
+  return number - 1;
+}
+
+// By name, by number from 1, or by the folded name that one column has.
+std::optional<size_t> find_wanted(const std::vector<std::string>& names,
+                                  const std::string& wanted) {
+  const auto found = std::find(names.begin(), names.end(), wanted);
+  if (found != names.end()) return static_cast<size_t>(found - names.begin());
+  if (const auto number = number_of(wanted, names.size())) return number;
+  std::optional<size_t> folded;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (folded_name(names[i]) != folded_name(wanted)) continue;
+    if (folded) return std::nullopt;
+    folded = i;
   }
-  for (const std::string_view name : usual) {
-    if (const int at = position(name); at >= 0) return at;
-  }
-  if (!required) return -1;
-  throw BadLine{fmt::format("columns {}", excerpt(fmt::format("{}", fmt::join(names, ", ")))),
-                fmt::format("a column for the {} named {}, or --columns {}=NAME", what,
-                            fmt::join(usual.begin(), usual.end(), ", "), what)};
+  return folded;
+}
+
+// Which of two columns of one name is meant, the file does not say.
+void check_single(const std::vector<std::string>& names, size_t at, std::string_view what) {
+  if (std::count(names.begin(), names.end(), names[at]) < 2) return;
+  throw BadLine{
+      fmt::format("the column '{}' more than once", names[at]),
+      fmt::format("one column for the {}, or its number with --columns {}=N", what, what)};
 }
 
 // Record by record on one thread: quotes may hold line ends, and the first title of an item is the
 // one that counts.
-void read_quoted_table(TextSource& text, const ColumnLayout& layout, ReadContext& context,
-                       Source& source) {
+void read_by_record(TextSource& text, const ColumnLayout& layout, bool quotes, ReadContext& context,
+                    Source& source) {
+  source.begin_log(text.name(), layout.time >= 0);
   InteractionLog& log = source.log;
+  const size_t first = log.user.size();
+  int64_t dates = 0;
   DroppedRows dropped;
   const int64_t first_line = text.line() + 1;
-  CsvReader reader(text.rest(), layout.separator, first_line);
+  RecordReader reader(text.rest(), layout, quotes, first_line);
   std::vector<std::string_view> fields;
   for (bool more = true; more;) {
     try {
@@ -56,10 +67,8 @@ void read_quoted_table(TextSource& text, const ColumnLayout& layout, ReadContext
       dropped.at(reader.line(), reader.record());
       const auto row = table_row(fields, layout, context.filter, dropped);
       if (!row) continue;
-      log.user.push_back(log.users.add(row->user));
-      log.item.push_back(log.items.add(row->item));
-      log.time.push_back(row->time);
-      log.rating.push_back(row->rating);
+      log.add(log.users.add(row->user), log.items.add(row->item), row->time, row->rating);
+      dates += row->time.date;
       if (layout.title >= 0)
         source.items.add(
             {std::string(row->item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
@@ -68,46 +77,109 @@ void read_quoted_table(TextSource& text, const ColumnLayout& layout, ReadContext
     }
   }
   context.dropped.append(dropped, text.name(), 0);
+  source.end_log(first, dates, context);
 }
 
-bool is_reserved(std::string_view name) {
-  return name.empty() || name == "item" || name == "item_id" || name == "title";
+// A column that was only guessed to hold the time (or the rating) from its name counts when the
+// first row has such a value; else it is named and passed over.
+void check_guess(int& column, std::string_view what, const std::vector<std::string_view>& row,
+                 const ColumnLayout& layout, std::string_view file,
+                 const std::function<void(std::string_view)>& parse, ReadContext& context) {
+  if (column < 0 || row.size() != layout.num_columns) return;
+  const std::string_view value = row[static_cast<size_t>(column)];
+  if (is_missing(value)) return;
+  try {
+    parse(value);
+  } catch (const BadLine& bad) {
+    context.warn(fmt::format(
+        "{}: the column '{}' is not read: found {}, expected {} (--columns {}=NAME names another)",
+        file, layout.names[static_cast<size_t>(column)], bad.found, bad.expected, what));
+    column = -1;
+  }
+}
+
+void check_guesses(TextSource& text, ColumnLayout& layout, ReadContext& context) {
+  if (layout.time_sure && layout.rating_sure) return;
+  std::vector<std::string_view> row;
+  try {
+    const std::string line(text.peek_line());
+    CsvReader reader(line, layout.separator);
+    if (!reader.next(row)) return;
+    if (!layout.time_sure)
+      check_guess(
+          layout.time, "time", row, layout, text.name(),
+          [](std::string_view value) { (void)parse_time(value); }, context);
+    if (!layout.rating_sure)
+      check_guess(
+          layout.rating, "rating", row, layout, text.name(),
+          [](std::string_view value) { (void)parse_rating(value); }, context);
+  } catch (const BadLine&) {  // reading tells it with its line
+  }
+}
+
+// What was taken from the first log, and what was not, for the report.
+void note_columns(const ColumnLayout& layout, Source& source) {
+  if (!source.files.empty()) return;
+  std::vector<bool> used(layout.names.size());
+  const auto note = [&](std::string_view what, int column) {
+    if (column < 0) return;
+    used[static_cast<size_t>(column)] = true;
+    source.columns.push_back(fmt::format("{}={}", what, layout.names[static_cast<size_t>(column)]));
+  };
+  note("user", layout.user);
+  note("item", layout.item);
+  note("time", layout.time);
+  note("rating", layout.rating);
+  note("title", layout.title);
+  note("earlier items", layout.history);
+  for (const int column : layout.where) used[static_cast<size_t>(column)] = true;
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) source.unread_columns.push_back(layout.names[i]);
+  }
 }
 
 }  // namespace
 
-const std::vector<std::string_view>& user_names() {
-  static const std::vector<std::string_view> names = {
-      "user", "user_id", "userId", "userID", "uid", "reviewerID", "customer_id", "session_id"};
-  return names;
+std::string separator_name(std::string_view separator) {
+  if (separator == "\t") return "tabs";
+  if (separator == " ") return "blanks";
+  if (separator == "\x01") return "'\\x01'";
+  return fmt::format("'{}'", separator);
 }
-const std::vector<std::string_view>& item_names() {
-  static const std::vector<std::string_view> names = {
-      "item", "item_id", "itemId",   "itemID",  "iid",       "parent_asin",
-      "asin", "movieId", "movie_id", "book_id", "product_id"};
-  return names;
-}
-const std::vector<std::string_view>& time_names() {
-  static const std::vector<std::string_view> names = {"timestamp", "time", "unixReviewTime", "ts",
-                                                      "unix_time"};
-  return names;
-}
-const std::vector<std::string_view>& rating_names() {
-  static const std::vector<std::string_view> names = {"rating", "overall", "score", "stars"};
-  return names;
-}
-const std::vector<std::string_view>& title_names() {
-  static const std::vector<std::string_view> names = {"title", "item_title", "name", "item_name",
-                                                      "movie_title"};
-  return names;
+
+int find_column(const std::vector<std::string>& names, const std::string& wanted, Role role,
+                std::string_view separator, bool required) {
+  const std::string_view what = role_name(role);
+  std::optional<size_t> at;
+  if (!wanted.empty()) {
+    at = find_wanted(names, wanted);
+    if (!at)
+      throw BadLine{listed(names, separator),
+                    fmt::format("a column '{}' for the {}", wanted, what)};
+    if (!number_of(wanted, names.size())) check_single(names, *at, what);
+  } else if (const auto found = find_usual(names, role)) {
+    at = found->at;
+    check_single(names, *at, what);
+  }
+  if (at) return static_cast<int>(*at);
+  if (!required) return -1;
+  throw BadLine{
+      listed(names, separator),
+      fmt::format("a column for the {} named {}, or --columns {}=NAME or its number, or another "
+                  "--separator",
+                  what, fmt::join(usual_names(role), ", "), what)};
 }
 
 void place_conditions(const RowFilter& filter, std::string_view file, ColumnLayout& layout) {
   layout.where.clear();
   for (const Condition& condition : filter.conditions()) {
     try {
-      layout.where.push_back(find_column(layout.names, condition.column(), {}, "", true));
-    } catch (const BadLine&) {
+      layout.where.push_back(
+          find_column(layout.names, condition.column(), Role::kUser, layout.separator, true));
+    } catch (const BadLine& bad) {
+      if (bad.found.find("more than once") != std::string::npos)
+        throw UsageError("--where {}: {} has the column '{}' more than once, expected its number",
+                         condition.text(), file, condition.column());
       throw UsageError("--where {}: found no column '{}' in {}, expected one of: {}",
                        condition.text(), condition.column(), file, fmt::join(layout.names, ", "));
     }
@@ -133,7 +205,10 @@ std::optional<Row> table_row(const std::vector<std::string_view>& fields,
   row.user = parse_id(user, "user");
   row.item = parse_id(item, "item");
   if (layout.time >= 0) row.time = parse_time(fields[static_cast<size_t>(layout.time)]);
-  if (layout.rating >= 0) row.rating = parse_rating(fields[static_cast<size_t>(layout.rating)]);
+  if (layout.rating >= 0) {
+    const std::string_view rating = fields[static_cast<size_t>(layout.rating)];
+    if (!is_missing(rating)) row.rating = parse_rating(rating);
+  }
   return row;
 }
 
@@ -148,40 +223,71 @@ std::vector<std::string> header_fields(std::string_view line, std::string_view s
 }
 
 ColumnLayout layout_of_header(std::vector<std::string> names, std::string separator,
-                              const ColumnMap& columns, bool items_only) {
+                              const ColumnMap& columns) {
   ColumnLayout layout;
   layout.separator = std::move(separator);
   layout.num_columns = names.size();
-  // The columns are those of the interactions; a file of items may have them too, or not.
-  const auto known = [&](const std::string& name) {
-    return !items_only || std::find(names.begin(), names.end(), name) != names.end()
-               ? name
-               : std::string();
+  const auto find = [&](const std::string& wanted, Role role, bool required) {
+    return find_column(names, wanted, role, layout.separator, required);
   };
-  layout.item = find_column(names, known(columns.item), item_names(), "item", true);
-  layout.title = find_column(names, known(columns.title), title_names(), "title", false);
-  if (!items_only) {
-    layout.user = find_column(names, columns.user, user_names(), "user", true);
-    layout.time = find_column(names, columns.time, time_names(), "time", false);
-    layout.rating = find_column(names, columns.rating, rating_names(), "rating", false);
-  }
+  const auto sure = [&](const std::string& wanted, Role role) {
+    const auto found = find_usual(names, role);
+    return !wanted.empty() || !found || found->sure;
+  };
+  layout.item = find(columns.item, Role::kItem, true);
+  layout.title = find(columns.title, Role::kTitle, false);
+  layout.user = find(columns.user, Role::kUser, true);
+  layout.time = find(columns.time, Role::kTime, false);
+  layout.rating = find(columns.rating, Role::kRating, false);
+  layout.time_sure = sure(columns.time, Role::kTime);
+  layout.rating_sure = sure(columns.rating, Role::kRating);
+  if (const auto history = find_history(names, static_cast<size_t>(layout.item)))
+    layout.history = static_cast<int>(*history);
   layout.names = std::move(names);
   return layout;
 }
 
-void read_table(TextSource& text, ColumnLayout layout, ReadContext& context, Source& source) {
+ColumnLayout layout_of_items(std::vector<std::string> names, std::string separator,
+                             const ColumnMap& columns) {
+  ColumnLayout layout;
+  layout.separator = std::move(separator);
+  layout.num_columns = names.size();
+  // The item's name is that of the interactions; a file of items may have it too, or not.
+  const bool same = !columns.item.empty() && find_wanted(names, columns.item);
+  layout.item = find_column(names, same ? columns.item : "", Role::kItemId, layout.separator, true);
+  layout.title = find_column(names, columns.title, Role::kItemTitle, layout.separator, false);
+  layout.names = std::move(names);
+  return layout;
+}
+
+ColumnLayout take_header(TextSource& text, const std::string& separator, const ColumnMap& columns) {
+  try {
+    ColumnLayout layout =
+        layout_of_header(header_fields(text.peek_line(), separator), separator, columns);
+    text.take_line();
+    return layout;
+  } catch (const BadLine& bad) {
+    throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
+  }
+}
+
+void read_table(TextSource& text, ColumnLayout layout, ReadContext& context, Source& source,
+                bool quotes) {
   place_conditions(context.filter, text.name(), layout);
-  source.has_time = layout.time >= 0;
-  if (layout.title >= 0 || text.contains('"'))
-    return read_quoted_table(text, layout, context, source);
+  check_guesses(text, layout, context);
+  note_columns(layout, source);
+  if (layout.history >= 0) return read_histories(text, layout, quotes, context, source);
+  if (layout.time < 0) warn_no_time(text.name(), layout.names, context);
+  if (layout.title >= 0 || (quotes && text.contains('"')))
+    return read_by_record(text, layout, quotes, context, source);
   const RowFilter& filter = context.filter;
   const auto make_parser = [&]() -> LineParser {
-    return [&layout, &filter, fields = std::vector<std::string_view>()](std::string_view line,
-                                                                        RowSink& sink) mutable {
+    return [&layout, &filter, quotes, fields = std::vector<std::string_view>()](
+               std::string_view line, RowSink& sink) mutable {
       const auto take = [&] {
         if (const auto row = table_row(fields, layout, filter, sink.dropped)) sink.add(*row);
       };
-      if (std::memchr(line.data(), '"', line.size())) {
+      if (quotes && std::memchr(line.data(), '"', line.size())) {
         CsvReader reader(line, layout.separator);
         reader.next(fields);
         take();
@@ -191,49 +297,7 @@ void read_table(TextSource& text, ColumnLayout layout, ReadContext& context, Sou
       }
     };
   };
-  read_rows(text, make_parser, source.log, context);
-}
-
-void read_item_csv(const fs::path& path, const ColumnMap& columns, ReadContext& context,
-                   ItemCatalogue& items) {
-  TextSource text(path);
-  ColumnLayout layout;
-  try {
-    const std::string header(text.peek_line());
-    const std::string separator =
-        header.find('\t') != std::string::npos                                           ? "\t"
-        : header.find(',') == std::string::npos && header.find(';') != std::string::npos ? ";"
-                                                                                         : ",";
-    layout = layout_of_header(header_fields(header, separator), separator, columns, true);
-  } catch (const BadLine& bad) {
-    throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
-  }
-  text.take_line();
-  CsvReader reader(text.rest(), layout.separator, 2);
-  std::vector<std::string_view> fields;
-  for (bool more = true; more;) {
-    try {
-      if (!(more = reader.next(fields))) break;
-      if (fields.size() != layout.num_columns)
-        throw BadLine{fmt::format("{} columns", fields.size()),
-                      fmt::format("{} separated by {}", layout.num_columns,
-                                  separator_name(layout.separator))};
-      for (const std::string_view field : fields) check_utf8(field);
-      RawItem item;
-      item.id = parse_id(fields[static_cast<size_t>(layout.item)], "item");
-      for (size_t column = 0; column < fields.size(); ++column) {
-        if (static_cast<int>(column) == layout.item) continue;
-        if (static_cast<int>(column) == layout.title) {
-          item.title = clean_text(fields[column]);
-        } else if (!is_reserved(layout.names[column])) {
-          item.fields.emplace_back(layout.names[column], clean_text(fields[column]));
-        }
-      }
-      items.add(std::move(item));
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), reader.line(), bad);
-    }
-  }
+  read_log_lines(text, layout.time >= 0, make_parser, context, source);
 }
 
 }  // namespace tandem

@@ -153,21 +153,21 @@ TEST(Dataset, EqualTimesKeepTheFilesOrderOrGoByItem) {
   EXPECT_EQ(order(EqualTimes::kItem), (std::vector<int32_t>{2, 3, 1, 2, 4}));
 }
 
-// Milliseconds order, seconds are kept.
-TEST(Dataset, TheTimeDivisorComesAfterSorting) {
+// Fractions order, whole seconds are kept.
+TEST(Dataset, FractionsOfASecondOrder) {
+  constexpr uint64_t kTenth = kFractionOne / 10;
   InteractionLog log;
-  log.time_divisor = 1000;
-  for (const auto& [item, time] : {std::pair{"a", 2900}, {"b", 2100}, {"c", 999}, {"d", 2000}}) {
-    log.user.push_back(log.users.add("u"));
-    log.item.push_back(log.items.add(item));
-    log.time.push_back(time);
-    log.rating.push_back(kNoRating);
-  }
+  for (const auto& [item, time] : {std::pair<const char*, ExactTime>{"a", {2, 9 * kTenth}},
+                                   {"b", {2, kTenth}},
+                                   {"c", {0, 999}},
+                                   {"d", {2}},
+                                   {"e", {-1, 5 * kTenth}}})
+    log.add(log.users.add("u"), log.items.add(item), time, kNoRating);
   const test::TemporaryFolder root;
-  const fs::path folder = root / "divisor";
+  const fs::path folder = root / "fractions";
   write_dataset(folder, std::move(log), {}, {}, Json::object());
   EXPECT_EQ(content(Dataset::open(folder)),
-            "u: 3@0*nan 4@2*nan 2@2*nan 1@2*nan\n1 a a\n2 b b\n3 c c\n4 d d\n");
+            "u: 5@-1*nan 3@0*nan 4@2*nan 2@2*nan 1@2*nan\n1 a a\n2 b b\n3 c c\n4 d d\n5 e e\n");
 }
 
 // Users of one to five interactions with the items 1, 2, ... in this order.

@@ -40,7 +40,7 @@ TEST(Describe, CountsEverythingByHand) {
                      {"density", 0.75},
                      {"first_time", "1970-01-01 00:00:05"},
                      {"last_time", "1970-01-02 00:00:00"},
-                     {"equal_times", 1},
+                     {"equal_times", {{"interactions", 2}, {"users", 1}, {"users_decided", 0}}},
                      {"ratings", 3},
                      {"mean_rating", 2.5},
                      {"min_user", 0},
@@ -57,25 +57,27 @@ TEST(Describe, TextForPeople) {
   const test::TemporaryFolder folder;
   const std::string fingerprint = write_dataset(folder / "set", log_of_four()).fingerprint;
   const Json d = describe_dataset(Dataset::open(folder / "set"), 9);
-  EXPECT_EQ(describe_text(d),
-            "data set       " + (folder / "set").string() +
-                "\n"
-                "users          4\n"
-                "items          4 (2 with a title)\n"
-                "interactions   12 (75.0000 % of all pairs)\n"
-                "a user has     3.00 on average, median 2.5, 1 to 6\n"
-                "time           1970-01-01 00:00:05 to 1970-01-02 00:00:00 UTC\n"
-                "equal times    1 interaction shares the time of the one before\n"
-                "ratings        3, mean 2.500\n"
-                "filters        at least 0 interactions a user and 0 an item\n"
-                "split          the last interaction of a user is for test, the one before for "
-                "validation\n"
-                "fingerprint    " +
-                fingerprint +
-                "\n\nuser a (1 interaction), the latest last:\n  One\n"
-                "\nuser b (2 interactions), the latest last:\n  One\n  2\n"
-                "\nuser c (3 interactions), the latest last:\n  One\n  2\n  3\n"
-                "\nuser d (6 interactions), the latest last:\n  2\n  3\n  Four\n  One\n  2\n");
+  EXPECT_EQ(
+      describe_text(d),
+      "data set       " + (folder / "set").string() +
+          "\n"
+          "users          4\n"
+          "items          4 (2 with a title)\n"
+          "interactions   12 (75.0000 % of all pairs)\n"
+          "a user has     3.00 on average, median 2.5, 1 to 6\n"
+          "time           1970-01-01 00:00:05 to 1970-01-02 00:00:00 UTC\n"
+          "equal times    16.7 % of the interactions share user and time with another; an equal "
+          "time decides what is held out for 0.0 % of 2 users\n"
+          "ratings        3, mean 2.500\n"
+          "filters        at least 0 interactions a user and 0 an item\n"
+          "split          the last interaction of a user is for test, the one before for "
+          "validation\n"
+          "fingerprint    " +
+          fingerprint +
+          "\n\nuser a (1 interaction), the latest last:\n  One\n"
+          "\nuser b (2 interactions), the latest last:\n  One\n  2\n"
+          "\nuser c (3 interactions), the latest last:\n  One\n  2\n  3\n"
+          "\nuser d (6 interactions), the latest last:\n  2\n  3\n  Four\n  One\n  2\n");
 }
 
 TEST(Describe, ASetWithoutTimesAndRatingsSaysSo) {

@@ -22,17 +22,6 @@ std::string outcome(Read read) {
   }
 }
 
-TEST(Fields, Times) {
-  const auto time = [](const char* text) { return outcome([&] { return parse_time(text); }); };
-  EXPECT_EQ(time("964982703"), "964982703");
-  EXPECT_EQ(time(" 964982703.9 "), "964982703");
-  EXPECT_EQ(time("-5"), "-5");
-  EXPECT_EQ(time("1.5e3"), "1500");
-  for (const char* text : {"", "12h", "1e19", "inf", "nan", "2024-01-01"})
-    EXPECT_EQ(time(text),
-              fmt::format("found time '{}', expected a number of seconds since 1970", text));
-}
-
 TEST(Fields, Ratings) {
   const auto rating = [](const char* text) { return outcome([&] { return parse_rating(text); }); };
   EXPECT_EQ(rating("4"), "4");
@@ -127,12 +116,26 @@ TEST(JsonLine, ReadsValuesOfEachKind) {
   EXPECT_EQ(json.real("i"), -7.0);
   EXPECT_EQ(json.real("q"), 4.5);
   EXPECT_EQ(json.real("n"), std::nullopt);
-  EXPECT_EQ(json.whole("i"), -7);
-  EXPECT_EQ(json.whole("u"), 1000);
-  EXPECT_EQ(json.whole("r"), 2);
-  EXPECT_EQ(json.whole("q"), 4);
+  EXPECT_EQ(json.time("i"), (ExactTime{.whole = -7}));
+  EXPECT_EQ(json.time("u"), (ExactTime{.whole = 1000}));
+  EXPECT_EQ(json.time("r"), (ExactTime{2, kFractionOne / 2}));
+  EXPECT_EQ(json.time("q"), (ExactTime{4, kFractionOne / 2}));
+  EXPECT_EQ(json.time("n"), std::nullopt);
+  EXPECT_EQ(json.time("absent"), std::nullopt);
+  EXPECT_THROW((void)json.time("s"), BadLine);
+  EXPECT_THROW((void)json.time("a"), BadLine);
   EXPECT_EQ(json.keys(), (std::vector<std::string>{"s", "i", "r", "t", "n", "a", "q", "u"}));
   EXPECT_THROW(json.parse("[1]"), BadLine);
+}
+
+TEST(JsonLine, ReadsPythonDicts) {
+  JsonLine json;
+  json.parse(R"({u'user': u'it\'s', "n": 3, 'date': '2018-07-07', 'x': None})");
+  EXPECT_EQ(json.text("user"), "it's");
+  EXPECT_EQ(json.text("n"), "3");
+  EXPECT_EQ(json.text("x"), std::nullopt);
+  EXPECT_EQ(json.time("date"), (ExactTime{1530921600, 0, true}));
+  for (const char* line : {"{'a': }", "{u'a': 1", "{'a'}"}) EXPECT_THROW(json.parse(line), BadLine);
 }
 
 TEST(TextOf, JoinsWhatIsText) {

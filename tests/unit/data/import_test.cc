@@ -115,7 +115,7 @@ TEST_F(Import, CsvWithColumnNumbersAndNoHeader) {
 TEST_F(Import, JsonLinesGzip) {
   import_all(put_gz("log.jsonl.gz",
                     "{\"user\":3,\"item\":\"\\u00e9\",\"timestamp\":7,\"rating\":2.5}\n{\"user\":4,"
-                    "\"item\":\"b\"}\n"));
+                    "\"item\":\"b\",\"timestamp\":8}\n"));
   EXPECT_EQ(out().item_id(2), "é");
   EXPECT_EQ(out().timestamps(0)[0], 7);
 }
@@ -249,7 +249,8 @@ TEST_F(Import, BadInputGivesOneClearMessage) {
   EXPECT_EQ(failure(put("u.data", "1,2,3,4\n"), "movielens"),
             "u.data:1: found 1 column, expected 4 separated by tabs");
   EXPECT_EQ(failure(put("time.csv", good + "u,b,1,now\n"), "csv"),
-            "time.csv:3: found time 'now', expected a number of seconds since 1970");
+            "time.csv:3: found time 'now', expected a number such as 1530999999 or a date such "
+            "as 2018-07-07 22:09:11");
   EXPECT_EQ(failure(put("rating.csv", good + "u,b,x,1\n"), "csv"),
             "rating.csv:3: found rating 'x', expected a number");
   EXPECT_EQ(failure(put("latin.csv", good + "u,caf\xE9,1,1\n"), "csv"),
@@ -257,9 +258,11 @@ TEST_F(Import, BadInputGivesOneClearMessage) {
             "(iconv -f latin1 -t utf8 converts)");
   EXPECT_EQ(failure(put("quote.csv", good + "u,\"b,1,1\n"), "csv"),
             "quote.csv:3: found a quote that is never closed, expected a closing quote");
-  EXPECT_EQ(failure(put("column.csv", "user,thing\nu,a\n"), "csv")
-                .find("column.csv:1: found columns 'user, thing', expected a column for the item"),
-            0U);
+  EXPECT_EQ(
+      failure(put("column.csv", "user,thing\nu,a\n"), "csv")
+          .find("column.csv:1: found columns 'user, thing' separated by ',', expected a column for "
+                "the item"),
+      0U);
   EXPECT_EQ(failure(put("bad.jsonl", "{\"user\":1,\"item\":2}\n{\"user\":1\n"), "jsonl")
                 .find("bad.jsonl:2: found '{\"user\":1'"),
             0U);

@@ -109,6 +109,29 @@ TEST_F(Beyond, ARetrieversListsAndCurvesAreThoseByHand) {
   }
 }
 
+// As in a catalogue of one item, which everybody had before.
+TEST_F(Beyond, ARetrieverThatMayOfferNothingHasNoListMetrics) {
+  FullRanking ranking;
+  ranking.ranks = ranks_of({0, 0, 0});
+  ranking.candidates.num_users = 3;
+  ranking.candidates.num_candidates = 2;
+  ranking.candidates.items = {0, 0, 0, 0, 0, 0};
+  const auto retriever = engine::make_retriever(test::random_weights({.model_type = "lrurec",
+                                                                      .num_items = 6,
+                                                                      .width = 4,
+                                                                      .blocks = 1,
+                                                                      .heads = 1,
+                                                                      .inner = 2,
+                                                                      .max_length = 5},
+                                                                     3));
+  const BeyondUtility beyond = retriever_beyond(
+      *retriever, dataset_, Split::kTest, engine::SeenItems::kHistory, ranking,
+      evaluated("lrurec", ranking.ranks), {.list_size = 2, .length_groups = 1}, pool_);
+  EXPECT_TRUE(beyond.lists.empty());
+  ASSERT_EQ(beyond.by_length.size(), 1U);
+  EXPECT_DOUBLE_EQ(beyond.by_length[0].groups[0].value, 0);
+}
+
 TEST_F(Beyond, AStagesListsAreInTheOrderOfTheScores) {
   SecondStage stage{.num_candidates = 2};
   stage.candidates.retriever = "lrurec";
