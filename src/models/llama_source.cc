@@ -29,10 +29,12 @@ class HfSource final : public LlamaSource {
     check_quantization(*folder_);
   }
 
+  fs::path file_of(const std::string& name) const override { return folder_->file_of(name); }
+
  protected:
   StoredTensor find(const std::string& name) const override {
     if (is_bnb_4bit(*folder_, name)) return {name, read_bnb_nf4(*folder_, name)};
-    return StoredTensor(folder_->at(name));
+    return StoredTensor(folder_->floats(name));
   }
 
  private:
@@ -45,6 +47,10 @@ class GgufSource final : public LlamaSource {
       : LlamaSource(file->path(), gguf_llama_config(*file)),
         is_interleaved_(file->metadata().text("general.architecture") == "llama"),
         file_(std::move(file)) {}
+
+  fs::path file_of(const std::string& name) const override {
+    return file_->file_of(gguf_tensor_name(name));
+  }
 
  protected:
   StoredTensor find(const std::string& name) const override {
@@ -70,8 +76,9 @@ std::shared_ptr<const LlamaSource> checked(std::shared_ptr<const LlamaSource> so
 StoredTensor LlamaSource::tensor(const TensorSpec& spec) const {
   StoredTensor stored = find(spec.name);
   if (stored.shape() != spec.shape)
-    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}", path_.string(),
-                      stored.name(), format_shape(stored.shape()), format_shape(spec.shape));
+    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}",
+                      file_of(spec.name).string(), stored.name(), format_shape(stored.shape()),
+                      format_shape(spec.shape));
   return stored;
 }
 

@@ -25,6 +25,8 @@ class LlamaSource {
   // The parameter; FormatError when it is missing or its shape is not the spec's. Views end with
   // the source.
   StoredTensor tensor(const TensorSpec& spec) const;
+  // The file that holds the parameter: a shard, a part of a split GGUF file.
+  virtual fs::path file_of(const std::string& name) const = 0;
 
  protected:
   LlamaSource(fs::path path, LlamaConfig config)
