@@ -151,7 +151,8 @@ const OutputKind kModelFolder = {
     .files = {"config.json", "generation_config.json", "model*.safetensors",
               "model.safetensors.index.json", "tokenizer.json", "tokenizer.model",
               "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-              "merges.txt", "chat_template.jinja"}};
+              "merges.txt", "chat_template.jinja", "spiece.model", "sentencepiece.bpe.model",
+              "encoder.json", "vocab.bpe"}};
 
 void write_hf_weights(
     const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,

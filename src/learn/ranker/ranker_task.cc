@@ -21,7 +21,7 @@ constexpr int64_t kTokensAtOnce = 4096;  // of prompts in validation
 
 }  // namespace
 
-RankerTask::RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
+RankerTask::RankerTask(Llama& model, const LlamaSource& base, const Tokenizer& tokenizer,
                        const Dataset& dataset, const RankerConfig& config,
                        const RankerInputs& inputs, ThreadPool& pool)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),
