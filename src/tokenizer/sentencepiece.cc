@@ -202,7 +202,8 @@ class SentencePieceTokenizer : public EditableTokenizer {
     for (const int32_t id : ids) {
       piece(id);  // checks the range
       // The library decodes control symbols to nothing, and does not know what was added.
-      const bool is_text = id < processor_.GetPieceSize() && !processor_.IsControl(id);
+      const bool is_text = id < processor_.GetPieceSize() && !processor_.IsControl(id) &&
+                           (processor_.IsUnknown(id) || !is_special(id));
       if (is_text) {
         run.push_back(id);
       } else if (!skip_special || !is_special(id)) {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/json.h"
 #include "support/temporary_folder.h"
@@ -24,7 +26,7 @@ Json tiny_tokenizer(bool with_template = false) {
                {"model",
                 {{"type", "BPE"},
                  {"vocab", {{"<s>", 0}, {"</s>", 1}, {"a", 2}, {"b", 3}, {"ab", 4}}},
-                 {"merges", {{"a", "b"}}}}}};
+                 {"merges", Json::array({Json::array({"a", "b"})})}}}};
   if (with_template)
     json["post_processor"] = {
         {"type", "TemplateProcessing"},
