@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -6,7 +8,9 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "engine/llama/generate.h"
+#include "models/generation_config.h"
 #include "rank/prompt.h"
 
 namespace tandem {
@@ -71,6 +75,16 @@ void run_beams(const GenerateOptions& options, const engine::Llama& model,
                            2, ' ', false, Json::error_handler_t::replace));
 }
 
+// How the folder's owner would draw is not how it is done here unless asked for.
+void tell_unused_settings(const GenerateOptions& options) {
+  const std::vector<std::string> settings = generation_settings(options.model);
+  if (settings.empty()) return;
+  spdlog::info(
+      "{}/generation_config.json: {} not applied; see --temperature, --top-k, --top-p",
+      options.model,
+      fmt::format("{} {}", fmt::join(settings, ", "), settings.size() == 1 ? "is" : "are"));
+}
+
 void run_generate(const GenerateOptions& options) {
   const InterruptGuard guard;
   const engine::Llama model(fs::path(options.model), {}, parse_precision(options.precision));
@@ -79,6 +93,7 @@ void run_generate(const GenerateOptions& options) {
   std::vector<int32_t> prompt =
       tokenizer->encode(options.prompt, {.add_special = !options.raw, .parse_special = true});
   if (prompt.empty()) throw UsageError("the prompt has no tokens");
+  tell_unused_settings(options);
   ThreadPool pool(options.threads);
   if (options.beams > 0) return run_beams(options, model, *tokenizer, prompt, pool);
 
@@ -107,9 +122,10 @@ void run_generate(const GenerateOptions& options) {
 void add_generate_verb(CLI::App& app) {
   const auto options = std::make_shared<GenerateOptions>();
   CLI::App* verb = app.add_subcommand("generate", "Text from a language model, on the CPU");
-  verb->add_option("--model", options->model, "Hugging Face folder of the Llama family")
+  verb->add_option("--model", options->model,
+                   "Hugging Face folder or GGUF file of the Llama family")
       ->required()
-      ->check(CLI::ExistingDirectory);
+      ->check(CLI::ExistingPath);
   verb->add_option("--prompt", options->prompt, "text to continue")->required();
   verb->add_option("--precision", options->precision,
                    "of the products: float32, or bfloat16, twice as fast where the CPU has it")
@@ -138,6 +154,10 @@ void add_generate_verb(CLI::App& app) {
   verb->add_flag("--raw", options->raw, "the prompt as it stands, without BOS");
   verb->add_option("--threads", options->threads, "0: all processors")->check(CLI::Range(0, 1024));
   verb->add_flag("--json", options->json, "the result as JSON");
+  verb->footer(
+      "The text ends at an EOS token: those of generation_config.json, else of config.json, of the "
+      "GGUF file, else the tokenizer's. Sampling settings in generation_config.json are not "
+      "applied; the likeliest token is taken unless asked otherwise here.");
   verb->callback([options] { run_generate(*options); });
 }
 

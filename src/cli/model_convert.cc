@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include "core/log.h"
 #include "core/plural.h"
 #include "core/thread_pool.h"
+#include "formats/gguf.h"
 #include "formats/hf_folder.h"
 #include "models/llama2c.h"
 #include "models/llama_merge.h"
@@ -29,17 +29,11 @@ std::optional<DType> float_type(const std::string& name) {
   return std::nullopt;
 }
 
-bool is_gguf(const fs::path& path) {
-  char begin[4] = {};
-  std::ifstream(path, std::ios::binary).read(begin, sizeof begin);
-  return std::string(begin, sizeof begin) == "GGUF";
-}
-
 void run_convert(const ConvertOptions& options) {
   if (options.double_quant && options.to != "nf4")
     throw UsageError("model convert: --double-quant goes with --to nf4");
   const Output output(options.output, kModelFolder, options.overwrite, {options.input});
-  if (fs::is_regular_file(options.input) && !is_gguf(options.input)) {
+  if (fs::is_regular_file(options.input) && !is_gguf_file(options.input)) {
     if (!options.to.empty() && options.to != "float32")
       throw UsageError("model convert: a llama2.c file becomes float32; convert the folder again");
     convert_llama2c(options.input, output);

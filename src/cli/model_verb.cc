@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/thread_pool.h"
+#include "formats/gguf.h"
 #include "models/llama_config.h"
 #include "models/llama_init.h"
 #include "models/llama_source.h"
@@ -187,6 +188,9 @@ void fit_to_tokenizer(const InitOptions& options, LlamaConfig& config) {
 }
 
 void run_init(InitOptions& options) {
+  if (fs::is_regular_file(options.tokenizer) && !is_gguf_file(options.tokenizer))
+    throw UsageError("model init: --tokenizer {} is neither a folder nor a GGUF file",
+                     options.tokenizer);
   const Output output(options.output, kModelFolder, options.overwrite, {options.tokenizer});
   LlamaConfig config = sized_preset(options);
   if (!options.tokenizer.empty()) fit_to_tokenizer(options, config);
@@ -209,10 +213,11 @@ void add_init(CLI::App& model) {
                    fmt::format("{}", fmt::join(llama_preset_names(), ", ")))
       ->capture_default_str();
   verb->add_option("--output", options->output, "new folder")->required();
-  verb->add_option("--tokenizer", options->tokenizer,
-                   "folder of `tokenizer train` or of a model: its files are copied, the "
-                   "vocabulary is as large as it needs")
-      ->check(CLI::ExistingDirectory);
+  verb->add_option(
+          "--tokenizer", options->tokenizer,
+          "folder of `tokenizer train` or of a model, or a GGUF file: its files are copied, "
+          "the vocabulary is as large as it needs")
+      ->check(CLI::ExistingPath);
   const CLI::Range size(int64_t{1}, int64_t{1} << 24);
   verb->add_option("--vocab-size", options->vocab_size, "tokens")->check(size);
   verb->add_option("--hidden-size", options->hidden_size, "model width")->check(size);

@@ -9,9 +9,10 @@ void add_pretrain_verb(CLI::App& app) {
   auto request = std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "pretrain"});
   CLI::App* verb = app.add_subcommand(
       "pretrain", "Causal language modelling of a small base on text or on users' histories");
-  verb->add_option("--model", request->inputs["model"], "Hugging Face folder to start from")
+  verb->add_option("--model", request->inputs["model"],
+                   "Hugging Face folder or GGUF file to start from")
       ->required()
-      ->check(CLI::ExistingDirectory);
+      ->check(CLI::ExistingPath);
   CLI::Option* text = verb->add_option("--text", request->inputs["text"],
                                        "text file, or folder of .txt files; a line is a document")
                           ->check(CLI::ExistingPath);

@@ -7,6 +7,7 @@
 #include "cli/named_items.h"
 #include "cli/retriever_options.h"
 #include "cli/two_stage_options.h"
+#include "cli/typed_titles.h"
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
@@ -22,7 +23,8 @@ namespace {
 struct RecommendOptions : RetrieverOptions {
   RecommendOptions() { exclude = "history"; }
 
-  std::string user, history, output;
+  std::string user, output;
+  std::vector<std::string> history;  // as typed
   bool typed_history = false, all_users = false, overwrite = false;
   int64_t k = 10, shown = 10;
   int threads = 0;
@@ -33,7 +35,7 @@ struct RecommendOptions : RetrieverOptions {
   engine::SeenItems seen() const { return engine::parse_seen_items(exclude); }
   // A visitor of whom nothing is known.
   bool visitor() const {
-    return typed_history && history.find_first_not_of(" \t\n") == std::string::npos;
+    return typed_history && history.size() == 1 && trimmed(history[0]).empty();
   }
 };
 
@@ -221,10 +223,10 @@ void add_recommend_verb(CLI::App& app) {
       "recommend", "What one user, a history typed in, or every user would be shown");
   add_retriever_options(*verb, *options);
   verb->add_option("--user", options->user, "a user's id, as in the source");
-  CLI::Option* history = verb->add_option("--history", options->history,
-                                          "titles or item ids, oldest first, with ; between them; "
-                                          "\"\" for a visitor of whom nothing is "
-                                          "known, who gets popular items");
+  CLI::Option* history = add_titles_option(
+      *verb, "--history", options->history,
+      "a title or item id, repeated for each, oldest first; or one text with ; between them, or a "
+      "JSON array; \"\" for a visitor of whom nothing is known, who gets popular items");
   verb->add_flag("--all-users", options->all_users,
                  "all users of the data set, the newest event included, into --output, by the "
                  "retriever alone (no --ranker, no --likelihood)");
@@ -249,6 +251,7 @@ void add_recommend_verb(CLI::App& app) {
   verb->footer(
       "Examples:\n"
       "  tandem recommend --run run --dataset dataset --history \"Toy Story (1995); Heat (1995)\"\n"
+      "  tandem recommend --run run --dataset dataset --history \"Steins;Gate\" --history Heat\n"
       "  tandem recommend --run run --dataset dataset --all-users -k 10 --output lists.jsonl");
   verb->callback([options, history] {
     options->typed_history = history->count() > 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/named_items.h"
+#include "cli/typed_titles.h"
 #include "cli/verbs.h"
 #include "core/json.h"
 #include "eval/candidates.h"
@@ -19,7 +20,8 @@ namespace tandem {
 namespace {
 
 struct RerankOptions {
-  std::string ranker, base, dataset, candidates, retriever, split = "test", user, history;
+  std::string ranker, base, dataset, retriever, split = "test", user;
+  std::vector<std::string> history, candidates;  // as typed; candidates may be a file
   std::string verbalizer, title_truncation, precision = "float32";
   int64_t permutations = 1;
   int threads = 0;
@@ -73,10 +75,11 @@ void answer_one(const RerankOptions& options, const Ranker& ranker,
 }
 
 void rerank_titles(const RerankOptions& options) {
+  const std::vector<std::string> history = free_titles("--history", options.history),
+                                 candidates = free_titles("--candidates", options.candidates);
   const Ranker ranker = open_ranker(options);
   ThreadPool pool(options.threads);
-  answer_one(options, ranker, split_titles(options.history), split_titles(options.candidates),
-             pool);
+  answer_one(options, ranker, history, candidates, pool);
 }
 
 std::vector<std::string> titles_of(const Dataset& dataset, std::span<const int32_t> items) {
@@ -98,7 +101,7 @@ void rerank_user(const RerankOptions& options) {
   std::vector<int32_t> items;
   if (!options.candidates.empty()) {
     const Split split = parse_split(options.split);
-    const CandidateSet set = load_candidates(options.candidates, dataset, split, k, pool);
+    const CandidateSet set = load_candidates(options.candidates[0], dataset, split, k, pool);
     history = input_items(dataset, user, split);
     const auto row = set.items_of(user);
     items.assign(row.begin(), row.begin() + std::min(k, static_cast<int64_t>(std::ssize(row))));
@@ -117,7 +120,8 @@ void rerank_user(const RerankOptions& options) {
 void run_rerank(const RerankOptions& options) {
   if (options.ranker.empty() && options.base.empty())
     throw UsageError("rerank needs --ranker RUN or --base DIR");
-  if (!options.history.empty()) {
+  const bool is_blank = options.history.size() == 1 && trimmed(options.history[0]).empty();
+  if (!options.history.empty() && !is_blank) {
     if (options.candidates.empty())
       throw UsageError("--history needs --candidates \"title; title\"");
     return rerank_titles(options);
@@ -125,6 +129,8 @@ void run_rerank(const RerankOptions& options) {
   if (options.dataset.empty()) throw UsageError("rerank needs --dataset, or --history");
   if (options.candidates.empty() == options.retriever.empty())
     throw UsageError("rerank needs either --candidates FILE or --retriever RUN");
+  if (options.candidates.size() > 1)
+    throw UsageError("--candidates FILE goes once; titles need --history, too");
   if (options.user.empty())
     throw UsageError("rerank needs --user ID; `tandem eval --ranker RUN` ranks for all users");
   rerank_user(options);
@@ -145,14 +151,16 @@ void add_rerank_verb(CLI::App& app) {
       ->check(CLI::ExistingPath);
   verb->add_option("--dataset", options->dataset, "data set folder, from `tandem data import`")
       ->check(CLI::ExistingDirectory);
-  verb->add_option("--candidates", options->candidates,
-                   "file of `tandem retrieve`; with --history titles with ; between them");
+  add_titles_option(*verb, "--candidates", options->candidates,
+                    "file of `tandem retrieve`; with --history titles, given as there");
   verb->add_option("--retriever", options->retriever, "a retriever's run, which finds them now")
       ->check(CLI::ExistingPath);
   verb->add_option("--split", options->split, "which held-out item: valid or test")
       ->capture_default_str();
   verb->add_option("--user", options->user, "whom to rank for");
-  verb->add_option("--history", options->history, "titles, oldest first, with ; between them");
+  add_titles_option(*verb, "--history", options->history,
+                    "a title, repeated for each, oldest first; or one text with ; between them, or "
+                    "a JSON array");
   verb->add_option("--verbalizer", options->verbalizer, "with --base: exact or compat");
   verb->add_option("--title-truncation", options->title_truncation,
                    "with --base: model, fixed:TOKENIZER or chars:N");

@@ -55,10 +55,12 @@ void add_ranker(CLI::App& train) {
   verb->add_option("--dataset", request->inputs["dataset"],
                    "data set folder of `tandem data import`")
       ->required();
-  verb->add_option("--base", request->inputs["base"],
-                   "Hugging Face folder of the base model, or a ranker's run with a tuned model")
+  verb->add_option(
+          "--base", request->inputs["base"],
+          "Hugging Face folder or GGUF file of the base model, or a ranker's run with a tuned "
+          "model")
       ->required()
-      ->check(CLI::ExistingDirectory);
+      ->check(CLI::ExistingPath);
   verb->add_option("--candidates-valid", request->inputs["candidates_valid"],
                    "candidate file of the valid split, to validate on")
       ->check(CLI::ExistingFile);

@@ -22,7 +22,7 @@ struct Copies {
 std::span<const float> floats(const HfFolder& folder, const std::string& name,
                               const std::shared_ptr<Copies>& copies) {
   const TensorView& view = folder.at(name);
-  const std::string where = folder.path().string();
+  const std::string where = folder.file_of(name).string();
   if (view.dtype != DType::kF32)
     throw FormatError("{}: tensor '{}' is {}, expected F32", where, name, dtype_name(view.dtype));
   if (reinterpret_cast<uintptr_t>(view.bytes.data()) % alignof(float) == 0) return view.as<float>();
@@ -50,7 +50,7 @@ bool is_bnb_4bit(const HfFolder& folder, const std::string& name) {
 }
 
 Nf4Tensor read_bnb_nf4(const HfFolder& folder, const std::string& name) {
-  const std::string where = folder.path().string() + ": tensor '" + name + "'";
+  const std::string where = folder.file_of(name).string() + ": tensor '" + name + "'";
   if (folder.contains(name + kState + "fp4"))
     throw FormatError("{}: quantised as FP4, expected NF4", where);
   const TensorView& state_view = folder.at(name + kState + "nf4");

@@ -2,6 +2,7 @@
 #include "formats/gguf.h"
 
 #include <cstring>
+#include <fstream>
 
 #include "core/error.h"
 
@@ -61,6 +62,14 @@ double load_number(uint32_t type, const std::byte* at) {
 }
 
 }  // namespace
+
+bool is_gguf_file(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return false;
+  char begin[4] = {};
+  std::ifstream(path, std::ios::binary).read(begin, sizeof begin);
+  return std::string_view(begin, sizeof begin) == "GGUF";
+}
 
 // Walks the file; every step checks what is left.
 class GgufMetadata::Reader {

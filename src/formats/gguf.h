@@ -13,6 +13,9 @@
 
 namespace tandem {
 
+// Whether a file begins as GGUF files do; false for what is no file or cannot be read.
+bool is_gguf_file(const fs::path& path);
+
 // The key-value part of a GGUF file (versions 2 and 3, little-endian), mapped and read in place.
 // Every length is checked against the file before it is believed; nothing is allocated beyond a few
 // times the file.

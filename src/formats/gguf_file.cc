@@ -122,15 +122,19 @@ void GgufTensor::dequantize_rows(int64_t begin, int64_t count_rows, float* out) 
                   out);
 }
 
-GgufFile::GgufFile(const fs::path& path) : metadata_(path) {
-  const std::string where = path.string();
-  const int64_t alignment = read_alignment(metadata_);
-  InfoReader reader(metadata_);
+GgufFile::GgufFile(const fs::path& path) : parts_(open_gguf_parts(path)) {
+  for (const GgufMetadata& part : parts_) read_tensors(part);
+}
+
+void GgufFile::read_tensors(const GgufMetadata& part) {
+  const std::string where = part.path().string();
+  const int64_t alignment = read_alignment(part);
+  InfoReader reader(part);
   std::vector<Info> infos;
-  for (int64_t i = 0; i < metadata_.num_tensors(); ++i) infos.push_back(read_info(reader, where));
+  for (int64_t i = 0; i < part.num_tensors(); ++i) infos.push_back(read_info(reader, where));
 
   const uint64_t mask = static_cast<uint64_t>(alignment) - 1;
-  const uint64_t begin = (reader.at() + mask) & ~mask, size = metadata_.bytes().size();
+  const uint64_t begin = (reader.at() + mask) & ~mask, size = part.bytes().size();
   for (Info& info : infos) {
     if ((info.offset & mask) != 0)
       throw FormatError("{}: tensor '{}' begins at {} of the data, expected a multiple of {}",
@@ -141,7 +145,7 @@ GgufFile::GgufFile(const fs::path& path) : metadata_(path) {
           "{}: tensor '{}' of {} bytes at {} of the data reaches beyond the file's "
           "end",
           where, info.tensor.name, bytes, info.offset);
-    info.tensor.bytes = metadata_.bytes().subspan(begin + info.offset, bytes);
+    info.tensor.bytes = part.bytes().subspan(begin + info.offset, bytes);
     const std::string name = info.tensor.name;
     if (!tensors_.emplace(name, std::move(info.tensor)).second)
       throw FormatError("{}: tensor '{}' occurs twice", where, name);
@@ -151,8 +155,19 @@ GgufFile::GgufFile(const fs::path& path) : metadata_(path) {
 const GgufTensor& GgufFile::at(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
-    throw FormatError("{}: tensor '{}' is missing", path().string(), name);
+    throw FormatError("{}: tensor '{}' is missing{}", path().string(), name,
+                      parts_.size() > 1 ? fmt::format(" in all {} parts", parts_.size()) : "");
   return found->second;
+}
+
+const fs::path& GgufFile::file_of(std::string_view tensor) const {
+  const auto found = tensors_.find(tensor);
+  if (found == tensors_.end()) return path();
+  const std::byte* at = found->second.bytes.data();
+  for (const GgufMetadata& part : parts_)
+    if (at >= part.bytes().data() && at < part.bytes().data() + part.bytes().size())
+      return part.path();
+  return path();
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 
 namespace tandem {
 namespace {
@@ -25,17 +26,28 @@ HfFolder::HfFolder(const fs::path& path) : path_(path) {
   if (!fs::is_directory(path)) throw IoError("{}: no such model folder", path.string());
   config_ = read_json(config_path());
   if (!config_.is_object()) throw FormatError("{}: expected an object", config_path().string());
-  if (fs::exists(path / kSingle)) {
-    tensors_ = files_.emplace_back(path / kSingle).tensors();
-  } else if (fs::exists(path / kIndex)) {
-    load_shards(path / kIndex);
-  } else if (fs::exists(path / "pytorch_model.bin") ||
-             fs::exists(path / "pytorch_model.bin.index.json")) {
-    throw FormatError("{}: the weights are a pickle (pytorch_model.bin), expected {} or {}",
-                      path.string(), kSingle, kIndex);
-  } else {
-    throw IoError("{}: no weights, expected {} or {}", path.string(), kSingle, kIndex);
+  load_weights();
+}
+
+void HfFolder::load_weights() {
+  const fs::path single = path_ / kSingle, index = path_ / kIndex;
+  if (fs::exists(single)) {
+    if (fs::exists(index))
+      spdlog::warn("{}: lies beside {}, which is not read, as in transformers", single.string(),
+                   kIndex);
+    tensors_ = files_.emplace_back(single).tensors();
+    return;
   }
+  if (fs::exists(index)) return load_shards(index);
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (fs::exists(path_ / name))
+      throw FormatError("{}: the weights are a pickle ({}), expected {} or {}", path_.string(),
+                        name, kSingle, kIndex);
+  for (const auto& entry : fs::directory_iterator(path_))
+    if (entry.path().extension() == ".safetensors")
+      throw FormatError("{}: holds {}, but neither {} nor {}, which names the shards",
+                        path_.string(), entry.path().filename().string(), kSingle, kIndex);
+  throw IoError("{}: no weights, expected {} or {}", path_.string(), kSingle, kIndex);
 }
 
 void HfFolder::load_shards(const fs::path& index_path) {
@@ -51,29 +63,49 @@ void HfFolder::load_shards(const fs::path& index_path) {
     }
     const auto name = shard.get<std::string>();
     const auto [place, is_new] = opened.emplace(name, files_.size());
+    if (is_new && !fs::exists(path_ / name))
+      throw FormatError("{}: weight_map['{}'] is {}, which is not in the folder", where, tensor,
+                        name);
     if (is_new) files_.emplace_back(path_ / name);
-    tensors_.emplace(tensor, files_[place->second].at(tensor));
+    const SafetensorsFile& file = files_[place->second];
+    if (!file.contains(tensor))
+      throw FormatError(
+          "{}: weight_map['{}'] is {}, which has no such tensor: index and shard "
+          "are not of the same model",
+          where, tensor, name);
+    tensors_.emplace(tensor, file.at(tensor));
+    shard_of_.emplace(tensor, place->second);
   }
+}
+
+fs::path HfFolder::file_of(const std::string& name) const {
+  const auto shard = shard_of_.find(name);
+  if (shard != shard_of_.end()) return files_[shard->second].path();
+  return shard_of_.empty() && !files_.empty() ? files_.front().path() : path_ / kIndex;
 }
 
 const TensorView& HfFolder::at(const std::string& name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end()) {
-    throw FormatError("{}: tensor '{}' is missing", path_.string(), name);
-  }
+  if (found == tensors_.end())
+    throw FormatError("{}: tensor '{}' is missing", file_of(name).string(), name);
   return found->second;
 }
 
 const TensorView& HfFolder::weight(const TensorSpec& spec) const {
-  const TensorView& view = at(spec.name);
+  const TensorView& view = floats(spec.name);
   if (view.shape != spec.shape) {
-    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}", path_.string(),
-                      spec.name, format_shape(view.shape), format_shape(spec.shape));
+    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}",
+                      file_of(spec.name).string(), spec.name, format_shape(view.shape),
+                      format_shape(spec.shape));
   }
-  if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBf16) {
-    throw FormatError("{}: tensor '{}' is {}, expected F32, F16 or BF16", path_.string(), spec.name,
-                      dtype_name(view.dtype));
-  }
+  return view;
+}
+
+const TensorView& HfFolder::floats(const std::string& name) const {
+  const TensorView& view = at(name);
+  if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBf16)
+    throw FormatError("{}: tensor '{}' is {}, expected F32, F16 or BF16", file_of(name).string(),
+                      name, dtype_name(view.dtype));
   return view;
 }
 
@@ -109,7 +141,8 @@ const OutputKind kModelFolder = {
     .files = {"config.json", "generation_config.json", "model*.safetensors",
               "model.safetensors.index.json", "tokenizer.json", "tokenizer.model",
               "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-              "merges.txt", "chat_template.jinja"}};
+              "merges.txt", "chat_template.jinja", "spiece.model", "sentencepiece.bpe.model",
+              "encoder.json", "vocab.bpe"}};
 
 void write_hf_weights(
     const fs::path& folder, std::span<const TensorSpec> tensors, DType dtype, int64_t shard_bytes,

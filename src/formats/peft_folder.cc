@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "formats/hf_folder.h"
+#include "formats/peft_pattern.h"
 
 namespace tandem {
 namespace {
@@ -16,11 +17,38 @@ constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr int64_t kLargestRank = int64_t{1} << 16;
-constexpr size_t kLongestPattern = 256, kLongestName = 512;
+constexpr size_t kLongestName = 512;
 
 bool is_null(const Json& json, std::string_view key) {
   const auto found = json.find(key);
   return found == json.end() || found->is_null();
+}
+
+// Some ways to begin training also change the base's weights, which an adapter's folder does not
+// hold: added to the base as it was, the adapter means nothing. Those that leave it alone are known
+// by name; of any other it is not known.
+void refuse_changed_base(const Json& json, std::string_view where) {
+  if (is_null(json, "init_lora_weights")) return;
+  const Json& init = json.at("init_lora_weights");
+  if (init.is_boolean()) return;
+  const auto refuse = [&](std::string_view why) {
+    throw FormatError("{}: key 'init_lora_weights' is {}; {}", where, init.dump().substr(0, 80),
+                      why);
+  };
+  if (!init.is_string()) refuse("expected true, false or a name");
+  std::string name = init.get<std::string>();
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* known : {"gaussian", "eva", "orthogonal", "mica"})
+    if (name == known) return;
+  for (const char* known : {"pissa", "olora", "corda", "lora_ga", "loftq"})
+    if (name.starts_with(known))
+      refuse(
+          "it changes the base's weights, and the adapter does not fit the base as it was; save it "
+          "as plain LoRA (PEFT: save_pretrained with path_initial_model_for_weight_conversion), or "
+          "save the changed base beside it and set this key to true");
+  refuse(
+      "it is not known whether this changes the base; expected true, gaussian, eva, orthogonal "
+      "or mica");
 }
 
 // Fields that would change what the adapter computes.
@@ -30,7 +58,8 @@ void refuse_other_adapters(const Json& json, std::string_view where) {
   };
   const auto type = json_get_or<std::string>(json, "peft_type", "LORA", where);
   if (type != "LORA") refuse("peft_type", "only LORA is read");
-  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora"}) {
+  for (const char* key : {"use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora",
+                          "kasa_config", "monteclora_config", "arrow_config"}) {
     if (is_null(json, key) || json.at(key) == false) continue;
     refuse(key, "only plain LoRA on linear layers without bias is read");
   }
@@ -41,13 +70,7 @@ void refuse_other_adapters(const Json& json, std::string_view where) {
   }
   if (json_get_or<std::string>(json, "bias", "none", where) != "none")
     refuse("bias", "trained biases are not read");
-  const auto init = json.find("init_lora_weights");
-  if (init != json.end() && init->is_string()) {
-    // These also change the base's weights, which the folder does not hold.
-    for (const char* name : {"pissa", "olora", "corda", "lora_ga"})
-      if (init->get<std::string>().starts_with(name))
-        refuse("init_lora_weights", "it changes the base; convert the adapter to plain LoRA first");
-  }
+  refuse_changed_base(json, where);
 }
 
 int64_t read_rank(const Json& value, std::string_view key, std::string_view where) {
@@ -71,98 +94,48 @@ std::vector<std::pair<std::string, T>> read_pattern(const Json& json, std::strin
   const Json& map = json.at(std::string(key));
   if (!map.is_object()) throw FormatError("{}: {} is not an object", where, key);
   for (const auto& [pattern, value] : map.items()) {
-    peft_pattern_matches(pattern, "");  // refuses what cannot be matched
-    result.emplace_back(pattern, read(value, key, where));
+    check_peft_pattern(pattern, fmt::format("{}: {}", where, key));
+    result.emplace_back(pattern, read(value, fmt::format("{}['{}']", key, pattern), where));
   }
   return result;
 }
 
-// One character of a pattern and how often it may occur.
-struct Atom {
-  std::optional<char> literal;  // nothing: any character
-  bool optional = false, repeated = false;
-};
-
-std::vector<Atom> parse_pattern(std::string_view pattern) {
-  const auto refuse = [&] {
-    throw FormatError("pattern '{}': only names, '.', '\\.', and '*', '+' or '?' are understood",
-                      pattern.substr(0, kLongestPattern));
-  };
-  if (pattern.size() > kLongestPattern) refuse();
-  std::vector<Atom> atoms;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '*' || c == '+' || c == '?') {
-      if (atoms.empty() || atoms.back().optional || atoms.back().repeated) refuse();
-      atoms.back().optional = c != '+';
-      atoms.back().repeated = c != '?';
-    } else if (c == '\\') {
-      if (++i == pattern.size() || std::isalnum(static_cast<unsigned char>(pattern[i]))) refuse();
-      atoms.push_back({pattern[i]});
-    } else if (std::string_view("()[]{}|^$").find(c) != std::string_view::npos) {
-      refuse();
-    } else {
-      atoms.push_back(c == '.' ? Atom{} : Atom{c});
-    }
+// Values that are no numbers would make every weight that they are added to none.
+void check_finite(const StoredTensor& tensor, const std::string& where) {
+  constexpr int64_t kAtOnce = int64_t{1} << 16;
+  const int64_t step = std::max<int64_t>(1, kAtOnce / std::max<int64_t>(1, tensor.columns()));
+  std::vector<float> values;
+  for (int64_t row = 0; row < tensor.rows(); row += step) {
+    const int64_t count = std::min(step, tensor.rows() - row);
+    values.resize(static_cast<size_t>(count * tensor.columns()));
+    tensor.read_rows(row, count, values.data());
+    const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
+    if (bad != values.end())
+      throw FormatError("{}: tensor '{}' holds {} in row {}, expected finite numbers", where,
+                        tensor.name(), *bad, row + (bad - values.begin()) / tensor.columns());
   }
-  return atoms;
 }
 
-// The whole of text: which places of the pattern its prefixes reach.
-bool matches(const std::vector<Atom>& atoms, std::string_view text) {
-  std::vector<char> reached(atoms.size() + 1, 0), next(atoms.size() + 1);
-  const auto pass_optional = [&](std::vector<char>& places) {
-    for (size_t i = 0; i < atoms.size(); ++i)
-      if (places[i] && atoms[i].optional) places[i + 1] = 1;
-  };
-  reached[0] = 1;
-  pass_optional(reached);
-  for (const char c : text) {
-    std::fill(next.begin(), next.end(), 0);
-    for (size_t i = 0; i < atoms.size(); ++i) {
-      if (!reached[i] || (atoms[i].literal && *atoms[i].literal != c)) continue;
-      next[i + 1] = 1;
-      if (atoms[i].repeated) next[i] = 1;
-    }
-    pass_optional(next);
-    reached.swap(next);
-  }
-  return reached.back() != 0;
+// The value of the first pattern that matches, else of the one that is the name itself.
+template <typename T>
+T value_for(const std::vector<std::pair<std::string, T>>& patterns, std::string_view module,
+            std::string_view where, T fallback) {
+  for (const auto& [pattern, value] : patterns)
+    if (peft_pattern_matches(pattern, module, where)) return value;
+  for (const auto& [pattern, value] : patterns)
+    if (pattern == module) return value;
+  return fallback;
 }
 
 }  // namespace
 
-bool peft_pattern_matches(std::string_view pattern, std::string_view module) {
-  const bool from_start = pattern.starts_with('^');
-  if (from_start) pattern.remove_prefix(1);
-  const bool to_end = pattern.ends_with('$') && !pattern.ends_with("\\$");
-  if (to_end) pattern.remove_suffix(1);
-  std::vector<Atom> atoms = parse_pattern(pattern);
-  if (from_start) {  // Python's re.match: what follows is free unless the pattern says $
-    if (!to_end) atoms.push_back({{}, true, true});
-    return matches(atoms, module);
-  }
-  if (matches(atoms, module)) return true;
-  for (size_t dot = module.find('.'); dot != std::string_view::npos;
-       dot = module.find('.', dot + 1))
-    if (matches(atoms, module.substr(dot + 1))) return true;
-  return false;
-}
-
 int64_t PeftConfig::rank_of(std::string_view module) const {
-  for (const auto& [pattern, value] : rank_pattern)
-    if (peft_pattern_matches(pattern, module)) return value;
-  return rank;
+  return value_for(rank_pattern, module, "rank_pattern", rank);
 }
 
 double PeftConfig::scale_of(std::string_view module) const {
-  double used = alpha;
-  const auto found =
-      std::find_if(alpha_pattern.begin(), alpha_pattern.end(),
-                   [&](const auto& entry) { return peft_pattern_matches(entry.first, module); });
-  if (found != alpha_pattern.end()) used = found->second;
   const auto r = static_cast<double>(rank_of(module));
-  return used / (use_rslora ? std::sqrt(r) : r);
+  return value_for(alpha_pattern, module, "alpha_pattern", alpha) / (use_rslora ? std::sqrt(r) : r);
 }
 
 PeftConfig PeftConfig::from_json(const Json& json, std::string_view where) {
@@ -256,7 +229,11 @@ PeftFolder::PeftFolder(const fs::path& path) : path_(path) {
     name.remove_suffix(std::string_view(".lora_A.weight").size());
     PeftModule& module = modules[std::string(name)];
     module.name = name;
+    if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBf16)
+      throw FormatError("{}: tensor '{}' is {}, expected F32, F16 or BF16", where, key,
+                        dtype_name(view.dtype));
     (is_a ? module.a : module.b) = StoredTensor(view);
+    check_finite(is_a ? module.a : module.b, where);
   }
   if (modules.empty()) throw FormatError("{}: the adapter has no tensors", where);
   for (auto& [name, module] : modules) {
@@ -265,9 +242,9 @@ PeftFolder::PeftFolder(const fs::path& path) : path_(path) {
     module.rank = config_.rank_of(name);
     module.scale = config_.scale_of(name);
     if (module.a.shape()[0] != module.rank || module.b.shape()[1] != module.rank)
-      throw FormatError("{}: module '{}' has A {} and B {}, expected rank {}", where, name,
-                        format_shape(module.a.shape()), format_shape(module.b.shape()),
-                        module.rank);
+      throw FormatError("{}: module '{}' has A {} and B {}, expected rank {} by {}", where, name,
+                        format_shape(module.a.shape()), format_shape(module.b.shape()), module.rank,
+                        config_path.string());
     modules_.push_back(std::move(module));
   }
 }

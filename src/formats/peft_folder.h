@@ -26,11 +26,12 @@ struct PeftConfig {
   double dropout = 0;                     // lora_dropout
   std::vector<std::string> targets = {};  // last parts of module names, or whole names
   std::string target_pattern = {};        // instead of targets: a regular expression, kept as text
-  // Other ranks and alphas by pattern of module names; the first that matches counts.
+  // Other ranks and alphas by regular expressions on module names; the first that matches counts.
   std::vector<std::pair<std::string, int64_t>> rank_pattern = {};
   std::vector<std::pair<std::string, double>> alpha_pattern = {};
   bool use_rslora = false;
 
+  // FormatError for a pattern that cannot be matched.
   int64_t rank_of(std::string_view module) const;
   // What B A is multiplied with: alpha / rank, or alpha / sqrt(rank) with rsLoRA.
   double scale_of(std::string_view module) const;
@@ -39,10 +40,6 @@ struct PeftConfig {
   static PeftConfig from_json(const Json& json, std::string_view where);
   Json to_json() const;  // the fields that every version of PEFT knows
 };
-
-// True when PEFT's pattern matches the module's name: as a whole, or from a dot on. Patterns hold
-// names, '.', escaped characters, and '*', '+' or '?' after one character; FormatError for more.
-bool peft_pattern_matches(std::string_view pattern, std::string_view module);
 
 // One adapted linear layer: W + scale B A.
 struct PeftModule {
@@ -54,8 +51,8 @@ struct PeftModule {
 };
 
 // A PEFT folder: adapter_config.json and adapter_model.safetensors, mapped. Throws IoError and
-// FormatError: a pickle, another kind of adapter, a key that is no part of LoRA, A without B, ranks
-// that are not the configuration's.
+// FormatError, which name file and key: a pickle, another kind of adapter, a key that is no part of
+// LoRA, A without B, ranks that are not the configuration's, a value that is no number.
 class PeftFolder {
  public:
   explicit PeftFolder(const fs::path& path);

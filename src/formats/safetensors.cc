@@ -190,6 +190,9 @@ SafetensorsFile::SafetensorsFile(const fs::path& path) : file_(path) {
   const std::string where = path.string();
   const std::span<const std::byte> bytes = file_.bytes();
   uint64_t header_bytes = 0;
+  if (file_.text().starts_with("version https://git-lfs"))
+    throw FormatError("{}: is a Git LFS pointer, not the file itself; `git lfs pull` fetches it",
+                      where);
   if (bytes.size() < sizeof header_bytes)
     throw FormatError("{}: {} bytes is too short for a safetensors file", where, bytes.size());
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);

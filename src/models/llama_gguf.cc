@@ -142,7 +142,13 @@ LlamaConfig gguf_llama_config(const GgufFile& file) {
     if (const auto id = metadata.integer(name)) json[hf] = *id;
   };
   token("bos_token_id", "tokenizer.ggml.bos_token_id");
-  token("eos_token_id", "tokenizer.ggml.eos_token_id");
+  // Chat models end a turn with a token of its own, beside the end of a text.
+  Json eos = Json::array();
+  for (const char* name : {"eos_token_id", "eot_token_id", "eom_token_id"}) {
+    const auto id = metadata.integer(fmt::format("tokenizer.ggml.{}", name));
+    if (id && std::find(eos.begin(), eos.end(), *id) == eos.end()) eos.push_back(*id);
+  }
+  if (!eos.empty()) json["eos_token_id"] = eos.size() == 1 ? eos[0] : eos;
   LlamaConfig config = LlamaConfig::from_json(json, where);
   if (file.contains("rope_freqs.weight")) config.rope_scaling = recognise_scaling(file, config);
   return config;

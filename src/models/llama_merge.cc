@@ -2,6 +2,7 @@
 #include "models/llama_merge.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -69,6 +70,15 @@ Addition addition_of(const PeftModule& module) {
   return {module.a.read(), module.b.read(), module.rank, module.scale};
 }
 
+// What float16 cannot hold would become infinite.
+void check_float16(const std::vector<float>& values, const std::string& name) {
+  constexpr float kLargest = 65519.99f;  // rounds to 65504
+  for (const float value : values)
+    if (std::isfinite(value) && std::abs(value) > kLargest)
+      throw DataError("tensor '{}' holds {}, which float16 cannot: use bfloat16 or float32", name,
+                      value);
+}
+
 struct Bytes {
   std::vector<std::byte> data;
 };
@@ -87,6 +97,7 @@ void add_floats(HfWeightWriter& writer, const std::string& name, const StoredTen
     if (module)
       add_product(add.a, add.b.data() + begin * add.rank, add.rank, add.scale, count, columns,
                   values.data());
+    if (dtype == DType::kF16) check_float16(values, name);
     narrow(values, dtype, bytes->data.data() + begin * columns * element);
   });
   writer.add({name, dtype, tensor.shape(), bytes->data}, bytes);
@@ -95,10 +106,7 @@ void add_floats(HfWeightWriter& writer, const std::string& name, const StoredTen
 // config.json of the result: that of a base folder with what changed, so that nothing of it is
 // lost, or one made from the configuration.
 Json result_config(const LlamaSource& source, DType dtype) {
-  const fs::path path = source.path() / "config.json";
-  if (!fs::is_directory(source.path()) || !fs::exists(path))
-    return source.config().to_json(torch_name(dtype));
-  Json json = read_json(path);
+  Json json = source.config_json();
   json["tandem_version"] = program_version();
   json.erase("quantization_config");
   json[json.contains("dtype") ? "dtype" : "torch_dtype"] = torch_name(dtype);
@@ -110,7 +118,8 @@ void copy_side_files(const LlamaSource& source, const fs::path& folder) {
   if (!fs::is_directory(source.path())) return;
   for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer.model",
                            "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                           "vocab.json", "merges.txt", "chat_template.jinja"}) {
+                           "vocab.json", "merges.txt", "chat_template.jinja", "spiece.model",
+                           "sentencepiece.bpe.model", "encoder.json", "vocab.bpe"}) {
     if (fs::exists(source.path() / name)) fs::copy_file(source.path() / name, folder / name);
   }
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/llama_source.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/sha256.h"
 #include "formats/bnb_tensor.h"
 #include "formats/gguf_file.h"
+#include "models/generation_config.h"
 
 namespace tandem {
 namespace {
@@ -20,6 +26,14 @@ void check_quantization(const HfFolder& folder) {
                       method, method == "bitsandbytes" ? " with 8 bits" : "");
 }
 
+void add_to_fingerprint(Sha256& sha, std::string_view name, std::string_view type,
+                        std::span<const int64_t> shape, std::span<const std::byte> bytes) {
+  constexpr size_t kSample = 4096;
+  sha.add(fmt::format("{} {} {}\n", name, type, format_shape(shape)));
+  const size_t size = std::min(kSample, bytes.size());
+  sha.add(bytes.first(size)).add(bytes.last(size));
+}
+
 class HfSource final : public LlamaSource {
  public:
   explicit HfSource(std::shared_ptr<const HfFolder> folder)
@@ -27,12 +41,23 @@ class HfSource final : public LlamaSource {
                     LlamaConfig::from_json(folder->config(), folder->config_path().string())),
         folder_(std::move(folder)) {
     check_quantization(*folder_);
+    if (auto eos = generation_eos_tokens(folder_->path()); !eos.empty())
+      mutable_config().eos_tokens = std::move(eos);
+  }
+
+  fs::path file_of(const std::string& name) const override { return folder_->file_of(name); }
+  Json config_json() const override { return folder_->config(); }
+  std::string fingerprint() const override {
+    Sha256 sha;
+    for (const auto& [name, tensor] : folder_->tensors())
+      add_to_fingerprint(sha, name, dtype_name(tensor.dtype), tensor.shape, tensor.bytes);
+    return sha.hex();
   }
 
  protected:
   StoredTensor find(const std::string& name) const override {
     if (is_bnb_4bit(*folder_, name)) return {name, read_bnb_nf4(*folder_, name)};
-    return StoredTensor(folder_->at(name));
+    return StoredTensor(folder_->floats(name));
   }
 
  private:
@@ -45,6 +70,17 @@ class GgufSource final : public LlamaSource {
       : LlamaSource(file->path(), gguf_llama_config(*file)),
         is_interleaved_(file->metadata().text("general.architecture") == "llama"),
         file_(std::move(file)) {}
+
+  fs::path file_of(const std::string& name) const override {
+    return file_->file_of(gguf_tensor_name(name));
+  }
+  Json config_json() const override { return config().to_json("float32"); }
+  std::string fingerprint() const override {
+    Sha256 sha;
+    for (const auto& [name, tensor] : file_->tensors())
+      add_to_fingerprint(sha, name, ggml_type_info(tensor.type).name, tensor.shape, tensor.bytes);
+    return sha.hex();
+  }
 
  protected:
   StoredTensor find(const std::string& name) const override {
@@ -70,8 +106,9 @@ std::shared_ptr<const LlamaSource> checked(std::shared_ptr<const LlamaSource> so
 StoredTensor LlamaSource::tensor(const TensorSpec& spec) const {
   StoredTensor stored = find(spec.name);
   if (stored.shape() != spec.shape)
-    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}", path_.string(),
-                      stored.name(), format_shape(stored.shape()), format_shape(spec.shape));
+    throw FormatError("{}: tensor '{}' has shape {}, the configuration wants {}",
+                      file_of(spec.name).string(), stored.name(), format_shape(stored.shape()),
+                      format_shape(spec.shape));
   return stored;
 }
 

@@ -25,11 +25,20 @@ class LlamaSource {
   // The parameter; FormatError when it is missing or its shape is not the spec's. Views end with
   // the source.
   StoredTensor tensor(const TensorSpec& spec) const;
+  // The file that holds the parameter: a shard, a part of a split GGUF file.
+  virtual fs::path file_of(const std::string& name) const = 0;
+  // config.json as the folder has it, or one made from the configuration.
+  virtual Json config_json() const = 0;
+  // Tells two models' weights apart at once, however large they are: SHA-256 of the name, type,
+  // shape, and first and last 4 KiB of every tensor in the files.
+  virtual std::string fingerprint() const = 0;
 
  protected:
   LlamaSource(fs::path path, LlamaConfig config)
       : path_(std::move(path)), config_(std::move(config)) {}
   virtual StoredTensor find(const std::string& name) const = 0;
+  // May be put right by what lies beside config.json.
+  LlamaConfig& mutable_config() { return config_; }
 
  private:
   fs::path path_;
@@ -38,7 +47,8 @@ class LlamaSource {
 
 // A Hugging Face folder (F32, F16, BF16, or bitsandbytes' NF4 for its linear layers) or a GGUF file
 // of architecture llama, qwen2 or qwen3, told apart by what the path is. Every parameter's presence
-// and shape is checked. Throws FormatError, IoError.
+// and shape is checked. EOS ids are those of a folder's generation_config.json where it has any, as
+// in transformers. Throws FormatError, IoError.
 std::shared_ptr<const LlamaSource> open_llama(const fs::path& path);
 // The same of a folder that is open already.
 std::shared_ptr<const LlamaSource> open_llama(std::shared_ptr<const HfFolder> folder);

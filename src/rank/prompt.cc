@@ -218,12 +218,14 @@ std::string render_prompt(const PromptConfig& config, Titles history, Titles can
 PromptEncoder::PromptEncoder(const Tokenizer& tokenizer, const PromptConfig& config)
     : tokenizer_(tokenizer), max_tokens_(config.max_tokens) {
   // What the tokenizer's template puts in front. Copies of Llama 3's tokenizer lack the template,
-  // though their models expect BOS; a BOS that is EOS too (GPT-2) only divides documents.
+  // though their models expect BOS: it is added unless the files say that there is none. A BOS that
+  // is EOS too (GPT-2) only divides documents.
   for (const int32_t id : tokenizer.encode("", {.add_special = true})) {
     if (tokenizer.eos_id() == id && tokenizer.bos_id() != id) break;
     prefix_.push_back(id);
   }
-  if (prefix_.empty() && tokenizer.bos_id() && tokenizer.bos_id() != tokenizer.eos_id())
+  if (prefix_.empty() && !tokenizer.special_ids().no_bos && tokenizer.bos_id() &&
+      tokenizer.bos_id() != tokenizer.eos_id())
     prefix_.push_back(*tokenizer.bos_id());
   if (!tokenizer.eos_id())
     throw ConfigError("the tokenizer names no EOS token (eos_token in tokenizer_config.json)");

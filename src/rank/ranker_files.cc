@@ -51,7 +51,7 @@ RankerFiles read_ranker_files(const fs::path& run) {
 
 std::string model_tokenizer(const fs::path& run_or_model) {
   if (is_ranker_run(run_or_model)) return read_ranker_files(run_or_model).tokenizer_sha256;
-  return fs::is_directory(run_or_model) ? tokenizer_fingerprint(run_or_model) : "";
+  return tokenizer_fingerprint(run_or_model);
 }
 
 PromptConfig model_prompt(const fs::path& model) {

@@ -13,7 +13,7 @@ namespace tandem {
 // What a ranker's run says about itself in ranker.json; paths as they were given, those inside the
 // run relative to it.
 struct RankerFiles {
-  std::string base;              // Hugging Face folder of the base model, absolute
+  std::string base;              // Hugging Face folder or GGUF file of the base model, absolute
   std::string adapter;           // "adapter", a PEFT folder, or ""
   std::string model;             // "model", the tuned model as a Hugging Face folder, or ""
   std::string tokenizer_sha256;  // tokenizer_fingerprint of the base
@@ -26,7 +26,7 @@ RankerFiles read_ranker_files(const fs::path& run);
 
 // Whether the folder is a ranker's run.
 bool is_ranker_run(const fs::path& folder);
-// tokenizer_fingerprint of a ranker's run or a model's folder; "" for a file, which holds its own.
+// tokenizer_fingerprint of a ranker's run or of a model.
 std::string model_tokenizer(const fs::path& run_or_model);
 
 // prompt.json beside a model's files: how `pretrain --dataset` wrote the histories it learned,

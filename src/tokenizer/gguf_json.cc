@@ -110,38 +110,60 @@ Json added_tokens(const GgufVocabulary& vocab) {
   return added;
 }
 
-}  // namespace
-
-void write_gguf_tokenizer(const GgufVocabulary& vocab, const fs::path& folder) {
+std::string tokenizer_text(const GgufVocabulary& vocab) {
   const bool spm = vocab.is_sentencepiece;
   const Steps steps =
       spm ? sentencepiece_steps(vocab.adds_space) : byte_level_steps(vocab.split_patterns);
-  const auto piece = [&](std::optional<int32_t> id) {
-    return id ? Json(vocab.vocabulary.piece(*id)) : Json(nullptr);
-  };
+  const Json unk = spm && vocab.ids.unk ? Json(vocab.vocabulary.piece(*vocab.ids.unk)) : nullptr;
   const std::string model = fmt::format(
       "{{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":{},\"continuing_subword_prefix\":null,"
       "\"end_of_word_suffix\":null,\"fuse_unk\":false,\"byte_fallback\":{},\"ignore_merges\":{},"
       "\n\"vocab\":{},\n\"merges\":{}}}",
-      spm ? piece(vocab.ids.unk).dump() : "null", spm, vocab.ignores_merges,
-      vocabulary_text(vocab.vocabulary), merges_text(vocab));
-  write_file(
-      folder / "tokenizer.json",
-      fmt::format("{{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n"
-                  "\"added_tokens\":{},\n\"normalizer\":{},\n\"pre_tokenizer\":{},\n"
-                  "\"post_processor\":{},\n\"decoder\":{},\n\"model\":{}}}\n",
-                  added_tokens(vocab).dump(), steps.normalizer.dump(), steps.pre_tokenizer.dump(),
-                  template_step(vocab).dump(), steps.decoder.dump(), model));
+      unk.dump(), spm, vocab.ignores_merges, vocabulary_text(vocab.vocabulary), merges_text(vocab));
+  return fmt::format(
+      "{{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n"
+      "\"added_tokens\":{},\n\"normalizer\":{},\n\"pre_tokenizer\":{},\n"
+      "\"post_processor\":{},\n\"decoder\":{},\n\"model\":{}}}\n",
+      added_tokens(vocab).dump(), steps.normalizer.dump(), steps.pre_tokenizer.dump(),
+      template_step(vocab).dump(), steps.decoder.dump(), model);
+}
+
+// One template as a text, several as transformers' list of names and texts.
+Json chat_templates(const GgufVocabulary& vocab) {
+  if (vocab.chat_templates.size() == 1 && vocab.chat_templates[0].first.empty())
+    return vocab.chat_templates[0].second;
+  Json list = Json::array();
+  for (const auto& [name, text] : vocab.chat_templates)
+    list.push_back({{"name", name.empty() ? "default" : name}, {"template", text}});
+  return list;
+}
+
+Json config_json(const GgufVocabulary& vocab) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                  {"clean_up_tokenization_spaces", false}};
   const auto name = [&](const char* key, std::optional<int32_t> id) {
-    if (id) config[key] = piece(id);
+    if (id) config[key] = vocab.vocabulary.piece(*id);
   };
   name("bos_token", vocab.ids.bos);
   name("eos_token", vocab.ids.eos);
   name("unk_token", vocab.ids.unk);
   name("pad_token", vocab.ids.pad);
-  write_json(folder / "tokenizer_config.json", config);
+  if (vocab.bos_flag) config["add_bos_token"] = *vocab.bos_flag;
+  if (vocab.eos_flag) config["add_eos_token"] = *vocab.eos_flag;
+  if (!vocab.chat_templates.empty()) config["chat_template"] = chat_templates(vocab);
+  return config;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> gguf_tokenizer_files(const GgufVocabulary& vocab) {
+  return {{"tokenizer.json", tokenizer_text(vocab)},
+          {"tokenizer_config.json", config_json(vocab).dump(2) + "\n"}};
+}
+
+void write_gguf_tokenizer(const GgufVocabulary& vocab, const fs::path& folder) {
+  for (const auto& [name, content] : gguf_tokenizer_files(vocab))
+    write_file(folder / name, content);
 }
 
 }  // namespace tandem

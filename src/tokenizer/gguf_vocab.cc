@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tokenizer/gguf_vocab.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
 #include "core/error.h"
-#include "formats/gguf.h"
+#include "formats/gguf_split.h"
 #include "tokenizer/loaders.h"
 
 namespace tandem {
@@ -93,11 +95,41 @@ std::vector<BpeModel::Merge> listed_merges(const Vocabulary& vocabulary,
   return merges;
 }
 
+// Without the flags as llama.cpp: BOS for SentencePiece and for Llama 3's split, and no EOS.
+void set_template(const GgufMetadata& metadata, GgufVocabulary& vocab) {
+  vocab.bos_flag = metadata.flag("tokenizer.ggml.add_bos_token");
+  vocab.eos_flag = metadata.flag("tokenizer.ggml.add_eos_token");
+  const bool llama3 = vocab.ignores_merges;
+  vocab.adds_bos = vocab.ids.bos && vocab.bos_flag.value_or(vocab.is_sentencepiece || llama3);
+  vocab.adds_eos = vocab.ids.eos && vocab.eos_flag.value_or(false);
+  vocab.ids.no_bos = vocab.bos_flag == false;
+}
+
+// tokenizer.chat_template, and tokenizer.chat_template.NAME for each of tokenizer.chat_templates.
+void read_chat_templates(const GgufMetadata& metadata, GgufVocabulary& vocab) {
+  const std::string key = "tokenizer.chat_template";
+  const auto add = [&](const std::string& name, const std::string& from) {
+    if (!metadata.contains(from)) return;
+    const std::string_view text = metadata.text(from);
+    if (!is_valid_utf8(text))
+      throw FormatError("{}: key '{}' is not UTF-8", metadata.path().string(), from);
+    vocab.chat_templates.emplace_back(name, text);
+  };
+  add("", key);
+  if (!metadata.contains("tokenizer.chat_templates")) return;
+  for (const std::string_view name : metadata.texts("tokenizer.chat_templates")) {
+    if (!is_valid_utf8(name))
+      throw FormatError("{}: key 'tokenizer.chat_templates' is not UTF-8",
+                        metadata.path().string());
+    add(std::string(name), fmt::format("{}.{}", key, name));
+  }
+}
+
 }  // namespace
 
 GgufVocabulary read_gguf_vocabulary(const fs::path& path) {
-  const GgufMetadata metadata(path);
-  const std::string where = path.string();
+  const GgufMetadata metadata = open_gguf_keys(path);
+  const std::string where = metadata.path().string();
   const std::string_view model = metadata.text("tokenizer.ggml.model");
   if (model != "llama" && model != "gpt2") {
     throw FormatError("{}: tokenizer.ggml.model '{}', expected llama or gpt2", where, model);
@@ -130,9 +162,6 @@ GgufVocabulary read_gguf_vocabulary(const fs::path& path) {
   vocab.ids.eos = special("tokenizer.ggml.eos_token_id");
   vocab.ids.unk = special("tokenizer.ggml.unknown_token_id");
   vocab.ids.pad = special("tokenizer.ggml.padding_token_id");
-  vocab.adds_bos = vocab.ids.bos &&
-                   metadata.flag("tokenizer.ggml.add_bos_token").value_or(vocab.is_sentencepiece);
-  vocab.adds_eos = vocab.ids.eos && metadata.flag("tokenizer.ggml.add_eos_token").value_or(false);
   if (vocab.is_sentencepiece) {
     vocab.adds_space = metadata.flag("tokenizer.ggml.add_space_prefix").value_or(true);
     vocab.merges = merges_from_scores(vocab, metadata.numbers("tokenizer.ggml.scores"), where);
@@ -140,6 +169,8 @@ GgufVocabulary read_gguf_vocabulary(const fs::path& path) {
     vocab.merges = listed_merges(vocab.vocabulary, metadata.texts("tokenizer.ggml.merges"), where);
     set_pre_tokenizer(metadata.text("tokenizer.ggml.pre"), vocab, where);
   }
+  set_template(metadata, vocab);
+  read_chat_templates(metadata, vocab);
   return vocab;
 }
 

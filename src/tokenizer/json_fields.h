@@ -13,6 +13,9 @@ namespace tandem {
 // inserts are linear.
 using TokenizerJson = nlohmann::json;
 
+// The text as JSON; FormatError that names `where` when it is none or nested deeply.
+TokenizerJson parse_sorted_json(std::string_view text, std::string_view where);
+
 // value[key] as T, or the fallback for an absent or null key. FormatError names the place and what
 // was found.
 template <typename T>

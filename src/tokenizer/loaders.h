@@ -8,7 +8,6 @@
 
 #include "core/file.h"
 #include "tokenizer/pipeline.h"
-#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 
@@ -36,10 +35,10 @@ struct SentencePieceOptions {
   // With special tokens in the text: every stretch between them gets the model's space before it
   // (Llama's "legacy"), or only the first.
   bool legacy = true;
-  std::optional<bool> add_bos, add_eos;  // unset: BOS where the model has one, else EOS
 };
-std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path,
-                                              const SentencePieceOptions& options = {});
+// Adds BOS where the model has one, else EOS.
+std::unique_ptr<EditableTokenizer> load_sentencepiece(const fs::path& path,
+                                                      const SentencePieceOptions& options = {});
 // The same BPE model as transformers 5 reads it: a tokenizer.json with the Metaspace pre-tokenizer.
 std::unique_ptr<PipelineTokenizer> load_sentencepiece_as_pipeline(const fs::path& path,
                                                                   PrependScheme scheme);

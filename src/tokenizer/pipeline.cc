@@ -41,7 +41,22 @@ struct PipelineTokenizer::Sink {
 
 PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where)
     : parts_(std::move(parts)) {
+  index_added_tokens();
+  for (const auto* ids : {&parts_.post_processor.prefix, &parts_.post_processor.suffix}) {
+    for (const int32_t id : *ids) {
+      if (id < 0 || id >= vocab_size_) {
+        throw FormatError("{}: the template's id {} is outside the vocabulary of {}", where, id,
+                          vocab_size_);
+      }
+    }
+  }
+}
+
+void PipelineTokenizer::index_added_tokens() {
   vocab_size_ = parts_.model->vocabulary().size();
+  raw_matcher_ = normalized_matcher_ = {};
+  added_.clear();
+  added_ids_.clear();
   for (const AddedToken& token : parts_.added_tokens) {
     vocab_size_ = std::max(vocab_size_, token.id + 1);
     std::string pattern = token.content;
@@ -57,14 +72,30 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts, std::string_view where
                         token.special && pattern == token.content};
     added_ids_.insert_or_assign(token.content, token.id);
   }
-  for (const auto* ids : {&parts_.post_processor.prefix, &parts_.post_processor.suffix}) {
-    for (const int32_t id : *ids) {
-      if (id < 0 || id >= vocab_size_) {
-        throw FormatError("{}: the template's id {} is outside the vocabulary of {}", where, id,
-                          vocab_size_);
-      }
+}
+
+void PipelineTokenizer::add_tokens(std::span<const AddedToken> tokens) {
+  std::unordered_map<std::string, size_t> places;
+  for (size_t i = 0; i < parts_.added_tokens.size(); ++i)
+    places.emplace(parts_.added_tokens[i].content, i);
+  int32_t next = vocab_size_;
+  for (AddedToken token : tokens) {
+    const auto [place, is_new] = places.try_emplace(token.content, parts_.added_tokens.size());
+    if (is_new) {
+      const auto known = parts_.model->vocabulary().find(token.content);
+      token.id = known ? *known : next++;
+      parts_.added_tokens.push_back(std::move(token));
+    } else {
+      AddedToken& old = parts_.added_tokens[place->second];
+      token.id = old.id;
+      old = std::move(token);
     }
   }
+  index_added_tokens();
+}
+
+void PipelineTokenizer::set_template(std::vector<int32_t> prefix, std::vector<int32_t> suffix) {
+  parts_.post_processor = {.prefix = std::move(prefix), .suffix = std::move(suffix)};
 }
 
 const std::string& PipelineTokenizer::piece(int32_t id) const {

@@ -5,11 +5,11 @@
 
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/decoder.h"
+#include "tokenizer/editable_tokenizer.h"
 #include "tokenizer/model.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/post_processor.h"
 #include "tokenizer/pre_tokenizer.h"
-#include "tokenizer/tokenizer.h"
 
 namespace tandem {
 
@@ -26,7 +26,7 @@ struct PipelineParts {
   bool join_with_spaces = false;  // decoding without any decoder puts a space between pieces
 };
 
-class PipelineTokenizer : public Tokenizer {
+class PipelineTokenizer : public EditableTokenizer {
  public:
   // Throws FormatError that names `where` when the template uses ids that do not exist.
   PipelineTokenizer(PipelineParts parts, std::string_view where);
@@ -35,6 +35,11 @@ class PipelineTokenizer : public Tokenizer {
   std::optional<int32_t> find_piece(std::string_view piece) const override;
   int32_t vocab_size() const override { return vocab_size_; }
   bool is_special(int32_t id) const override;
+  void add_tokens(std::span<const AddedToken> tokens) override;
+  bool is_added(std::string_view text) const override {
+    return added_ids_.contains(std::string(text));
+  }
+  void set_template(std::vector<int32_t> prefix, std::vector<int32_t> suffix) override;
 
   // Where the pre-tokenizer cuts the normalised text, added tokens apart: exclusive ends in code
   // points.
@@ -51,6 +56,8 @@ class PipelineTokenizer : public Tokenizer {
  private:
   class CacheLease;
   struct Sink;
+  // The tables of parts_.added_tokens.
+  void index_added_tokens();
   void encode_stretch(std::string_view text, size_t begin, size_t end, EncodeOptions options,
                       Sink& sink) const;
 

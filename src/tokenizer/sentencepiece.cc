@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "tokenizer/bpe.h"
@@ -86,7 +87,7 @@ std::unique_ptr<PipelineTokenizer> equal_pipeline(
   return std::make_unique<PipelineTokenizer>(std::move(parts), where);
 }
 
-class SentencePieceTokenizer : public Tokenizer {
+class SentencePieceTokenizer : public EditableTokenizer {
  public:
   SentencePieceTokenizer(std::string_view model, std::string_view where,
                          const SentencePieceOptions& options)
@@ -103,17 +104,42 @@ class SentencePieceTokenizer : public Tokenizer {
     ids.unk = id_of(processor_.unk_id());
     ids.pad = id_of(processor_.pad_id());
     set_special_ids(ids);
-    add_bos_ = ids.bos && options.add_bos.value_or(true);
-    add_eos_ = ids.eos && options.add_eos.value_or(!ids.bos);
+    if (ids.bos) {
+      prefix_ = {*ids.bos};
+    } else if (ids.eos) {
+      suffix_ = {*ids.eos};
+    }
     for (int id = 0; id < processor_.GetPieceSize(); ++id) {
       pieces_.push_back(processor_.IdToPiece(id));
-      if (!is_special(id)) continue;
+      if (!processor_.IsControl(id) && !processor_.IsUnknown(id)) continue;
       AddedToken token;
       token.id = id;
       token.content = pieces_.back();
       token.special = true;
-      specials_.add(token.content, token);
+      added_.emplace(token.content, token);
+      specials_.insert(id);
     }
+    index_added_tokens();
+  }
+
+  void add_tokens(std::span<const AddedToken> tokens) override {
+    for (AddedToken token : tokens) {
+      if (const auto known = find_piece(token.content)) {
+        token.id = *known;
+      } else {
+        token.id = vocab_size();
+        pieces_.push_back(token.content);
+      }
+      if (token.special) specials_.insert(token.id);
+      if (!token.special) specials_.erase(token.id);
+      added_.insert_or_assign(token.content, token);
+    }
+    index_added_tokens();
+  }
+  bool is_added(std::string_view text) const override { return added_.contains(std::string(text)); }
+  void set_template(std::vector<int32_t> prefix, std::vector<int32_t> suffix) override {
+    prefix_ = std::move(prefix);
+    suffix_ = std::move(suffix);
   }
 
   const std::string& piece(int32_t id) const override {
@@ -122,15 +148,15 @@ class SentencePieceTokenizer : public Tokenizer {
     return pieces_[static_cast<size_t>(id)];
   }
   std::optional<int32_t> find_piece(std::string_view piece) const override {
+    if (const auto added = added_.find(std::string(piece)); added != added_.end())
+      return added->second.id;
     const int id = processor_.PieceToId({piece.data(), piece.size()});
-    return id >= 0 && id < vocab_size() && pieces_[static_cast<size_t>(id)] == piece
+    return id >= 0 && id < processor_.GetPieceSize() && pieces_[static_cast<size_t>(id)] == piece
                ? std::optional<int32_t>(id)
                : std::nullopt;
   }
-  int32_t vocab_size() const override { return processor_.GetPieceSize(); }
-  bool is_special(int32_t id) const override {
-    return processor_.IsControl(id) || processor_.IsUnknown(id);
-  }
+  int32_t vocab_size() const override { return static_cast<int32_t>(pieces_.size()); }
+  bool is_special(int32_t id) const override { return specials_.contains(id); }
 
  protected:
   void encode_utf8(std::string_view text, EncodeOptions options, bool want_offsets,
@@ -141,22 +167,26 @@ class SentencePieceTokenizer : public Tokenizer {
       result.pieces.push_back(piece(id));
       result.offsets.push_back({static_cast<int64_t>(begin), static_cast<int64_t>(end)});
     };
-    if (options.add_special && add_bos_) add(*bos_id(), 0, 0);
+    const auto add_template = [&](const std::vector<int32_t>& ids) {
+      for (const int32_t id : ids) add(id, 0, 0);
+    };
+    if (options.add_special) add_template(prefix_);
     bool first = true;
     const auto plain = [&](size_t begin, size_t end) {
       encode_stretch(legacy_ || first ? processor_ : without_prefix_,
                      text.substr(begin, end - begin), begin, want_offsets, result);
       first = false;
     };
-    if (options.parse_special) {
-      specials_.split(text, true, plain, [&](const AddedToken& token, size_t begin, size_t end) {
-        add(token.id, begin, end);
-        first = false;
-      });
+    if (options.parse_special || has_plain_added_) {
+      matcher_.split(text, options.parse_special, plain,
+                     [&](const AddedToken& token, size_t begin, size_t end) {
+                       add(token.id, begin, end);
+                       first = false;
+                     });
     } else {
       plain(0, text.size());
     }
-    if (options.add_special && add_eos_) add(*eos_id(), 0, 0);
+    if (options.add_special) add_template(suffix_);
   }
 
   std::string decode_ids(std::span<const int32_t> ids, bool skip_special) const override {
@@ -171,10 +201,12 @@ class SentencePieceTokenizer : public Tokenizer {
     };
     for (const int32_t id : ids) {
       piece(id);  // checks the range
-      // The library decodes control symbols to nothing.
-      if (!processor_.IsControl(id)) {
+      // The library decodes control symbols to nothing, and does not know what was added.
+      const bool is_text = id < processor_.GetPieceSize() && !processor_.IsControl(id) &&
+                           (processor_.IsUnknown(id) || !is_special(id));
+      if (is_text) {
         run.push_back(id);
-      } else if (!skip_special) {
+      } else if (!skip_special || !is_special(id)) {
         flush();
         text += pieces_[static_cast<size_t>(id)];
       }
@@ -184,6 +216,14 @@ class SentencePieceTokenizer : public Tokenizer {
   }
 
  private:
+  void index_added_tokens() {
+    matcher_ = {};
+    has_plain_added_ = false;
+    for (const auto& [content, token] : added_) {
+      matcher_.add(content, token);
+      has_plain_added_ |= !token.special;
+    }
+  }
   void encode_stretch(const sentencepiece::SentencePieceProcessor& processor, std::string_view text,
                       size_t begin, bool want_offsets, Encoding& result) const {
     if (!want_offsets && fast_ && &processor == &processor_) {
@@ -211,14 +251,18 @@ class SentencePieceTokenizer : public Tokenizer {
   sentencepiece::SentencePieceProcessor processor_, without_prefix_;
   std::vector<std::string> pieces_;
   std::unique_ptr<PipelineTokenizer> fast_;  // gives processor_'s ids
-  AddedTokenMatcher specials_;
-  bool legacy_, add_bos_ = false, add_eos_ = false;
+  std::map<std::string, AddedToken> added_;  // by text; control symbols too
+  std::set<int32_t> specials_;
+  AddedTokenMatcher matcher_;     // of added_
+  bool has_plain_added_ = false;  // one that is not special: found in any text
+  std::vector<int32_t> prefix_, suffix_;
+  bool legacy_;
 };
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_sentencepiece(const fs::path& path,
-                                              const SentencePieceOptions& options) {
+std::unique_ptr<EditableTokenizer> load_sentencepiece(const fs::path& path,
+                                                      const SentencePieceOptions& options) {
   return std::make_unique<SentencePieceTokenizer>(MappedFile(path).text(), path.string(), options);
 }
 

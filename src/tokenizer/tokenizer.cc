@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/json.h"
+#include "tokenizer/apply_folder_tokens.h"
 #include "tokenizer/loaders.h"
 #include "tokenizer/unicode.h"
 
@@ -36,31 +36,6 @@ std::string checked_text(std::string_view text) {
   return repair_utf8(text);
 }
 
-// "</s>", or {"content": "</s>", ...}.
-std::string token_text(const Json& config, const char* key) {
-  const auto found = config.find(key);
-  if (found == config.end()) return "";
-  if (found->is_string()) return found->get<std::string>();
-  if (found->is_object() && found->contains("content") && (*found)["content"].is_string()) {
-    return (*found)["content"].get<std::string>();
-  }
-  return "";
-}
-
-void apply_config(const Json& config, Tokenizer& tokenizer) {
-  Tokenizer::SpecialIds ids = tokenizer.special_ids();
-  const auto set = [&](const char* key, std::optional<int32_t>& id) {
-    const std::string text = token_text(config, key);
-    if (text.empty()) return;
-    if (const auto found = tokenizer.find_piece(text)) id = found;
-  };
-  set("bos_token", ids.bos);
-  set("eos_token", ids.eos);
-  set("unk_token", ids.unk);
-  set("pad_token", ids.pad);
-  tokenizer.set_special_ids(ids);
-}
-
 // A SentencePiece model is a protocol buffer whose first field, a piece, begins with the byte 0x0A;
 // a rank file is text of base64 and digits.
 bool looks_like_ranks(std::string_view text) {
@@ -72,55 +47,49 @@ bool looks_like_ranks(std::string_view text) {
                      [](char c) { return (c >= '0' && c <= '9') || c == '\r'; });
 }
 
-std::unique_ptr<Tokenizer> load_file(const fs::path& path, const SentencePieceOptions& options) {
+struct Loaded {
+  std::unique_ptr<EditableTokenizer> tokenizer;
+  VocabularyFile from = VocabularyFile::kOther;
+};
+
+Loaded load_file(const fs::path& path, const SentencePieceOptions& options) {
   const MappedFile file(path);
   const std::string_view text = file.text();
-  if (text.starts_with("GGUF")) return load_gguf_tokenizer(path);
+  if (text.starts_with("GGUF")) return {load_gguf_tokenizer(path)};
   const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && text[first] == '{') return load_tokenizer_json(path);
-  if (looks_like_ranks(text)) return load_tiktoken(path);
-  if (text.starts_with('\x0A')) return load_sentencepiece(path, options);
+  if (first != std::string_view::npos && text[first] == '{')
+    return {load_tokenizer_json(path), VocabularyFile::kTokenizerJson};
+  if (looks_like_ranks(text)) return {load_tiktoken(path)};
+  if (text.starts_with('\x0A'))
+    return {load_sentencepiece(path, options), VocabularyFile::kSentencePiece};
   throw FormatError(
       "{}: neither tokenizer.json nor a SentencePiece model, a tiktoken rank file or GGUF",
       path.string());
 }
 
+Loaded load_vocabulary(const fs::path& folder, const FolderTokens& tokens) {
+  if (fs::exists(folder / "tokenizer.json"))
+    return {load_tokenizer_json(folder / "tokenizer.json"), VocabularyFile::kTokenizerJson};
+  const std::string where = tokens.config_path.string();
+  const SentencePieceOptions options{.legacy = field_or(tokens.config, "legacy", true, where)};
+  for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"})
+    if (fs::exists(folder / name)) return load_file(folder / name, options);
+  const bool qwen2 =
+      field_or<std::string>(tokens.config, "tokenizer_class", "", where).starts_with("Qwen2");
+  // The second pair of names is that of OpenAI's own GPT-2 release.
+  for (const auto& [vocab, merges] :
+       {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
+    if (fs::exists(folder / vocab))
+      return {load_vocab_and_merges(folder / vocab, folder / merges, qwen2)};
+  }
+  throw IoError("{}: holds no tokenizer.json, tokenizer.model or vocab.json", folder.string());
+}
+
 std::unique_ptr<Tokenizer> load_folder(const fs::path& folder) {
-  Json config = Json::object();
-  const fs::path config_path = folder / "tokenizer_config.json";
-  if (fs::exists(config_path)) {
-    config = read_json(config_path);
-    if (!config.is_object()) throw FormatError("{}: not a JSON object", config_path.string());
-  }
-  std::unique_ptr<Tokenizer> tokenizer;
-  if (fs::exists(folder / "tokenizer.json")) {
-    tokenizer = load_tokenizer_json(folder / "tokenizer.json");
-  } else {
-    const std::string where = config_path.string();
-    SentencePieceOptions options;
-    options.legacy = json_get_or(config, "legacy", true, where);
-    if (config.contains("add_bos_token"))
-      options.add_bos = json_get_or(config, "add_bos_token", true, where);
-    if (config.contains("add_eos_token"))
-      options.add_eos = json_get_or(config, "add_eos_token", false, where);
-    for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
-      if (!tokenizer && fs::exists(folder / name)) tokenizer = load_file(folder / name, options);
-    }
-    const bool qwen2 =
-        json_get_or<std::string>(config, "tokenizer_class", "", where).starts_with("Qwen2");
-    // The second pair of names is that of OpenAI's own GPT-2 release.
-    for (const auto& [vocab, merges] :
-         {std::pair{"vocab.json", "merges.txt"}, std::pair{"encoder.json", "vocab.bpe"}}) {
-      if (!tokenizer && fs::exists(folder / vocab)) {
-        tokenizer = load_vocab_and_merges(folder / vocab, folder / merges, qwen2);
-      }
-    }
-  }
-  if (!tokenizer) {
-    throw IoError("{}: holds no tokenizer.json, tokenizer.model or vocab.json", folder.string());
-  }
-  apply_config(config, *tokenizer);
-  return tokenizer;
+  const FolderTokens tokens = read_folder_tokens(folder);
+  Loaded loaded = load_vocabulary(folder, tokens);
+  apply_folder_tokens(tokens, loaded.from, *loaded.tokenizer);
+  return std::move(loaded.tokenizer);
 }
 
 }  // namespace
@@ -151,7 +120,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   if (fs::is_directory(path)) return load_folder(path);
-  return load_file(path, {});
+  return std::move(load_file(path, {}).tokenizer);
 }
 
 }  // namespace tandem

@@ -58,6 +58,7 @@ class Tokenizer {
 
   struct SpecialIds {
     std::optional<int32_t> bos, eos, unk, pad;
+    bool no_bos = false;  // the files say that no text gets a BOS; else they may say nothing
   };
   const SpecialIds& special_ids() const { return special_ids_; }
   std::optional<int32_t> bos_id() const { return special_ids_.bos; }
@@ -80,7 +81,8 @@ class Tokenizer {
 
 // A file (tokenizer.json, SentencePiece .model, tiktoken ranks, .gguf) or a Hugging Face folder,
 // told apart by content. In a folder tokenizer.json goes before tokenizer.model, then vocab.json
-// with merges.txt; tokenizer_config.json names the special tokens. Throws FormatError or IoError.
+// with merges.txt; the small files beside it add tokens, name the special ones and say whether BOS
+// and EOS are added (folder_tokens.h). Throws FormatError or IoError.
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path);
 
 }  // namespace tandem

@@ -13,7 +13,6 @@
 #include "tokenizer/word_piece_model.h"
 
 namespace tandem {
-namespace {
 
 TokenizerJson parse_sorted_json(std::string_view text, std::string_view where) {
   constexpr int kMaxDepth = 64;
@@ -25,6 +24,8 @@ TokenizerJson parse_sorted_json(std::string_view text, std::string_view where) {
     throw FormatError("{}: not valid JSON: {}", where, error.what());
   }
 }
+
+namespace {
 
 // Ids may leave gaps, but not more than the file has bytes for.
 int64_t max_id_for(std::string_view text) { return static_cast<int64_t>(text.size() / 2 + 1024); }

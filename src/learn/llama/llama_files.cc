@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/llama/llama_files.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <cstring>
 #include <map>
 
 #include "core/check.h"
-#include "core/sha256.h"
+#include "formats/hf_folder.h"
 #include "formats/peft_folder.h"
 #include "tokenizer/files.h"
 
 namespace tandem::learn {
 
-void write_adapter(const fs::path& folder, const HfFolder& base, const LoraConfig& lora,
+void write_adapter(const fs::path& folder, const LlamaSource& base, const LoraConfig& lora,
                    std::span<const NamedParameter> parameters) {
   std::vector<at::Tensor> held;  // keeps the bytes alive until they are written
   std::vector<TensorView> views;
@@ -36,7 +33,7 @@ void write_adapter(const fs::path& folder, const HfFolder& base, const LoraConfi
                     views);
 }
 
-void write_tuned_model(const fs::path& folder, const HfFolder& base, const LlamaConfig& config,
+void write_tuned_model(const fs::path& folder, const LlamaSource& base, const LlamaConfig& config,
                        std::span<const NamedParameter> parameters) {
   constexpr int64_t kShardBytes = int64_t{2} << 30;
   constexpr const char* kGeneration = "generation_config.json";
@@ -51,7 +48,7 @@ void write_tuned_model(const fs::path& folder, const HfFolder& base, const Llama
                      TANDEM_CHECK(found->second.nbytes() == bytes.size());
                      std::memcpy(bytes.data(), found->second.const_data_ptr(), bytes.size());
                    });
-  Json json = base.config();
+  Json json = base.config_json();
   json.erase("quantization_config");
   json.erase("dtype");
   json["torch_dtype"] = "float32";
@@ -59,17 +56,6 @@ void write_tuned_model(const fs::path& folder, const HfFolder& base, const Llama
   copy_tokenizer(base.path(), folder);
   if (fs::exists(base.path() / kGeneration))
     write_file(folder / kGeneration, read_file(base.path() / kGeneration));
-}
-
-std::string weights_fingerprint(const HfFolder& folder) {
-  constexpr size_t kSample = 4096;
-  Sha256 sha;
-  for (const auto& [name, tensor] : folder.tensors()) {
-    sha.add(fmt::format("{} {} {}\n", name, dtype_name(tensor.dtype), format_shape(tensor.shape)));
-    const size_t size = std::min(kSample, tensor.bytes.size());
-    sha.add(tensor.bytes.first(size)).add(tensor.bytes.last(size));
-  }
-  return sha.hex();
 }
 
 }  // namespace tandem::learn

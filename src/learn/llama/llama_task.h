@@ -8,6 +8,7 @@
 
 #include "learn/llama/llama.h"
 #include "learn/trainer/task.h"
+#include "models/llama_source.h"
 
 namespace tandem::learn {
 
@@ -54,8 +55,8 @@ class TextDropout : public DropoutRng {
 // What training a Llama on labelled texts has in common: adapters or all weights.
 class LlamaTask : public TrainingTask {
  public:
-  // base: the folder that the model comes from; must outlive the task, as the model.
-  LlamaTask(Llama& model, const HfFolder& base, uint64_t seed)
+  // base: what the model comes from; must outlive the task, as the model.
+  LlamaTask(Llama& model, const LlamaSource& base, uint64_t seed)
       : model_(model), base_(base), seed_(seed) {}
 
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
@@ -73,7 +74,7 @@ class LlamaTask : public TrainingTask {
 
  private:
   Llama& model_;
-  const HfFolder& base_;
+  const LlamaSource& base_;
   uint64_t seed_;
 };
 

@@ -9,8 +9,8 @@ namespace {
 
 class Nf4Base : public LlamaWeights {
  public:
-  explicit Nf4Base(std::shared_ptr<const HfFolder> folder)
-      : folder_(std::move(folder)), weights_(folder_weights(folder_)) {}
+  explicit Nf4Base(std::shared_ptr<const LlamaSource> source)
+      : source_(std::move(source)), weights_(source_weights(source_)) {}
 
   const LlamaConfig& config() const override { return weights_->config(); }
   at::Tensor copy(const TensorSpec& spec) const override { return weights_->copy(spec); }
@@ -18,7 +18,7 @@ class Nf4Base : public LlamaWeights {
   FrozenWeightPtr frozen(const TensorSpec& spec) const override {
     FrozenWeightPtr stored = weights_->frozen(spec);
     const bool is_linear = spec.name.find("_proj.weight") != std::string::npos;
-    if (!is_linear || folder_->contains(spec.name + ".absmax")) return stored;
+    if (!is_linear || source_->tensor(spec).nf4() != nullptr) return stored;
     at::Tensor scratch;
     const at::Tensor values = stored->rows(0, stored->outputs(), at::kFloat, scratch).contiguous();
     return nf4_weight(
@@ -27,14 +27,14 @@ class Nf4Base : public LlamaWeights {
   }
 
  private:
-  std::shared_ptr<const HfFolder> folder_;
+  std::shared_ptr<const LlamaSource> source_;
   std::unique_ptr<LlamaWeights> weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<LlamaWeights> nf4_base(std::shared_ptr<const HfFolder> folder) {
-  return std::make_unique<Nf4Base>(std::move(folder));
+std::unique_ptr<LlamaWeights> nf4_base(std::shared_ptr<const LlamaSource> source) {
+  return std::make_unique<Nf4Base>(std::move(source));
 }
 
 }  // namespace tandem::learn

@@ -139,7 +139,7 @@ PretrainTexts document_texts(const fs::path& path, const Tokenizer& tokenizer,
   return texts;
 }
 
-PretrainTask::PretrainTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
+PretrainTask::PretrainTask(Llama& model, const LlamaSource& base, const Tokenizer& tokenizer,
                            const PretrainConfig& config, PretrainTexts texts)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),
       special_ids_(tokenizer.special_ids()),

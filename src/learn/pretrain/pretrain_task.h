@@ -35,7 +35,7 @@ PretrainTexts document_texts(const fs::path& path, const Tokenizer& tokenizer,
 class PretrainTask : public LlamaTask {
  public:
   // DataError when there is nothing to train or to validate on.
-  PretrainTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
+  PretrainTask(Llama& model, const LlamaSource& base, const Tokenizer& tokenizer,
                const PretrainConfig& config, PretrainTexts texts);
 
   std::string fingerprint() const override { return texts_.fingerprint; }

@@ -27,14 +27,13 @@ void pretrain(const TrainRequest& request, ProcessGroup& group) {
   config.validate();
   session.check_config(config.schema());
   const auto tokenizer = load_tokenizer(from);
-  const auto base = std::make_shared<HfFolder>(from);
-  const auto wanted = LlamaConfig::from_json(base->config(), base->config_path().string());
-  if (tokenizer->vocab_size() > wanted.vocab_size)
+  const auto base = open_llama(from);
+  if (tokenizer->vocab_size() > base->config().vocab_size)
     throw DataError("{}: the tokenizer has {} tokens, the model {}", from.string(),
-                    tokenizer->vocab_size(), wanted.vocab_size);
+                    tokenizer->vocab_size(), base->config().vocab_size);
   LlamaOptions options = config.llama_options();
   options.device = at::Device(session.device());
-  Llama model(*folder_weights(base), options);
+  Llama model(*source_weights(base), options);
   std::string dataset_fingerprint;
   PretrainTexts texts;
   if (data.empty()) {
@@ -51,7 +50,7 @@ void pretrain(const TrainRequest& request, ProcessGroup& group) {
   RunFolder* folder = session.open_folder(
       {.seed = static_cast<uint64_t>(config.seed),
        .dataset_fingerprint = dataset_fingerprint,
-       .inputs = {{"base_weights", weights_fingerprint(*base)},
+       .inputs = {{"base_weights", base->fingerprint()},
                   {"inputs", task.fingerprint()},
                   {"parameters", reals}},
        .extra = {{"model", fs::absolute(from).string()}, {"text", fs::absolute(source).string()}}},

@@ -18,7 +18,7 @@
 namespace tandem::learn {
 namespace {}  // namespace
 
-RankerTask::RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer,
+RankerTask::RankerTask(Llama& model, const LlamaSource& base, const Tokenizer& tokenizer,
                        const Dataset& dataset, const RankerConfig& config,
                        const RankerInputs& inputs, ThreadPool& pool)
     : LlamaTask(model, base, static_cast<uint64_t>(config.seed)),

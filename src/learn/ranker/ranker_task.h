@@ -42,8 +42,9 @@ struct RankerInputs {
 class RankerTask : public LlamaTask {
  public:
   // All must outlive the task. DataError when nothing can be trained or validated on.
-  RankerTask(Llama& model, const HfFolder& base, const Tokenizer& tokenizer, const Dataset& dataset,
-             const RankerConfig& config, const RankerInputs& inputs, ThreadPool& pool);
+  RankerTask(Llama& model, const LlamaSource& base, const Tokenizer& tokenizer,
+             const Dataset& dataset, const RankerConfig& config, const RankerInputs& inputs,
+             ThreadPool& pool);
 
   const Verbalizer& verbalizer() const { return verbalizer_; }
   int64_t num_valid_users() const { return std::ssize(valid_); }

@@ -73,7 +73,7 @@ std::string absolute_path(const fs::path& path) {
 
 // Best adapter or model, and what `rerank` needs to know besides.
 void write_result(const fs::path& run, const RankerTask& task, const RankerConfig& config,
-                  const HfFolder& base, const Dataset& dataset) {
+                  const LlamaSource& base, const Dataset& dataset) {
   const bool full = config.tuning == Tuning::kFull;
   const std::string name = full ? "model" : "adapter";
   StagedFolder staged({run / name, kResult, true});
@@ -98,8 +98,8 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
   session.check_config(config.schema());
   const Dataset dataset = Dataset::open(request.input("dataset"));
   const auto tokenizer = load_tokenizer(start.base);
-  const auto base = std::make_shared<HfFolder>(start.base);
-  const auto weights = config.tuning == Tuning::kQlora ? nf4_base(base) : folder_weights(base);
+  const auto base = open_llama(start.base);
+  const auto weights = config.tuning == Tuning::kQlora ? nf4_base(base) : source_weights(base);
   LlamaOptions options = config.llama_options();
   options.device = at::Device(session.device());
   Llama model(*weights, options);
@@ -121,7 +121,7 @@ void train_ranker(const TrainRequest& request, ProcessGroup& group) {
   RunFolder* folder = session.open_folder(
       {.seed = static_cast<uint64_t>(config.seed),
        .dataset_fingerprint = dataset.fingerprint(),
-       .inputs = {{"base_weights", weights_fingerprint(*base)},
+       .inputs = {{"base_weights", base->fingerprint()},
                   {"inputs", task.fingerprint()},
                   {"parameters", reals},
                   {"valid_users", task.num_valid_users()}},

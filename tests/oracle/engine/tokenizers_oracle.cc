@@ -147,10 +147,8 @@ void check_legacy(const fs::path& folder, OracleReport& report) {
   const Json cases = read_json(folder / "cases.json");
   const fs::path model = folder / cases.at("model").get<std::string>();
   std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
-  tokenizers["rule_legacy_true"] =
-      load_sentencepiece(model, {.legacy = true, .add_bos = {}, .add_eos = {}});
-  tokenizers["rule_legacy_false"] =
-      load_sentencepiece(model, {.legacy = false, .add_bos = {}, .add_eos = {}});
+  tokenizers["rule_legacy_true"] = load_sentencepiece(model, {.legacy = true});
+  tokenizers["rule_legacy_false"] = load_sentencepiece(model, {.legacy = false});
   tokenizers["transformers_legacy_true"] =
       load_sentencepiece_as_pipeline(model, PrependScheme::kAlways);
   tokenizers["transformers_legacy_false"] =

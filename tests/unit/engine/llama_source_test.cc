@@ -129,6 +129,18 @@ TEST_F(LlamaSourceTest, ShardsHoldTheSameWeights) {
   EXPECT_EQ(logits(Llama(out_)).values, logits(Llama(base_)).values);
 }
 
+// It would become infinite.
+TEST_F(LlamaSourceTest, WhatFloat16CannotHoldIsRefused) {
+  LlamaConfig config = llama_preset("tiny");
+  config.vocab_size = 101;
+  config.num_layers = 1;
+  write_random_llama(config, {.stddev = 1e6}, {out_, kModelFolder, true}, pool_);
+  EXPECT_THROW(export_llama(*open_llama(out_), root_ / "narrow", {.dtype = DType::kF16}, pool_),
+               DataError);
+  EXPECT_FALSE(fs::exists(root_ / "narrow"));
+  EXPECT_NO_THROW(export_llama(*open_llama(out_), root_ / "wide", {.dtype = DType::kBf16}, pool_));
+}
+
 TEST_F(LlamaSourceTest, AdaptersOfOtherModelsAreRefused) {
   LlamaConfig narrow = llama_preset("tiny");
   narrow.vocab_size = 101;

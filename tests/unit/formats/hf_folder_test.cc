@@ -70,6 +70,48 @@ TEST_F(HfFolderTest, ShapesAndAbsentTensorsAreNamed) {
   }
 }
 
+TEST_F(HfFolderTest, ShardsThatAreNotThoseOfTheIndexAreNamedWithIt) {
+  const std::string index = "model.safetensors.index.json",
+                    second = "model-00002-of-00003.safetensors";
+  const auto names_both = [&](const std::string& text) {
+    return text.find(index) != std::string::npos && text.find(second) != std::string::npos;
+  };
+  write_weights(1);
+  const HfFolder folder(folder_);
+  EXPECT_EQ(folder.file_of("b").filename(), second);
+  EXPECT_EQ(folder.file_of("d").filename(), index);
+
+  fs::rename(folder_ / second, folder_ / "kept");
+  EXPECT_TRUE(names_both(refusal())) << refusal();
+  EXPECT_THROW(HfFolder{folder_}, FormatError);
+  fs::copy_file(folder_ / "model-00001-of-00003.safetensors", folder_ / second);
+  EXPECT_TRUE(names_both(refusal())) << refusal();
+  EXPECT_NE(refusal().find("['b']"), std::string::npos) << refusal();
+  fs::rename(folder_ / "kept", folder_ / second);
+  EXPECT_EQ(refusal(), "");
+
+  fs::remove(folder_ / index);
+  EXPECT_NE(refusal().find(index), std::string::npos) << refusal();
+  write_file(folder_ / "model.safetensors",
+             std::string_view("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"));
+  EXPECT_NE(refusal().find("Git LFS"), std::string::npos) << refusal();
+}
+
+TEST_F(HfFolderTest, ATypeThatIsNotReadNamesFileAndTensor) {
+  const std::vector<double> values = {1, 2};
+  const TensorView tensor{"a", DType::kF64, {2}, std::as_bytes(std::span(values))};
+  write_safetensors(folder_ / "model.safetensors", std::span(&tensor, 1));
+  const HfFolder folder(folder_);
+  try {
+    folder.weight({"a", {2}});
+    FAIL();
+  } catch (const FormatError& error) {
+    EXPECT_NE(std::string(error.what()).find("model.safetensors: tensor 'a' is F64"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(HfFolderTest, AFolderWithoutWeightsSaysWhatIsMissing) {
   EXPECT_NE(refusal().find("no weights, expected model.safetensors"), std::string::npos);
   write_file(folder_ / "pytorch_model.bin", std::string_view("x"));

@@ -74,24 +74,13 @@ TEST_F(PeftFolderTest, PatternsGiveModulesRanksAndAlphas) {
                    {"alpha_pattern", {{"layers\\.0\\..*", 3}, {"q_proj", 4}}}});
   EXPECT_EQ(folder.find(kQuery)->rank, 2);
   EXPECT_EQ(folder.find(kQuery)->scale, 1.5);
-}
-
-TEST(PeftPattern, MatchesFromADotOrTheStart) {
-  EXPECT_TRUE(peft_pattern_matches("q_proj", kQuery));
-  EXPECT_TRUE(peft_pattern_matches("self_attn.q_proj", kQuery));
-  EXPECT_TRUE(peft_pattern_matches(kQuery, kQuery));
-  EXPECT_TRUE(peft_pattern_matches("layers.0.+_proj", kQuery));
-  EXPECT_TRUE(peft_pattern_matches("^model\\.layers\\.0", kQuery));
-  EXPECT_FALSE(peft_pattern_matches("^layers", kQuery));
-  EXPECT_FALSE(peft_pattern_matches("proj", kQuery));
-  EXPECT_FALSE(peft_pattern_matches("^model$", kQuery));
-  EXPECT_FALSE(peft_pattern_matches("layers.1.*", kQuery));
-  EXPECT_TRUE(peft_pattern_matches("q_?proj", kQuery));
-  EXPECT_THROW(peft_pattern_matches("(q|v)_proj", kQuery), FormatError);
-  EXPECT_THROW(peft_pattern_matches("*", kQuery), FormatError);
-  // No backtracking: this would take centuries with it.
-  const std::string pattern = "a*b*a*b*a*b*a*b*a*b*a*b*a*b*a*b*a*b*c", text(500, 'a');
-  EXPECT_FALSE(peft_pattern_matches(pattern, text));
+  const PeftFolder regex = with_config(
+      {{"r", 8},
+       {"lora_alpha", 16},
+       {"rank_pattern", {{"layers\\.[1-9]\\d*\\..*", 4}, {".*\\.(q|k)_proj", 2}, {"q_proj", 3}}},
+       {"alpha_pattern", {{"layers\\.\\d\\.self_attn\\.(q|v)_proj", 5}}}});
+  EXPECT_EQ(regex.find(kQuery)->rank, 2) << "the first that matches";
+  EXPECT_EQ(regex.find(kQuery)->scale, 2.5);
 }
 
 TEST_F(PeftFolderTest, OtherAdaptersAreRefused) {
@@ -112,13 +101,38 @@ TEST_F(PeftFolderTest, OtherAdaptersAreRefused) {
   EXPECT_TRUE(refused("lora_bias", true));
   EXPECT_TRUE(refused("modules_to_save", {"lm_head"}));
   EXPECT_TRUE(refused("fan_in_fan_out", true));
-  EXPECT_TRUE(refused("init_lora_weights", "pissa_niter_4"));
+  for (const char* name : {"pissa_niter_4", "PiSSA", "olora", "OLoRA", "loftq", "LoftQ", "corda",
+                           "CorDA", "lora_ga", "of_the_future"})
+    EXPECT_TRUE(refused("init_lora_weights", name)) << name;
+  EXPECT_TRUE(refused("init_lora_weights", 3));
+  EXPECT_TRUE(refused("kasa_config", {{"beta", 1}}));
   EXPECT_TRUE(refused("r", 0));
   EXPECT_TRUE(refused("r", 2.5));
   EXPECT_TRUE(refused("lora_alpha", "x"));
   EXPECT_TRUE(refused("target_modules", 3));
   EXPECT_TRUE(refused("rank_pattern", {{"q_proj", -1}}));
-  EXPECT_FALSE(refused("init_lora_weights", "gaussian"));
+  EXPECT_TRUE(refused("rank_pattern", {{"q_proj(", 2}}));
+  EXPECT_TRUE(refused("alpha_pattern", {{"q_proj", "x"}}));
+  for (const Json& name :
+       {Json("gaussian"), Json("eva"), Json("orthogonal"), Json(true), Json(false), Json(nullptr)})
+    EXPECT_FALSE(refused("init_lora_weights", name)) << name;
+}
+
+TEST_F(PeftFolderTest, ValuesThatAreNoNumbersAreRefusedByName) {
+  const Json config = {{"r", 2}, {"lora_alpha", 16}};
+  for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+    b_[4] = bad;
+    try {
+      with_config(config);
+      ADD_FAILURE() << bad;
+    } catch (const FormatError& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find("adapter_model.safetensors: tensor '" + peft_b_key(kQuery) + "'"),
+                std::string::npos)
+          << text;
+      EXPECT_NE(text.find("row 2"), std::string::npos) << text;
+    }
+  }
 }
 
 TEST_F(PeftFolderTest, TensorsThatDoNotFitAreRefused) {

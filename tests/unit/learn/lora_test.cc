@@ -98,11 +98,11 @@ TEST(Lora, AnAdaptedModelIsTheModelOfTheSum) {
 TEST(Lora, TheFileSaysTheScaleOfTraining) {
   const test::TemporaryFolder folder;
   ThreadPool pool(1);
-  const HfFolder base(test::tiny_base(folder, pool));
+  const auto base = open_llama(test::tiny_base(folder, pool));
   const LoraConfig lora{.rank = 2, .alpha = 3, .dropout = 0.25, .targets = {"q_proj"}};
-  const Llama model(*folder_weights(std::make_shared<HfFolder>(base.path())), {.lora = lora});
+  const Llama model(*source_weights(base), {.lora = lora});
   fs::create_directories(folder / "adapter");
-  write_adapter(folder / "adapter", base, lora, model.parameters());
+  write_adapter(folder / "adapter", *base, lora, model.parameters());
   const fs::path path = folder / "adapter" / "adapter_config.json";
   const PeftConfig config = PeftConfig::from_json(read_json(path), path.string());
   EXPECT_EQ(config.rank, 2);
@@ -111,7 +111,7 @@ TEST(Lora, TheFileSaysTheScaleOfTraining) {
   EXPECT_EQ(config.targets, (std::vector<std::string>{"q_proj"}));
   EXPECT_FALSE(config.use_rslora);
   EXPECT_EQ(config.scale_of("model.layers.0.self_attn.q_proj"), lora.scale());
-  EXPECT_EQ(fs::path(config.base_model), fs::absolute(base.path()).lexically_normal());
+  EXPECT_EQ(fs::path(config.base_model), fs::absolute(base->path()).lexically_normal());
 }
 
 }  // namespace

@@ -160,10 +160,10 @@ TEST_F(PretrainTextsTest, ALineIsTrainedOrHeldOutNeverBoth) {
 
 TEST_F(PretrainTextsTest, LossAndValidationAreTheMeanOverAllTokens) {
   const Dataset dataset = test::tiny_dataset(folder_);
-  const auto folder = std::make_shared<HfFolder>(base_);
-  Llama model(*folder_weights(folder), {.train_base = true});
+  const auto source = open_llama(base_);
+  Llama model(*source_weights(source), {.train_base = true});
   const PretrainTexts texts = history_texts(dataset, *tokenizer_, config_, pool_);
-  const PretrainTask task(model, *folder, *tokenizer_, config_, texts);
+  const PretrainTask task(model, *source, *tokenizer_, config_, texts);
   const auto mean_loss = [&](const Texts& some) {
     const at::NoGradGuard no_grad;
     double sum = 0;

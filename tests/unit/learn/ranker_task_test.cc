@@ -58,7 +58,7 @@ class RankerLoss : public testing::Test {
     inputs_.teacher = config_.soft_target > 0
                           ? std::make_unique<const Ranker>(load_ranker(base_, config_.prompt))
                           : nullptr;
-    return {*model_, *folder_weights_, *tokenizer_, dataset_, config_, inputs_, pool_};
+    return {*model_, *source_, *tokenizer_, dataset_, config_, inputs_, pool_};
   }
 
   // Logits behind each token of a sequence, with autograd.
@@ -163,9 +163,9 @@ class RankerLoss : public testing::Test {
   Dataset dataset_ = test::tiny_dataset(folder_);
   fs::path base_ = test::tiny_base(folder_, pool_);
   std::unique_ptr<Tokenizer> tokenizer_ = load_tokenizer(base_);
-  std::shared_ptr<HfFolder> folder_weights_ = std::make_shared<HfFolder>(base_);
-  std::unique_ptr<Llama> model_ = std::make_unique<Llama>(*learn::folder_weights(folder_weights_),
-                                                          LlamaOptions{.train_base = true});
+  std::shared_ptr<const LlamaSource> source_ = open_llama(base_);
+  std::unique_ptr<Llama> model_ =
+      std::make_unique<Llama>(*source_weights(source_), LlamaOptions{.train_base = true});
   RankerConfig config_;
   RankerInputs inputs_;
 };

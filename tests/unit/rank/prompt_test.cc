@@ -144,6 +144,9 @@ TEST(PromptEncoder, PutsBosInFrontAndCutsBehindIt) {
   // A BOS that is EOS too only divides documents.
   tokenizer->set_special_ids({.bos = 2, .eos = 2, .unk = 0, .pad = {}});
   EXPECT_EQ(PromptEncoder(*tokenizer, {}).encode("A"), (std::vector<int32_t>{286}));
+  // Nor is one put where the files say that there is none.
+  tokenizer->set_special_ids({.bos = 1, .eos = 2, .unk = 0, .pad = {}, .no_bos = true});
+  EXPECT_EQ(PromptEncoder(*tokenizer, {}).encode("A"), (std::vector<int32_t>{286}));
   tokenizer->set_special_ids({.bos = 1, .eos = {}, .unk = 0, .pad = {}});
   EXPECT_THROW(PromptEncoder(*tokenizer, {}), ConfigError);
 }

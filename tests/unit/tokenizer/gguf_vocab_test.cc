@@ -4,8 +4,10 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "formats/gguf.h"
 #include "support/temporary_folder.h"
+#include "tokenizer/files.h"
 #include "tokenizer/gguf_vocab.h"
 #include "tokenizer/loaders.h"
 
@@ -28,17 +30,20 @@ class GgufText {
   GgufText& key_text(std::string_view key, std::string_view value) {
     return text(key).number<uint32_t>(8).text(value);
   }
+  GgufText& key_flag(std::string_view key, bool value) {
+    return text(key).number<uint32_t>(7).number(static_cast<uint8_t>(value));
+  }
   GgufText& key_array(std::string_view key, uint32_t type, uint64_t count) {
     return text(key).number<uint32_t>(9).number(type).number(count);
   }
   std::string bytes;
 };
 
-// SentencePiece-like: "ab" joins before "▁a".
-GgufText small_vocab() {
+// SentencePiece-like: "ab" joins before "▁a". more: keys that are still put behind it.
+GgufText small_vocab(uint64_t more = 0) {
   GgufText out;
   out.bytes = "GGUF";
-  out.number<uint32_t>(3).number<uint64_t>(0).number<uint64_t>(5);
+  out.number<uint32_t>(3).number<uint64_t>(0).number<uint64_t>(5 + more);
   out.key_text("tokenizer.ggml.model", "llama");
   out.key_array("tokenizer.ggml.tokens", 8, 7);
   for (const char* piece : {"<unk>", "<s>", "▁", "a", "b", "ab", "▁a"}) out.text(piece);
@@ -66,6 +71,43 @@ TEST_F(GgufVocab, BestScoreMergesFirst) {
   EXPECT_EQ(tokenizer->encode("<s>z").front(), 2);  // user text: no special token
   EXPECT_EQ(tokenizer->encode("<s>a", {.parse_special = true}), (std::vector<int32_t>{1, 6}));
   EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{2, 5, 6}), "ab a");
+}
+
+TEST_F(GgufVocab, TheFlagSaysWhetherBosGoesBeforeAText) {
+  const auto with = [&](std::optional<bool> flag) {
+    GgufText vocab = small_vocab(flag ? 2 : 1);
+    vocab.text("tokenizer.ggml.bos_token_id").number<uint32_t>(4).number<uint32_t>(1);
+    if (flag) vocab.key_flag("tokenizer.ggml.add_bos_token", *flag);
+    return load(vocab.bytes);
+  };
+  const std::vector<int32_t> plain = {2, 5}, framed = {1, 2, 5};
+  EXPECT_EQ(with(true)->encode("ab", {.add_special = true}), framed);
+  EXPECT_EQ(with({})->encode("ab", {.add_special = true}), framed);
+  EXPECT_FALSE(with({})->special_ids().no_bos);
+  EXPECT_EQ(with(false)->encode("ab", {.add_special = true}), plain);
+  EXPECT_TRUE(with(false)->special_ids().no_bos);
+}
+
+// A folder made of the file keeps what it says, and has its fingerprint.
+TEST_F(GgufVocab, TheFilesOfAFolderKeepFlagsAndChatTemplates) {
+  GgufText vocab = small_vocab(5);
+  vocab.text("tokenizer.ggml.bos_token_id").number<uint32_t>(4).number<uint32_t>(1);
+  vocab.key_flag("tokenizer.ggml.add_bos_token", false);
+  vocab.key_text("tokenizer.chat_template", "{{ a }}");
+  vocab.key_array("tokenizer.chat_templates", 8, 1).text("rag");
+  vocab.key_text("tokenizer.chat_template.rag", "{{ b }}");
+  load(vocab.bytes);
+  const fs::path folder = path_.string() + ".folder";
+  fs::create_directories(folder);
+  copy_tokenizer(path_, folder);
+  EXPECT_EQ(tokenizer_fingerprint(path_), tokenizer_fingerprint(folder));
+  EXPECT_TRUE(load_tokenizer(folder)->special_ids().no_bos);
+  const Json config = read_json(folder / "tokenizer_config.json");
+  EXPECT_EQ(config.at("add_bos_token"), false);
+  ASSERT_EQ(config.at("chat_template").size(), 2u);
+  EXPECT_EQ(config.at("chat_template")[0], (Json{{"name", "default"}, {"template", "{{ a }}"}}));
+  EXPECT_EQ(config.at("chat_template")[1], (Json{{"name", "rag"}, {"template", "{{ b }}"}}));
+  fs::remove_all(folder);
 }
 
 TEST_F(GgufVocab, EveryPrefixOfAFileIsAnError) {

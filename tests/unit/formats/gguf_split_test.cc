@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/gguf_split.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <optional>
+
+#include "core/error.h"
+#include "formats/gguf_file.h"
+
+namespace tandem {
+namespace {
+
+// A part with one F32 tensor of two numbers, as gguf-split writes them.
+struct Part {
+  int no = 0, count = 3, tensors = 3;
+  std::string tensor = "a";
+  std::optional<int> value = {};  // of the key "model.key"
+
+  std::string bytes() const {
+    std::string out = "GGUF";
+    const auto put = [&](auto value) {
+      out.append(reinterpret_cast<const char*>(&value), sizeof value);
+    };
+    const auto text = [&](const std::string& value) {
+      put(uint64_t{value.size()});
+      out += value;
+    };
+    put(uint32_t{3});
+    put(uint64_t{1});
+    put(uint64_t{value ? 4u : 3u});
+    text("split.no");
+    put(uint32_t{2});  // u16
+    put(static_cast<uint16_t>(no));
+    text("split.count");
+    put(uint32_t{2});
+    put(static_cast<uint16_t>(count));
+    text("split.tensors.count");
+    put(uint32_t{5});  // i32
+    put(int32_t{tensors});
+    if (value) {
+      text("model.key");
+      put(uint32_t{5});
+      put(int32_t{*value});
+    }
+    text(tensor);
+    put(uint32_t{1});
+    put(uint64_t{2});
+    put(uint32_t{0});
+    put(uint64_t{0});
+    out.resize((out.size() + 31) / 32 * 32);
+    put(static_cast<float>(no));
+    put(static_cast<float>(no) + 0.5f);
+    return out;
+  }
+};
+
+class GgufSplitTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    write(1, {.no = 0, .tensor = "a", .value = 7});
+    write(2, {.no = 1, .tensor = "b"});
+    write(3, {.no = 2, .tensor = "c"});
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path part(int number) const {
+    return folder_ / ("m-0000" + std::to_string(number) + "-of-00003.gguf");
+  }
+  void write(int number, const Part& what) const {
+    std::ofstream(part(number), std::ios::binary) << what.bytes();
+  }
+  static std::string refusal(const fs::path& path) {
+    try {
+      const GgufFile file(path);
+      return "";
+    } catch (const FormatError& error) {
+      return error.what();
+    }
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / ("tandem_split_" + std::to_string(getpid()));
+};
+
+TEST_F(GgufSplitTest, AnyPartStandsForTheWhole) {
+  for (const int given : {1, 2, 3}) {
+    const GgufFile file(part(given));
+    EXPECT_EQ(file.tensors().size(), 3u);
+    EXPECT_EQ(file.metadata().integer("model.key"), 7);
+    EXPECT_EQ(file.path(), part(1));
+    EXPECT_EQ(file.file_of("b"), part(2));
+    std::vector<float> values(2);
+    file.at("c").dequantize_rows(0, 1, values.data());
+    EXPECT_EQ(values, (std::vector<float>{2.0f, 2.5f}));
+    EXPECT_EQ(open_gguf_keys(part(given)).integer("model.key"), 7);
+  }
+}
+
+TEST_F(GgufSplitTest, AMissingPartIsNamed) {
+  for (const int missing : {1, 2, 3}) {
+    fs::rename(part(missing), folder_ / "away");
+    const std::string text = refusal(part(missing == 1 ? 2 : 1));
+    EXPECT_NE(text.find(part(missing).filename().string()), std::string::npos) << text;
+    EXPECT_NE(text.find("of 3"), std::string::npos) << text;
+    fs::rename(folder_ / "away", part(missing));
+  }
+  EXPECT_THROW((fs::remove(part(1)), open_gguf_keys(part(3))), FormatError);
+}
+
+TEST_F(GgufSplitTest, PartsThatAreNotWhatTheirNamesSayAreRefused) {
+  const auto with = [&](int number, const Part& what) {
+    const std::string before = read_file(part(number));
+    write(number, what);
+    const std::string text = refusal(part(1));
+    write_file(part(number), before);
+    return text;
+  };
+  EXPECT_NE(with(2, {.no = 2, .tensor = "b"}).find("part 3 of 3"), std::string::npos);
+  EXPECT_NE(with(2, {.no = 1, .count = 4, .tensor = "b"}).find("of 4"), std::string::npos);
+  EXPECT_NE(with(2, {.no = 1, .tensor = "a"}).find("'a' occurs twice"), std::string::npos);
+  EXPECT_NE(with(1, {.no = 0, .tensors = 5}).find("split.tensors.count is 5"), std::string::npos);
+  EXPECT_NE(with(1, {.no = 3}).find("split.no is 3"), std::string::npos);
+  EXPECT_EQ(refusal(part(1)), "");
+  fs::rename(part(1), folder_ / "model.gguf");
+  EXPECT_NE(refusal(folder_ / "model.gguf").find("NAME-00001-of-00003.gguf"), std::string::npos);
+}
+
+TEST_F(GgufSplitTest, OnePartAloneIsAFile) {
+  const fs::path alone = folder_ / "alone.gguf";
+  std::ofstream(alone, std::ios::binary) << Part{.count = 1, .tensors = 1}.bytes();
+  EXPECT_EQ(GgufFile(alone).tensors().size(), 1u);
+  EXPECT_TRUE(is_gguf_file(alone));
+  EXPECT_FALSE(is_gguf_file(folder_));
+  EXPECT_FALSE(is_gguf_file(folder_ / "none"));
+}
+
+}  // namespace
+}  // namespace tandem
