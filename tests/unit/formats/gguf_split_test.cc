@@ -2,13 +2,13 @@
 #include "formats/gguf_split.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <optional>
 
 #include "core/error.h"
 #include "formats/gguf_file.h"
+#include "support/temporary_folder.h"
 
 namespace tandem {
 namespace {
@@ -60,12 +60,10 @@ struct Part {
 class GgufSplitTest : public testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directories(folder_);
     write(1, {.no = 0, .tensor = "a", .value = 7});
     write(2, {.no = 1, .tensor = "b"});
     write(3, {.no = 2, .tensor = "c"});
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   fs::path part(int number) const {
     return folder_ / ("m-0000" + std::to_string(number) + "-of-00003.gguf");
@@ -82,7 +80,7 @@ class GgufSplitTest : public testing::Test {
     }
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("tandem_split_" + std::to_string(getpid()));
+  const test::TemporaryFolder folder_;
 };
 
 TEST_F(GgufSplitTest, AnyPartStandsForTheWhole) {
