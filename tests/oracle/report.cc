@@ -13,12 +13,12 @@ namespace {
 
 // Every kind of folder that a collection of oracles may hold, checked by these programs or not. The
 // list makes `lrurec-runs` a kind of its own and not a variant of `lrurec`.
-constexpr std::array<std::string_view, 26> kOracles = {
+constexpr std::array<std::string_view, 27> kOracles = {
     "bert4rec-tiny", "narm-tiny",  "chatglm-tiny", "gguf",       "glm-data",    "glm-tiny",
     "glm4-hf-tiny",  "hllm-data",  "hllm-tiny",    "hstu-tiny",  "int8",        "llama2-tiny",
     "llama3-tiny",   "llmid-tiny", "lora",         "lrurec",     "lrurec-runs", "metrics",
-    "mistral-tiny",  "nf4",        "qwen2-tiny",   "qwen3-tiny", "sasrec-tiny", "tied",
-    "tokenizers",    "verbalizer"};
+    "mistral-tiny",  "nf4",        "qwen2-tiny",   "qwen3-tiny", "sasrec-tiny", "smollm2",
+    "tied",          "tokenizers", "verbalizer"};
 
 std::vector<const OracleChecker*>& registry() {
   static std::vector<const OracleChecker*> checkers;

@@ -124,7 +124,7 @@ void check_steps(const LruRec& model, const std::vector<Row>& rows, const Safete
     wanted.insert(wanted.end(), row - classes, row);
     for (int64_t i = 0; forward && i < model.config().blocks; ++i) {
       const std::vector<float> h =
-          interleaved(std::span(state.h).subspan(i * 2 * channels, 2 * channels), channels);
+          interleaved(std::span(state.values).subspan(i * 2 * channels, 2 * channels), channels);
       found_states.insert(found_states.end(), h.begin(), h.end());
       const std::vector<float> last =
           tail(forward->at(fmt::format("lru_blocks.{}.state", i)), b, 1);

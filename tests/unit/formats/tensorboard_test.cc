@@ -80,7 +80,7 @@ TEST(EventWriter, FramesAndMessagesAreWhatTensorBoardReads) {
   // key 1/fixed64 and the time, key 2/varint and the step, then the message, worked out by hand.
   const auto tail = [&](size_t index) { return events[index].substr(9); };
   EXPECT_EQ(events[0][0], '\x09');
-  EXPECT_EQ(tail(0), std::string("\x10\x00\x1a\x0d", 4) + "brain.Event:2");
+  EXPECT_EQ(tail(0), std::string_view("\x10\x00\x1a\x0d\x62rain.Event:2", 17));
   EXPECT_EQ(tail(1), "\x10\xac\x02\x3a\x02\x08\x01");
   EXPECT_EQ(tail(2),
             std::string("\x10\xac\x02\x2a\x0d\x0a\x0b\x0a\x04loss\x15\x00\x00\x20\x40", 18));
