@@ -39,9 +39,9 @@ Formats (--format); any file may be gzip:
 
 Columns are found under their usual names, whatever their case, '_' and '-';
 --columns names others. Times are numbers since 1970 (seconds; milliseconds,
-microseconds and nanoseconds are told by their size) or dates such as
-2018-07-07 22:09:11 (UTC where they have no zone). Fractions count in the order;
-whole seconds are kept. Logs of one split (NAME.train.csv, NAME.valid.csv,
+microseconds and nanoseconds are told by their size) or dates such as 2018-07-07
+22:09:11 (UTC where they have no zone). Fractions count in the order; whole
+seconds are kept. Logs of one split (NAME.train.csv, NAME.valid.csv,
 NAME.test.csv) in a folder are read together.
 
 Left out and counted, in this order: rows without a user or an item (empty,

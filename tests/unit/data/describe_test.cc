@@ -40,7 +40,7 @@ TEST(Describe, CountsEverythingByHand) {
                      {"density", 0.75},
                      {"first_time", "1970-01-01 00:00:05"},
                      {"last_time", "1970-01-02 00:00:00"},
-                     {"equal_times", {{"interactions", 2}, {"users", 1}, {"users_decided", 0}}},
+                     {"equal_times", {{"interactions", 2}, {"users", 2}, {"users_decided", 0}}},
                      {"ratings", 3},
                      {"mean_rating", 2.5},
                      {"min_user", 0},
