@@ -96,7 +96,7 @@ struct NumberedPieces {
 };
 
 NumberedPieces number_pieces(const Pieces& pieces, std::span<const char* const> specials,
-                         const std::vector<std::string>& titles) {
+                             const std::vector<std::string>& titles) {
   NumberedPieces all;
   for (const std::string& piece : pieces.spelling) {
     const auto id = static_cast<int32_t>(all.ids.size());

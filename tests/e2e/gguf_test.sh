@@ -43,9 +43,9 @@ refused 2 'neither a folder nor a GGUF file' "$tandem" model init --preset tiny 
   --set model.max_length=10 --set valid.every=8 --output retriever
 for base in m-00001-of-00003.gguf converted; do
   "$tandem" --quiet pretrain --model $base --dataset data --threads 1 --set train.max_steps=6 --set train.batch=8 \
-    --set valid.every=6 --set data.valid_share=0.2 --output "pretrained-$base"
+    --set train.warmup_steps=2 --set valid.every=6 --set data.valid_share=0.2 --output "pretrained-$base"
   "$tandem" --quiet train ranker --dataset data --base $base --retriever retriever --threads 1 --set train.max_steps=4 \
-    --set train.batch=4 --set valid.every=4 --set valid.users=5 --set model.tuning=qlora --output "ranker-$base"
+    --set train.batch=4 --set train.warmup_steps=1 --set valid.every=4 --set valid.users=5 --set model.tuning=qlora --output "ranker-$base"
 done
 cmp pretrained-*/model.safetensors || fail "pretrain differs"
 cmp ranker-*/adapter/adapter_model.safetensors || fail "train ranker differs"

@@ -146,18 +146,21 @@ void probabilities(const Plan& plan, const Row& row, const Block& block, const A
   }
 }
 
-// to = from * keep / (1 - p), [count * group, keys]; the same place is allowed.
+// to = from * keep / (1 - p), [count * group, keys], at different places.
 template <typename A>
 void drop(const Plan& plan, const Block& block, int64_t kv_head, const A* from, A* to) {
   const int64_t group = plan.group(), width = block.keys();
   const auto factor = static_cast<A>(plan.keep_factor);
-  for (int64_t r = 0; r < block.count * group; ++r) {
-    const int64_t query = block.first_query + r / group, head = kv_head * group + r % group;
+  for (int64_t i = 0; i < block.count; ++i) {
     const uint8_t* kept =
-        plan.keep + (query * plan.shape.heads + head) * plan.keep_width + block.first_key;
-    const A* in = from + r * width;
-    A* out = to + r * width;
-    for (int64_t j = 0; j < width; ++j) out[j] = in[j] * (factor * static_cast<A>(kept[j]));
+        plan.keep + block.first_key +
+        ((block.first_query + i) * plan.shape.heads + kv_head * group) * plan.keep_width;
+    for (int64_t head = 0; head < group; ++head, kept += plan.keep_width) {
+      const uint8_t* __restrict keep = kept;
+      const A* __restrict in = from + (i * group + head) * width;
+      A* __restrict out = to + (i * group + head) * width;
+      for (int64_t j = 0; j < width; ++j) out[j] = in[j] * (factor * static_cast<A>(keep[j]));
+    }
   }
 }
 
@@ -174,7 +177,7 @@ void for_tasks(const Plan& plan, const F& task) {
 // One thread's memory, from task to task.
 template <typename A>
 A* scratch(int which, int64_t count) {
-  thread_local std::vector<A> buffers[8];
+  thread_local std::vector<A> buffers[9];
   if (static_cast<int64_t>(buffers[which].size()) < count) buffers[which].resize(count);
   return buffers[which].data();
 }
@@ -188,12 +191,13 @@ void forward_all(const Plan& plan, const T* q, const T* k, const T* v, T* out, A
     const int64_t length = row.end - row.begin;
     A *keys = scratch<A>(0, length * dim), *values = scratch<A>(1, length * dim);
     A *queries = scratch<A>(2, block_rows * dim), *mixed = scratch<A>(3, block_rows * dim);
-    A* dropped = scratch<A>(4, block_rows * length);
+    A* made = scratch<A>(4, block_rows * length);
+    A* dropped = plan.keep ? scratch<A>(5, block_rows * length) : nullptr;
     gather_keys(plan, row, kv_head, k, keys);
     gather_keys(plan, row, kv_head, v, values);
     for_blocks(plan, row, [&](const Block& block) {
       const int64_t rows = block.count * plan.group(), width = block.keys();
-      A* weights = saved ? saved + row.first_pair + kv_head * row.pairs + block.pair : dropped;
+      A* weights = saved ? saved + row.first_pair + kv_head * row.pairs + block.pair : made;
       gather(plan, block, kv_head, q, factor, queries);
       probabilities(plan, row, block, queries, keys, weights);
       if (plan.keep) drop(plan, block, kv_head, weights, dropped);
@@ -218,6 +222,7 @@ void backward_all(const Plan& plan, const T* q, const T* k, const T* v, const T*
     A *queries = scratch<A>(2, block_rows * dim), *grads = scratch<A>(3, block_rows * dim);
     A *made = scratch<A>(4, block_rows * length), *dweights = scratch<A>(5, block_rows * length);
     A *dkeys = scratch<A>(6, length * dim), *dvalues = scratch<A>(7, length * dim);
+    A* spare = plan.keep ? scratch<A>(8, block_rows * length) : dweights;  // of dP before dropout
     gather_keys(plan, row, kv_head, k, keys);
     gather_keys(plan, row, kv_head, v, values);
     std::fill(dkeys, dkeys + length * dim, A{0});
@@ -234,10 +239,13 @@ void backward_all(const Plan& plan, const T* q, const T* k, const T* v, const T*
         probabilities(plan, row, block, queries, keys, made);
       }
       const A* dropped = weights;
-      if (plan.keep) drop(plan, block, kv_head, weights, dweights), dropped = dweights;
+      if (plan.keep) {
+        drop(plan, block, kv_head, weights, dweights);
+        dropped = dweights;
+      }
       gemm(true, false, width, dim, rows, dropped, width, grads, dim, true, dvalues + offset, dim);
-      gemm(false, true, rows, width, dim, grads, dim, values + offset, dim, false, dweights, width);
-      if (plan.keep) drop(plan, block, kv_head, dweights, dweights);
+      gemm(false, true, rows, width, dim, grads, dim, values + offset, dim, false, spare, width);
+      if (plan.keep) drop(plan, block, kv_head, spare, dweights);
       for (int64_t r = 0; r < rows; ++r) {
         const A* __restrict p = weights + r * width;
         A* __restrict d = dweights + r * width;
