@@ -171,4 +171,12 @@ std::string_view TextSource::rest() {
   return text;
 }
 
+std::string_view cut_line(std::string_view& block) {
+  const size_t size = std::min(block.find('\n'), block.size());
+  std::string_view line = block.substr(0, size);
+  block.remove_prefix(std::min(size + 1, block.size()));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
 }  // namespace tandem

@@ -56,4 +56,7 @@ class TextSource {
   int64_t line_ = 0;
 };
 
+// Cuts the first line off a block of lines and gives it without its LF or CR LF.
+std::string_view cut_line(std::string_view& block);
+
 }  // namespace tandem

@@ -33,40 +33,26 @@ void read_histories(TextSource& text, const ColumnLayout& layout, bool quotes, R
                     Source& source) {
   source.begin_log(text.name(), layout.time >= 0);
   InteractionLog& log = source.log;
-  DroppedRows dropped;
   TimeColumn& times = source.history_times;
   const size_t first = times.size();
   int64_t dates = 0;
-  const int64_t line = text.line() + 1;
-  RecordReader reader(text.rest(), layout, quotes, line);
-  std::vector<std::string_view> fields;
-  for (bool more = true; more;) {
-    try {
-      if (!(more = reader.next(fields))) break;
-      for (const std::string_view field : fields) check_utf8(field);
-      dropped.at(reader.line(), reader.record());
-      const auto row = table_row(fields, layout, context.filter, dropped);
-      if (!row) continue;
-      std::vector<int32_t> before;
-      for (const std::string& id : parse_item_list(fields[static_cast<size_t>(layout.history)]))
-        before.push_back(log.items.add(id));
-      const auto user = static_cast<size_t>(log.users.add(row->user));
-      const int32_t item = log.items.add(row->item);
-      if (source.histories.size() <= user) source.histories.resize(user + 1);
-      times.push_back(row->time);
-      source.histories[user].add(
-          before,
-          {.item = item, .own = true, .rating = row->rating, .row = std::ssize(times.whole) - 1},
-          times);
-      dates += row->time.date;
-      if (layout.title >= 0)
-        source.items.add(
-            {std::string(row->item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), reader.line(), bad);
-    }
-  }
-  context.dropped.append(dropped, text.name(), 0);
+  for_rows(text, layout, quotes, context, [&](const Row& row, const auto& fields) {
+    std::vector<int32_t> before;
+    for (const std::string& id : parse_item_list(fields[static_cast<size_t>(layout.history)]))
+      before.push_back(log.items.add(id));
+    const auto user = static_cast<size_t>(log.users.add(row.user));
+    const int32_t item = log.items.add(row.item);
+    if (source.histories.size() <= user) source.histories.resize(user + 1);
+    times.push_back(row.time);
+    source.histories[user].add(
+        before,
+        {.item = item, .own = true, .rating = row.rating, .row = std::ssize(times.whole) - 1},
+        times);
+    dates += row.time.date;
+    if (layout.title >= 0)
+      source.items.add(
+          {std::string(row.item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
+  });
   source.end_times(times, first, dates, context);
 }
 

@@ -32,11 +32,8 @@ void read_plain_tsv(TextSource& text, ReadContext& context, ItemCatalogue& items
   int64_t number = 0, further = 0;
   std::vector<std::string_view> fields;
   for (std::string_view left = text.rest(); !left.empty();) {
-    const size_t size = std::min(left.find('\n'), left.size());
-    std::string_view line = left.substr(0, size);
-    left.remove_prefix(std::min(size + 1, left.size()));
+    const std::string_view line = cut_line(left);
     ++number;
-    if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
     try {
       check_utf8(line);

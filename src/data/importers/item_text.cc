@@ -94,11 +94,8 @@ void each_line(const fs::path& path, ReadContext& context, Read read) {
   int64_t number = 0;
   for (std::string_view block; text.next(block);) {
     while (!block.empty()) {
-      const size_t size = std::min(block.find('\n'), block.size());
-      std::string_view line = block.substr(0, size);
-      block.remove_prefix(std::min(size + 1, block.size()));
+      const std::string_view line = cut_line(block);
       ++number;
-      if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) continue;
       try {
         check_utf8(line);

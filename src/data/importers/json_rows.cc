@@ -159,9 +159,7 @@ void read_titles_of_rows(const fs::path& path, const JsonKeys& keys, const RowFi
   JsonLine json;
   for (std::string_view block; text.next(block);) {
     while (!block.empty()) {
-      const size_t size = std::min(block.find('\n'), block.size());
-      const std::string_view line = trimmed(block.substr(0, size));
-      block.remove_prefix(std::min(size + 1, block.size()));
+      const std::string_view line = trimmed(cut_line(block));
       if (line.empty()) continue;
       try {
         json.parse(line);
@@ -184,11 +182,8 @@ JsonKeys keys_of_file(const fs::path& path, const ColumnMap& columns, TitlesIn t
   int64_t number = 0, first_line = 1;
   for (std::string_view block; text.next(block);) {
     while (!block.empty()) {
-      const size_t size = std::min(block.find('\n'), block.size());
-      std::string_view line = block.substr(0, size);
-      block.remove_prefix(std::min(size + 1, block.size()));
+      const std::string_view line = cut_line(block);
       ++number;
-      if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) continue;
       try {
         check_utf8(line);

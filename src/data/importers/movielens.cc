@@ -135,10 +135,7 @@ void read_movies(const fs::path& path, const ImportOptions& options, ReadContext
   }
   for (std::string_view left = text.rest(); !left.empty();
        ++line) {  // .dat and u.item know no quotes
-    const size_t size = std::min(left.find('\n'), left.size());
-    std::string_view one = left.substr(0, size);
-    left.remove_prefix(std::min(size + 1, left.size()));
-    if (one.ends_with('\r')) one.remove_suffix(1);
+    const std::string_view one = cut_line(left);
     if (one.empty()) continue;
     try {
       split_fields(one, separator, fields);

@@ -79,11 +79,8 @@ void read_item_file(const fs::path& path, const ColumnMap& columns, ReadContext&
   int64_t line = text.line();
   std::vector<std::string_view> fields;
   for (std::string_view left = text.rest(); !left.empty();) {
-    const size_t size = std::min(left.find('\n'), left.size());
-    std::string_view one = left.substr(0, size);
-    left.remove_prefix(std::min(size + 1, left.size()));
+    const std::string_view one = cut_line(left);
     ++line;
-    if (one.ends_with('\r')) one.remove_suffix(1);
     if (one.empty()) continue;
     try {
       check_utf8(one);

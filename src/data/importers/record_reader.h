@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -32,5 +33,11 @@ class RecordReader {
   bool quotes_;
   int64_t line_;
 };
+
+// read(row, its fields) for every row that the filter lets through, record by record on one thread
+// from the first line not yet taken; a bad one goes to the context.
+using ReadRow = std::function<void(const Row& row, const std::vector<std::string_view>& fields)>;
+void for_rows(TextSource& text, const ColumnLayout& layout, bool quotes, ReadContext& context,
+              const ReadRow& read);
 
 }  // namespace tandem

@@ -56,27 +56,13 @@ void read_by_record(TextSource& text, const ColumnLayout& layout, bool quotes, R
   InteractionLog& log = source.log;
   const size_t first = log.user.size();
   int64_t dates = 0;
-  DroppedRows dropped;
-  const int64_t first_line = text.line() + 1;
-  RecordReader reader(text.rest(), layout, quotes, first_line);
-  std::vector<std::string_view> fields;
-  for (bool more = true; more;) {
-    try {
-      if (!(more = reader.next(fields))) break;
-      for (const std::string_view field : fields) check_utf8(field);
-      dropped.at(reader.line(), reader.record());
-      const auto row = table_row(fields, layout, context.filter, dropped);
-      if (!row) continue;
-      log.add(log.users.add(row->user), log.items.add(row->item), row->time, row->rating);
-      dates += row->time.date;
-      if (layout.title >= 0)
-        source.items.add(
-            {std::string(row->item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), reader.line(), bad);
-    }
-  }
-  context.dropped.append(dropped, text.name(), 0);
+  for_rows(text, layout, quotes, context, [&](const Row& row, const auto& fields) {
+    log.add(log.users.add(row.user), log.items.add(row.item), row.time, row.rating);
+    dates += row.time.date;
+    if (layout.title >= 0)
+      source.items.add(
+          {std::string(row.item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
+  });
   source.end_log(first, dates, context);
 }
 
