@@ -16,6 +16,24 @@ constexpr size_t kMaxLineBytes = size_t{1} << 30;
 constexpr size_t kSampleBytes = size_t{64} << 10;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
+// Files that hold tables and are no text, by their first bytes.
+struct Container {
+  std::string_view begin, what, advice;
+};
+using namespace std::string_view_literals;
+constexpr Container kContainers[] = {
+    {"PAR1\x15", "a Parquet file", "write it as CSV or JSON lines"},
+    {"ARROW1\0"sv, "an Arrow or Feather file", "write it as CSV or JSON lines"},
+    {"SQLite format 3\0"sv, "an SQLite database", "write the table as CSV"},
+    {"PK\x03\x04", "a zip archive or an Excel workbook", "unpack it, or write the sheet as CSV"},
+    {"\x28\xB5\x2F\xFD", "a zstd archive", "unpack it, or write it as .gz"},
+    {"\xFD"
+     "7zXZ",
+     "an xz archive", "unpack it, or write it as .gz"},
+    {"BZh91AY&SY", "a bzip2 archive", "unpack it, or write it as .gz"},
+    {"\x89HDF", "an HDF5 file", "write the table as CSV"},
+};
+
 }  // namespace
 
 struct TextSource::Inflater {
@@ -35,6 +53,9 @@ TextSource::TextSource(const fs::path& path) : name_(path.string()), file_(path)
     copied_ = true;
     fill(kByteOrderMark.size());
   }
+  for (const Container& container : kContainers)
+    if (available().starts_with(container.begin))
+      throw FormatError("{}: found {}, expected text; {}", name_, container.what, container.advice);
   if (available().starts_with("\xFF\xFE") || available().starts_with("\xFE\xFF"))
     throw FormatError("{}:1: found UTF-16, expected UTF-8 text (iconv -f utf-16 -t utf-8 converts)",
                       name_);

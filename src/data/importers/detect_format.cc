@@ -79,6 +79,12 @@ DetectedInput detect_by_log(const ImportOptions& options) {
   return {format, logs.size() == 1 && format != "amazon" ? logs[0] : folder};
 }
 
+// A folder of tables that are no text is named for what it is: opening one says so.
+void refuse_containers(const fs::path& folder) {
+  for (const char* suffix : {".parquet", ".feather", ".arrow", ".xlsx", ".sqlite", ".db", ".zip"})
+    for (const fs::path& file : files_ending(folder, suffix)) TextSource(file).peek_line();
+}
+
 }  // namespace
 
 DetectedInput detect_format(const ImportOptions& options) {
@@ -91,6 +97,7 @@ DetectedInput detect_format(const ImportOptions& options) {
     found.format = format_of_folder(options.input);
     if (found.format.empty()) found = detect_by_log(options);
   }
+  if (found.format.empty() && fs::is_directory(options.input)) refuse_containers(options.input);
   if (found.format.empty())
     throw DataError("{}: cannot tell the format ({}); name it with --format",
                     options.input.string(), kLookedFor);

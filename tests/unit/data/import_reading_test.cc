@@ -23,6 +23,23 @@ TEST_F(ImportReading, LinesMayEndWithCrAlone) {
   EXPECT_EQ(titles(), "a=x y");
 }
 
+// Parquet, workbooks and archives are told what they are, given as a file or in a folder.
+TEST_F(ImportReading, FilesThatAreNoTextAreNamed) {
+  using namespace std::string_literals;
+  for (const auto& [bytes, what] : {std::pair{"PAR1\x15\x04 more PAR1"s, "a Parquet file"},
+                                    {"PK\x03\x04\x14"s, "a zip archive or an Excel workbook"},
+                                    {"SQLite format 3\0 pages"s, "an SQLite database"},
+                                    {"BZh91AY&SY"s, "a bzip2 archive"}}) {
+    const std::string told = fmt::format("found {}, expected text", what);
+    EXPECT_TRUE(holds(failure(put("log.csv", bytes), "csv"), "3: log.csv: " + told));
+    fs::remove(in() / "log.csv");
+    put("log.parquet", bytes);
+    EXPECT_TRUE(holds(failure(in()), "3: log.parquet: " + told)) << failure(in());
+  }
+  import(put("log.csv", "PAR1,a\nPAR1,b\n"), "csv", "user=1,item=2");  // an id
+  EXPECT_EQ(orders(), "PAR1: a b");
+}
+
 TEST_F(ImportReading, Utf16IsNamed) {
   EXPECT_EQ(failure(put("log.csv", std::string("\xFF\xFEu\0s\0", 6)), "csv"),
             "3: log.csv:1: found UTF-16, expected UTF-8 text (iconv -f utf-16 -t utf-8 converts)");
