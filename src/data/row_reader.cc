@@ -133,7 +133,9 @@ int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_pa
     std::copy(rows.user.begin(), rows.user.end(), log.user.begin() + at);
     std::copy(rows.item.begin(), rows.item.end(), log.item.begin() + at);
     std::copy(rows.time.whole.begin(), rows.time.whole.end(), log.time.whole.begin() + at);
-    std::copy(rows.time.fraction.begin(), rows.time.fraction.end(), log.time.fraction.begin() + at);
+    if (!rows.time.fraction.empty())  // else the log's may be empty, too
+      std::copy(rows.time.fraction.begin(), rows.time.fraction.end(),
+                log.time.fraction.begin() + at);
     std::copy(rows.rating.begin(), rows.rating.end(), log.rating.begin() + at);
     release(rows.user);
     release(rows.item);
