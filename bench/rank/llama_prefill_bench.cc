@@ -48,10 +48,10 @@ Timing time(int calls, const Work& work) {
 
 // The product that the model's projections are: rows x width by width x width.
 double product_gflops(Precision precision, int64_t rows, int64_t width) {
-  const std::vector<float> a(static_cast<size_t>(rows * width), 0.5f);
-  const std::vector<float> b(static_cast<size_t>(width * width), 0.25f);
+  const std::vector<float> a(rows * width, 0.5f);
+  const std::vector<float> b(width * width, 0.25f);
   const std::vector<uint16_t> half_a(a.size(), 0x3f00), half_b(b.size(), 0x3e80);
-  std::vector<float> c(static_cast<size_t>(rows * width));
+  std::vector<float> c(rows * width);
   const Timing timing = time(9, [&] {
     if (precision == Precision::kBfloat16)
       engine::bf16_gemm(rows, width, width, half_a.data(), width, half_b.data(), width, c.data(),
@@ -84,8 +84,7 @@ void check(const engine::Llama& model, const std::vector<int32_t>& tokens, float
   engine::Matrix got;
   for (const auto& [begin, count] : {std::pair{int64_t{0}, half}, std::pair{half, total - half}}) {
     const engine::LlamaSequence piece{count, &cache};
-    const auto part =
-        std::span(tokens).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
+    const auto part = std::span(tokens).subspan(begin, static_cast<size_t>(count));
     got = model.hidden(model.embed(part), {&piece, 1}, 1, pool);
   }
   for (size_t i = 0; i < want.values.size(); ++i) {
@@ -98,7 +97,7 @@ void check(const engine::Llama& model, const std::vector<int32_t>& tokens, float
 void run(const std::string& preset, int64_t layers, int64_t num_tokens) {
   LlamaConfig config = llama_preset(preset);
   config.num_layers = layers;
-  if (!config.windows.empty()) config.windows.resize(static_cast<size_t>(layers));
+  if (!config.windows.empty()) config.windows.resize(layers);
   config.vocab_size = 1024;  // prefill reads no more of the embedding than the prompt's tokens
   Rng rng(1);
   std::vector<int32_t> tokens;

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/plural.h"
 #include "data/describe.h"
+#include "data/equal_times.h"
 #include "data/fields.h"
 #include "data/import.h"
 
@@ -89,7 +90,7 @@ Json report_json(const ImportReport& report, const std::string& output, double s
           {"num_items", prepared.num_items},
           {"num_interactions", prepared.num_interactions},
           {"titled_items", prepared.titled_items},
-          {"equal_times", report.has_time ? equal_times_json(prepared) : Json()},
+          {"equal_times", report.has_time ? prepared.equal_times.to_json() : Json()},
           {"skipped_lines", report.skipped_lines},
           {"dropped", std::move(dropped)},
           {"fingerprint", prepared.fingerprint},
@@ -137,7 +138,7 @@ void print_report(const ImportReport& report, const std::string& output, double 
     fmt::print("       no times: the order is that of the source\n");
   } else {
     fmt::print("       times are {} there, whole seconds here; {}\n", report.time_unit,
-               equal_times_text(equal_times_json(prepared), prepared.num_interactions));
+               equal_times_text(prepared.equal_times.to_json(), prepared.num_interactions));
   }
   if (report.min_user > 1 || report.min_item > 1)
     fmt::print("       every user has at least {}, every item {} (--min-user, --min-item)\n",

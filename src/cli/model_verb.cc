@@ -162,7 +162,7 @@ LlamaConfig sized_preset(const InitOptions& options) {
   config.num_heads = options.heads.value_or(config.num_heads);
   config.num_kv_heads = options.kv_heads.value_or(std::min(config.num_kv_heads, config.num_heads));
   if (options.layers && !config.windows.empty())
-    config.windows.resize(static_cast<size_t>(config.num_layers), config.windows.front());
+    config.windows.resize(config.num_layers, config.windows.front());
   if (options.hidden_size || options.heads) {
     if (config.hidden_size % config.num_heads != 0)
       throw ConfigError("model init: --hidden-size {} is not a multiple of --heads {}",

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/spelling.h"
+#include "data/fields.h"
 
 namespace tandem {
 namespace {
@@ -115,7 +116,8 @@ class HistoryCut {
 
  private:
   std::string between(size_t begin, size_t end) const {
-    return trimmed(std::string_view(text_).substr(ends_[begin], ends_[end] - 1 - ends_[begin]));
+    return std::string(
+        trimmed(std::string_view(text_).substr(ends_[begin], ends_[end] - 1 - ends_[begin])));
   }
   void reach(size_t end) {
     for (size_t begin = end; begin-- > 0 && end - begin <= names_.most_semicolons() + 1;) {
@@ -155,7 +157,7 @@ std::vector<int32_t> parse_history(const Dataset& dataset, const std::vector<std
       remedy = "; a title that holds a ; can be given whole, --history once for each title";
       parts = {cut.first_unknown()};
     } else {
-      parts = cut.ways() == 0 ? std::vector{trimmed(values[0])} : cut.parts();
+      parts = cut.ways() == 0 ? std::vector{std::string(trimmed(values[0]))} : cut.parts();
     }
     if (parts.size() > 1) spdlog::info("--history: read as {} titles", parts.size());
   }

@@ -34,9 +34,7 @@ struct RecommendOptions : RetrieverOptions {
 
   engine::SeenItems seen() const { return engine::parse_seen_items(exclude); }
   // A visitor of whom nothing is known.
-  bool visitor() const {
-    return typed_history && history.size() == 1 && trimmed(history[0]).empty();
-  }
+  bool visitor() const { return typed_history && is_blank(history); }
 };
 
 // A list with what it was made from.

@@ -42,7 +42,7 @@ void print_json(const RerankOptions& options, const std::vector<std::string>& hi
   Json list = Json::array();
   for (const RerankedCandidate& entry : answer.ranking) {
     list.push_back({{"letter", letter_of(entry.place)},
-                    {"title", candidates[static_cast<size_t>(entry.place)]},
+                    {"title", candidates[entry.place]},
                     {"probability", entry.probability},
                     {"place", entry.place + 1}});
     if (options.permutations == 1) list.back()["logit"] = entry.logit;
@@ -69,8 +69,7 @@ void answer_one(const RerankOptions& options, const Ranker& ranker,
   for (size_t i = 0; i < answer.ranking.size(); ++i) {
     const RerankedCandidate& entry = answer.ranking[i];
     fmt::print("{:>3}  {}  {:>6.1f} %  {:>3}  {}\n", i + 1, letter_of(entry.place),
-               100 * entry.probability, entry.place + 1,
-               candidates[static_cast<size_t>(entry.place)]);
+               100 * entry.probability, entry.place + 1, candidates[entry.place]);
   }
 }
 
@@ -120,8 +119,7 @@ void rerank_user(const RerankOptions& options) {
 void run_rerank(const RerankOptions& options) {
   if (options.ranker.empty() && options.base.empty())
     throw UsageError("rerank needs --ranker RUN or --base DIR");
-  const bool is_blank = options.history.size() == 1 && trimmed(options.history[0]).empty();
-  if (!options.history.empty() && !is_blank) {
+  if (!options.history.empty() && !is_blank(options.history)) {
     if (options.candidates.empty())
       throw UsageError("--history needs --candidates \"title; title\"");
     return rerank_titles(options);

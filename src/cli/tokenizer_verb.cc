@@ -35,7 +35,7 @@ bool is_dataset(const fs::path& path) { return fs::exists(path / "dataset.json")
 std::vector<std::string> titles_of(const fs::path& folder) {
   const Dataset dataset = Dataset::open(folder);
   std::vector<std::string> titles;
-  titles.reserve(static_cast<size_t>(dataset.num_items()));
+  titles.reserve(dataset.num_items());
   for (int64_t item = 1; item <= dataset.num_items(); ++item) {
     titles.emplace_back(dataset.title(static_cast<int32_t>(item)));
   }

@@ -9,13 +9,12 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "data/fields.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\n";
-
-std::vector<std::string> read_array(std::string_view option, const std::string& text) {
+std::vector<std::string> read_array(std::string_view option, std::string_view text) {
   Json array;
   try {
     array = Json::parse(text);
@@ -24,10 +23,10 @@ std::vector<std::string> read_array(std::string_view option, const std::string& 
   }
   std::vector<std::string> titles;
   for (const Json& entry : array) {
-    if (!entry.is_string() || trimmed(entry.get<std::string>()).empty())
+    if (!entry.is_string() || trimmed(entry.get_ref<const std::string&>()).empty())
       throw UsageError("{}: the array holds {}, expected titles", option,
                        entry.dump().substr(0, 80));
-    titles.push_back(trimmed(entry.get<std::string>()));
+    titles.emplace_back(trimmed(entry.get_ref<const std::string&>()));
   }
   return titles;
 }
@@ -42,12 +41,6 @@ bool ends_in_entity(std::string_view piece) {
 
 }  // namespace
 
-std::string trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1));
-}
-
 CLI::Option* add_titles_option(CLI::App& verb, const std::string& name,
                                std::vector<std::string>& values, const std::string& help) {
   // Without extra arguments, for which CLI11 would cut "[REC]" into its parts.
@@ -57,21 +50,23 @@ CLI::Option* add_titles_option(CLI::App& verb, const std::string& name,
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+bool is_blank(const std::vector<std::string>& values) {
+  return values.size() == 1 && trimmed(values[0]).empty();
+}
+
 std::optional<std::vector<std::string>> whole_titles(std::string_view option,
                                                      const std::vector<std::string>& values) {
   if (values.size() == 1) {
-    const std::string text = trimmed(values[0]);
+    const std::string_view text = trimmed(values[0]);
+    if (!text.starts_with('[') || !text.ends_with(']')) return std::nullopt;
+    const std::string_view inside = trimmed(text.substr(1));
     // "[REC] (2007)" is a title.
-    const size_t inside = text.find_first_not_of(kBlanks, 1);
-    const bool is_array = text.starts_with('[') && text.ends_with(']') &&
-                          inside != std::string::npos &&
-                          (text[inside] == '"' || text[inside] == ']');
-    if (!is_array) return std::nullopt;
+    if (!inside.starts_with('"') && !inside.starts_with(']')) return std::nullopt;
     return read_array(option, text);
   }
   std::vector<std::string> titles;
   for (const std::string& value : values) {
-    titles.push_back(trimmed(value));
+    titles.emplace_back(trimmed(value));
     if (titles.back().empty())
       throw UsageError("{}: given {} times, once without a title", option, values.size());
   }
@@ -85,13 +80,13 @@ std::vector<std::string> free_titles(std::string_view option,
   std::vector<std::string> titles;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find(';', begin), text.size());
-    std::string title = trimmed(std::string_view(text).substr(begin, end - begin));
+    const std::string_view title = trimmed(std::string_view(text).substr(begin, end - begin));
     if (end < text.size() && ends_in_entity(title))
       throw UsageError(
           "{}: '{};' may be part of a title or end one; give {} once for each title, or a JSON "
           "array of them",
           option, title, option);
-    if (!title.empty()) titles.push_back(std::move(title));
+    if (!title.empty()) titles.emplace_back(title);
     begin = end + 1;
   }
   if (titles.size() > 1)

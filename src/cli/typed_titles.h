@@ -18,6 +18,9 @@ namespace tandem {
 CLI::Option* add_titles_option(CLI::App& verb, const std::string& name,
                                std::vector<std::string>& values, const std::string& help);
 
+// Whether the option was given as one text with nothing in it.
+bool is_blank(const std::vector<std::string>& values);
+
 // The titles of an option that was repeated or holds a JSON array, without blanks around them;
 // nothing for one text. UsageError for an array that holds no titles or is broken.
 std::optional<std::vector<std::string>> whole_titles(std::string_view option,
@@ -27,8 +30,5 @@ std::optional<std::vector<std::string>> whole_titles(std::string_view option,
 // UsageError when a ; ends an HTML entity ("&amp;"): that may be part of a title.
 std::vector<std::string> free_titles(std::string_view option,
                                      const std::vector<std::string>& values);
-
-// Without blanks at the ends.
-std::string trimmed(std::string_view text);
 
 }  // namespace tandem

@@ -82,7 +82,7 @@ void write_file(const fs::path& path, std::span<const std::span<const std::byte>
         const ssize_t written = ::write(file.fd, piece.data(), piece.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) fail("cannot write");
-        piece = piece.subspan(static_cast<size_t>(written));
+        piece = piece.subspan(written);
       }
     }
     if (::fsync(file.fd) != 0) fail("cannot flush to the disk");

@@ -35,7 +35,7 @@ uint32_t Rng::next_u32() {
     ++counter_[0];
     used_ = 0;
   }
-  return block_[static_cast<size_t>(used_++)];
+  return block_[used_++];
 }
 
 uint64_t Rng::next_u64() {

@@ -12,8 +12,8 @@
 #include "core/error.h"
 #include "core/plural.h"
 #include "core/sha256.h"
+#include "data/equal_times.h"
 #include "data/fields.h"
-#include "data/raw_log.h"
 
 namespace tandem {
 namespace {
@@ -41,17 +41,6 @@ Json sample_of(const Dataset& dataset, int64_t user) {
           {"last_titles", std::move(titles)}};
 }
 
-// What equal times leave to the tie rule, of one user.
-void count_equal_times(std::span<const int64_t> times, PrepareReport& report) {
-  const size_t size = times.size();
-  for (size_t i = 0; i < size; ++i)
-    report.tied_interactions +=
-        (i > 0 && times[i] == times[i - 1]) || (i + 1 < size && times[i] == times[i + 1]);
-  if (size < 3) return;
-  ++report.split_users;
-  report.tied_targets += times[size - 2] == times[size - 1] || times[size - 3] == times[size - 2];
-}
-
 std::string grouped(int64_t value) {
   const std::string digits = std::to_string(value);
   std::string result;
@@ -63,19 +52,6 @@ std::string grouped(int64_t value) {
 }
 
 }  // namespace
-
-std::string equal_times_text(const Json& equal_times, int64_t num_interactions) {
-  const auto of = [&](const char* key) { return equal_times.value(key, int64_t{0}); };
-  const auto share = [](int64_t part, int64_t all) {
-    return all == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(all);
-  };
-  const int64_t tied = of("interactions"), users = of("users"), decided = of("users_decided");
-  return fmt::format(
-      "{:.1f} % of the interactions share user and time with another; an equal time decides what "
-      "is "
-      "held out for {:.1f} % of {}",
-      share(tied, num_interactions), share(decided, users), tandem::counted(users, "user"));
-}
 
 std::string format_time(int64_t seconds) {
   const std::time_t time = seconds;
@@ -90,19 +66,19 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
   std::vector<bool> seen(static_cast<size_t>(dataset.num_items()) + 1);
   int64_t first = std::numeric_limits<int64_t>::max(), last = std::numeric_limits<int64_t>::min();
   int64_t rated = 0;
-  PrepareReport ties;
+  EqualTimesCount ties;
   double rating_sum = 0;
   bool timed = false;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
     const auto times = dataset.timestamps(user);
     lengths.push_back(static_cast<int64_t>(times.size()));
-    for (const int32_t item : dataset.items(user)) seen[static_cast<size_t>(item)] = true;
+    for (const int32_t item : dataset.items(user)) seen[item] = true;
     for (size_t i = 0; i < times.size(); ++i) {
       first = std::min(first, times[i]);
       last = std::max(last, times[i]);
       timed |= times[i] != 0;
     }
-    count_equal_times(times, ties);
+    ties.add_user(times.size(), [&](size_t i) { return times[i] == times[i + 1]; });
     for (const float rating : dataset.ratings(user)) {
       if (std::isnan(rating)) continue;
       ++rated;
@@ -141,7 +117,7 @@ Json describe_dataset(const Dataset& dataset, int64_t num_samples) {
     // Of the source's exact times where the import counted them, else of the seconds that are kept.
     result["equal_times"] = stored.contains("equal_times") && stored["equal_times"].is_object()
                                 ? stored["equal_times"]
-                                : equal_times_json(ties);
+                                : ties.to_json();
   }
   result["ratings"] = rated;
   if (rated > 0) result["mean_rating"] = rating_sum / static_cast<double>(rated);

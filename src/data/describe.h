@@ -20,9 +20,6 @@ std::string describe_text(const Json& description);
 // One line for each reason for which rows were left out, from dataset.json's "dropped".
 std::vector<std::string> dropped_lines(const Json& dropped);
 
-// What equal times leave to the tie rule (dataset.json's "equal_times"), as a sentence.
-std::string equal_times_text(const Json& equal_times, int64_t num_interactions);
-
 // Seconds since 1970 as "2018-09-24 14:27:30" (UTC).
 std::string format_time(int64_t seconds);
 

@@ -43,8 +43,7 @@ uint64_t key_of(std::string_view id) {
 }  // namespace
 
 bool IdTable::matches(const Slot& slot, uint64_t key, uint32_t hash, std::string_view id) const {
-  return slot.key == key && slot.hash == hash &&
-         ((key & 0xFF) != kLong || ids_[static_cast<size_t>(slot.index)] == id);
+  return slot.key == key && slot.hash == hash && ((key & 0xFF) != kLong || ids_[slot.index] == id);
 }
 
 IdTable::IdTable() : slots_(1024) {}

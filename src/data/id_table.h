@@ -18,7 +18,7 @@ class IdTable {
 
   int32_t add(std::string_view id);
   std::optional<int32_t> find(std::string_view id) const;
-  std::string_view operator[](int32_t index) const { return ids_[static_cast<size_t>(index)]; }
+  std::string_view operator[](int32_t index) const { return ids_[index]; }
   int32_t size() const { return static_cast<int32_t>(ids_.size()); }
   const std::vector<std::string_view>& ids() const { return ids_; }
 

@@ -24,17 +24,17 @@ Ranking rank_ids(const IdTable& table, const std::vector<int64_t>& degree) {
   std::vector<int32_t> present;
   std::vector<std::string_view> ids;
   for (int32_t i = 0; i < table.size(); ++i) {
-    if (degree[static_cast<size_t>(i)] == 0) continue;
+    if (degree[i] == 0) continue;
     present.push_back(i);
     ids.push_back(table[i]);
   }
   Ranking result;
   result.order = id_order(ids);
-  result.rank.assign(static_cast<size_t>(table.size()), -1);
+  result.rank.assign(table.size(), -1);
   for (const int32_t index : sort_ids(ids, result.order)) {
-    const int32_t source = present[static_cast<size_t>(index)];
-    result.rank[static_cast<size_t>(source)] = static_cast<int32_t>(result.kept.size());
-    result.kept.push_back(ids[static_cast<size_t>(index)]);
+    const int32_t source = present[index];
+    result.rank[source] = static_cast<int32_t>(result.kept.size());
+    result.kept.push_back(ids[index]);
     result.source.push_back(source);
   }
   return result;
@@ -55,19 +55,6 @@ struct FineRow : Row {
     return time != other.time ? time < other.time : fraction < other.fraction;
   }
 };
-
-// What equal times leave to the tie rule, of one user's sorted rows.
-template <typename R>
-void count_ties(std::span<const R> rows, PrepareReport& report) {
-  const auto tied = [&](size_t a, size_t b) { return !rows[a].before(rows[b]); };
-  for (size_t i = 0; i < rows.size(); ++i)
-    report.tied_interactions +=
-        (i > 0 && tied(i - 1, i)) || (i + 1 < rows.size() && tied(i, i + 1));
-  if (rows.size() < 3) return;
-  ++report.split_users;
-  report.tied_targets +=
-      tied(rows.size() - 2, rows.size() - 1) || tied(rows.size() - 3, rows.size() - 2);
-}
 
 // Orders one user's rows, which are in file order, and writes them to the columns at `first`.
 template <typename R>
@@ -97,9 +84,9 @@ void fill_rows(InteractionLog& log, const std::vector<bool>& keep, const Ranking
   std::vector<uint64_t> next(dense.offsets.begin(), dense.offsets.end() - 1);
   for (size_t row = 0; row < log.user.size(); ++row) {
     if (!keep[row]) continue;
-    R& target = rows[next[static_cast<size_t>(users.rank[static_cast<size_t>(log.user[row])])]++];
+    R& target = rows[next[users.rank[log.user[row]]]++];
     target.time = log.time.whole[row];
-    target.item = items.rank[static_cast<size_t>(log.item[row])];
+    target.item = items.rank[log.item[row]];
     target.rating = log.rating[row];
     if constexpr (std::is_same_v<R, FineRow>) target.fraction = log.time.fraction[row];
   }
@@ -114,7 +101,7 @@ void fill_rows(InteractionLog& log, const std::vector<bool>& keep, const Ranking
     const size_t first = dense.offsets[u];
     const std::span<R> own = std::span(rows).subspan(first, dense.offsets[u + 1] - first);
     order_rows(own, ties, first, dense);
-    count_ties(std::span<const R>(own), report);
+    report.equal_times.add_user(own.size(), [&](size_t i) { return !own[i].before(own[i + 1]); });
   }
 }
 
@@ -123,17 +110,17 @@ std::vector<bool> rows_wanted(const InteractionLog& log, const PrepareOptions& o
                               const std::function<bool(int32_t)>& titled, PrepareReport& report) {
   std::vector<bool> keep;
   if (options.drop_items.empty() && !options.drop_untitled) return keep;
-  std::vector<bool> listed(static_cast<size_t>(log.items.size()));
+  std::vector<bool> listed(log.items.size());
   for (const std::string& id : options.drop_items) {
     if (const auto item = log.items.find(id)) {
-      listed[static_cast<size_t>(*item)] = true;
+      listed[*item] = true;
     } else {
       report.unknown_drop_items.push_back(id);
     }
   }
   keep.reserve(log.item.size());
   for (const int32_t item : log.item) {
-    const bool in_list = listed[static_cast<size_t>(item)],
+    const bool in_list = listed[item],
                no_title = !in_list && options.drop_untitled && !titled(item);
     report.listed_interactions += in_list;
     report.untitled_interactions += no_title;
@@ -163,12 +150,6 @@ Json about_options(const PrepareOptions& options, const PrepareReport& report) {
 
 }  // namespace
 
-Json equal_times_json(const PrepareReport& report) {
-  return {{"interactions", report.tied_interactions},
-          {"users", report.split_users},
-          {"users_decided", report.tied_targets}};
-}
-
 void ItemCatalogue::add(RawItem item) {
   const auto at = static_cast<size_t>(ids.add(item.id));
   if (at == items.size()) return items.push_back(std::move(item));
@@ -185,8 +166,7 @@ void ItemCatalogue::add(RawItem item) {
 std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int32_t>& item,
                          const std::vector<bool>& keep, int64_t num_users, int64_t num_items,
                          int64_t min_user, int64_t min_item) {
-  std::vector<int64_t> user_degree(static_cast<size_t>(num_users)),
-      item_degree(static_cast<size_t>(num_items));
+  std::vector<int64_t> user_degree(num_users), item_degree(static_cast<size_t>(num_items));
   // Rows still in play, so that later rounds cost only what is left.
   std::vector<bool> result(user.size(), false);
   std::vector<uint32_t> rows;
@@ -196,15 +176,15 @@ std::vector<bool> k_core(const std::vector<int32_t>& user, const std::vector<int
   for (size_t row = 0; row < user.size(); ++row) {
     if (!keep.empty() && !keep[row]) continue;
     rows.push_back(static_cast<uint32_t>(row));
-    ++user_degree[static_cast<size_t>(user[row])];
-    ++item_degree[static_cast<size_t>(item[row])];
+    ++user_degree[user[row]];
+    ++item_degree[item[row]];
   }
   for (bool changed = min_user > 1 || min_item > 1; changed;) {
     // The degrees of this round; rows dropped lower those of the next.
     const size_t before = rows.size();
     const auto weak = [&](uint32_t row) {
-      int64_t& u = user_degree[static_cast<size_t>(user[row])];
-      int64_t& i = item_degree[static_cast<size_t>(item[row])];
+      int64_t& u = user_degree[user[row]];
+      int64_t& i = item_degree[item[row]];
       if (u >= min_user && i >= min_item) return false;
       --u;
       --i;
@@ -227,23 +207,22 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
 
   std::vector<const RawItem*> text(static_cast<size_t>(log.items.size()), nullptr);
   for (int32_t i = 0; i < log.items.size(); ++i) {
-    if (const auto entry = items.ids.find(log.items[i]))
-      text[static_cast<size_t>(i)] = &items.items[static_cast<size_t>(*entry)];
+    if (const auto entry = items.ids.find(log.items[i])) text[i] = &items.items[*entry];
   }
   const auto titled = [&](int32_t item) {
-    const RawItem* entry = text[static_cast<size_t>(item)];
+    const RawItem* entry = text[item];
     return entry && !entry->title.empty();
   };
   std::vector<bool> keep = rows_wanted(log, options, titled, report);
   keep = k_core(log.user, log.item, keep, log.users.size(), log.items.size(), options.min_user,
                 options.min_item);
 
-  std::vector<int64_t> user_degree(static_cast<size_t>(log.users.size())),
+  std::vector<int64_t> user_degree(log.users.size()),
       item_degree(static_cast<size_t>(log.items.size()));
   for (size_t row = 0; row < log.user.size(); ++row) {
     if (!keep[row]) continue;
-    ++user_degree[static_cast<size_t>(log.user[row])];
-    ++item_degree[static_cast<size_t>(log.item[row])];
+    ++user_degree[log.user[row]];
+    ++item_degree[log.item[row]];
   }
   const Ranking users = rank_ids(log.users, user_degree), ranked = rank_ids(log.items, item_degree);
   if (users.kept.empty())
@@ -265,7 +244,7 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   dense.item_order = ranked.order;
   bool any_fields = false;
   for (const int32_t source : ranked.source) {
-    const RawItem* entry = text[static_cast<size_t>(source)];
+    const RawItem* entry = text[source];
     dense.titles.push_back(entry ? std::string_view(entry->title) : std::string_view());
     report.titled_items += titled(source);
     any_fields |= entry && !entry->fields.empty();
@@ -273,7 +252,7 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   if (any_fields) {
     for (const int32_t source : ranked.source) {
       Json fields = Json::object();
-      if (const RawItem* entry = text[static_cast<size_t>(source)]) {
+      if (const RawItem* entry = text[source]) {
         auto sorted =
             entry->fields;  // by name, so that the bytes do not depend on the source's order
         std::stable_sort(sorted.begin(), sorted.end(),
@@ -289,8 +268,7 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   // Counting sort by user keeps the file's order within a user.
   dense.offsets.assign(users.kept.size() + 1, 0);
   for (size_t u = 0; u < users.kept.size(); ++u)
-    dense.offsets[u + 1] =
-        dense.offsets[u] + static_cast<uint64_t>(user_degree[static_cast<size_t>(users.source[u])]);
+    dense.offsets[u + 1] = dense.offsets[u] + static_cast<uint64_t>(user_degree[users.source[u]]);
   const size_t num_rows = dense.offsets.back();
   if (log.time.fraction.empty()) {
     fill_rows<Row>(log, keep, users, ranked, options.ties, dense, report);
@@ -303,7 +281,7 @@ PrepareReport write_dataset(const Output& output, InteractionLog log, const Item
   report.num_interactions = static_cast<int64_t>(num_rows);
   Json all = about_options(options, report);
   if (about.contains("time_unit") && !about["time_unit"].is_null())
-    all["equal_times"] = equal_times_json(report);
+    all["equal_times"] = report.equal_times.to_json();
   all.update(about, true);
   report.dropped = all["dropped"];
   report.fingerprint = write_dataset_files(staged.path(), dense, all);

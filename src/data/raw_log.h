@@ -10,6 +10,7 @@
 
 #include "core/json.h"
 #include "core/output.h"
+#include "data/equal_times.h"
 #include "data/id_table.h"
 #include "data/time_text.h"
 
@@ -78,15 +79,10 @@ struct PrepareReport {
   int64_t untitled_interactions = 0;            // dropped by drop_untitled
   int64_t num_users = 0, num_items = 0, num_interactions = 0;
   int64_t titled_items = 0;
-  int64_t tied_interactions = 0;  // that share user and time with another
-  int64_t split_users = 0;        // that have held-out items
-  int64_t tied_targets = 0;       // of these, whose held-out items an equal time decides
-  Json dropped;                   // what was left out and why, as dataset.json has it
+  EqualTimesCount equal_times;
+  Json dropped;  // what was left out and why, as dataset.json has it
   std::string fingerprint;
 };
-
-// The counts of equal times as dataset.json has them.
-Json equal_times_json(const PrepareReport& report);
 
 // Iterated k-core over rows (a repeated pair counts twice): drops users and items with too few rows
 // until none is left. Returns which rows stay. The result does not depend on the order of dropping.

@@ -72,7 +72,7 @@ void DroppedRows::drop(int64_t reason) {
   if (count(reason) < kMostExamples) examples_.push_back({reason, "", line_, excerpt(text_)});
   if (counts_.size() <= static_cast<size_t>(reason))
     counts_.resize(static_cast<size_t>(reason) + 1);
-  ++counts_[static_cast<size_t>(reason)];
+  ++counts_[reason];
 }
 
 void DroppedRows::append(const DroppedRows& later, std::string_view file, int64_t first_line) {
@@ -103,7 +103,7 @@ RowFilter::RowFilter(const std::vector<std::string>& conditions) {
 std::string RowFilter::reason_text(int64_t reason) const {
   if (reason == kNoUser) return "without a user";
   if (reason == kNoItem) return "without an item";
-  const Condition& condition = conditions_[static_cast<size_t>((reason - 2) / 2)];
+  const Condition& condition = conditions_[(reason - 2) / 2];
   if (reason % 2 == 0) return fmt::format("not {}", condition.text());
   return fmt::format("without a value for {}", condition.column());
 }

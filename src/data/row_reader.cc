@@ -78,7 +78,7 @@ void ReadContext::bad_line(std::string_view file, int64_t line, const BadLine& b
 int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_parser,
                   InteractionLog& log, ReadContext& context) {
   ThreadPool& pool = *context.pool;
-  std::vector<Worker> workers(static_cast<size_t>(pool.size()));
+  std::vector<Worker> workers(pool.size());
   for (Worker& worker : workers) worker.parse = make_parser();
 
   std::vector<Part> parts;
@@ -86,9 +86,9 @@ int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_pa
   for (std::string_view block; source.next(block);) {
     std::vector<Part> fresh = cut(block);
     pool.parallel_for(static_cast<int64_t>(fresh.size()), [&](int64_t index, int thread) {
-      Part& part = fresh[static_cast<size_t>(index)];
+      Part& part = fresh[index];
       part.worker = thread;
-      parse_part(part, workers[static_cast<size_t>(thread)], context.skip_bad_lines);
+      parse_part(part, workers[thread], context.skip_bad_lines);
     });
     for (Part& part : fresh) {
       for (const auto& [offset, bad] : part.bad)
@@ -124,12 +124,12 @@ int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_pa
   if (fractions) log.time.fraction.resize(total);
   log.rating.resize(total);
   pool.parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t index, int) {
-    Part& part = parts[static_cast<size_t>(index)];
+    Part& part = parts[index];
     RowSink& rows = *part.rows;
     const auto worker = static_cast<size_t>(part.worker);
-    const auto at = static_cast<int64_t>(first[static_cast<size_t>(index)]);
-    for (int32_t& user : rows.user) user = users[worker][static_cast<size_t>(user)];
-    for (int32_t& item : rows.item) item = items[worker][static_cast<size_t>(item)];
+    const auto at = static_cast<int64_t>(first[index]);
+    for (int32_t& user : rows.user) user = users[worker][user];
+    for (int32_t& item : rows.item) item = items[worker][item];
     std::copy(rows.user.begin(), rows.user.end(), log.user.begin() + at);
     std::copy(rows.item.begin(), rows.item.end(), log.item.begin() + at);
     std::copy(rows.time.whole.begin(), rows.time.whole.end(), log.time.whole.begin() + at);
@@ -144,6 +144,24 @@ int64_t read_rows(TextSource& source, const std::function<LineParser()>& make_pa
     release(rows.rating);
   });
   return dates;
+}
+
+void each_line(TextSource& source, ReadContext& context,
+               const std::function<void(std::string_view line)>& read) {
+  int64_t number = source.line();
+  for (std::string_view block; source.next(block);) {
+    while (!block.empty()) {
+      const std::string_view line = cut_line(block);
+      ++number;
+      if (line.empty()) continue;
+      try {
+        check_utf8(line);
+        read(line);
+      } catch (const BadLine& bad) {
+        context.bad_line(source.name(), number, bad);
+      }
+    }
+  }
 }
 
 }  // namespace tandem

@@ -62,6 +62,11 @@ struct ReadContext {
   void bad_line(std::string_view file, int64_t line, const BadLine& bad);
 };
 
+// read(line) for each line that is left in the source and not empty, in UTF-8; one that it throws
+// BadLine for goes to the context.
+void each_line(TextSource& source, ReadContext& context,
+               const std::function<void(std::string_view line)>& read);
+
 // Parses the lines that are left in the source, in parallel, and appends their rows in file order.
 // Empty lines are passed over. make_parser is called once per thread. The first bad line of the
 // file is the one reported. Returns how many times were dates.

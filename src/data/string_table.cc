@@ -54,7 +54,7 @@ std::vector<int32_t> sort_ids(std::span<const std::string_view> ids, IdOrder ord
     entries[i] = {sort_key(ids[i], order), static_cast<int32_t>(i)};
   std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
     if (a.key != b.key) return a.key < b.key;
-    return ids[static_cast<size_t>(a.index)] < ids[static_cast<size_t>(b.index)];
+    return ids[a.index] < ids[b.index];
   });
   std::vector<int32_t> result(ids.size());
   std::transform(entries.begin(), entries.end(), result.begin(),

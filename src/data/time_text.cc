@@ -90,7 +90,7 @@ std::optional<ExactTime> parse_number(std::string_view text) {
   const auto size = static_cast<int64_t>(digits.size());
   int64_t scale = 0;  // decimals read
   for (int64_t i = std::min<int64_t>(point, 0); i < std::max(size, point) && scale < 18; ++i) {
-    const int64_t digit = i >= 0 && i < size ? digits[static_cast<size_t>(i)] - '0' : 0;
+    const int64_t digit = i >= 0 && i < size ? digits[i] - '0' : 0;
     if (i < point) {
       if (time.whole > (INT64_C(9'000'000'000'000'000'000) - digit) / 10) return std::nullopt;
       time.whole = time.whole * 10 + digit;

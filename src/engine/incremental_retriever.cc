@@ -44,7 +44,7 @@ UserState IncrementalRetriever::from_bytes(std::span<const std::byte> bytes) con
       values.size() != static_cast<size_t>(expected) * sizeof(float))
     throw FormatError("a user's state of {} bytes after {} items, expected {}", bytes.size(),
                       state.items, sizeof(int64_t) + static_cast<size_t>(expected) * sizeof(float));
-  state.values.resize(static_cast<size_t>(expected));
+  state.values.resize(expected);
   std::memcpy(state.values.data(), values.data(), values.size());
   for (const float value : state.values)
     if (!std::isfinite(value)) throw FormatError("a user's state has a number that is {}", value);

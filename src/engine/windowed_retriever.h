@@ -17,8 +17,7 @@ class WindowedRetriever : public Retriever {
  public:
   const RetrieverModelConfig& config() const final { return config_; }
   bool knows(int32_t item) const final {
-    return item >= 1 && item <= config_.num_items &&
-           (known_.empty() || known_[static_cast<size_t>(item)] != 0);
+    return item >= 1 && item <= config_.num_items && (known_.empty() || known_[item] != 0);
   }
 
   std::vector<float> hidden(std::span<const History> histories, ThreadPool& pool) const final;

@@ -59,16 +59,15 @@ ItemPopularity item_popularity(std::span<const std::span<const int32_t>> train_s
     for (const int32_t item : sequence) {
       if (item < 0 || item > num_items)
         throw DataError("item_popularity: item {} is outside 0..{}", item, num_items);
-      ++popularity.counts[static_cast<size_t>(item)];
+      ++popularity.counts[item];
     }
     if (!sequence.empty()) ++popularity.num_users;
   }
   popularity.counts[0] = 0;
-  std::vector<int32_t> order(static_cast<size_t>(num_items));
+  std::vector<int32_t> order(num_items);
   std::iota(order.begin(), order.end(), 1);
-  std::ranges::stable_sort(order, std::greater(), [&](int32_t item) {
-    return popularity.counts[static_cast<size_t>(item)];
-  });
+  std::ranges::stable_sort(order, std::greater(),
+                           [&](int32_t item) { return popularity.counts[item]; });
   const double wanted =
       kHeadShare * static_cast<double>(std::accumulate(popularity.counts.begin(),
                                                        popularity.counts.end(), int64_t{0}));
@@ -76,8 +75,8 @@ ItemPopularity item_popularity(std::span<const std::span<const int32_t>> train_s
   popularity.long_tail[0] = 0;
   double covered = 0;
   for (size_t i = 0; i < order.size() && covered < wanted; ++i) {
-    popularity.long_tail[static_cast<size_t>(order[i])] = 0;
-    covered += static_cast<double>(popularity.counts[static_cast<size_t>(order[i])]);
+    popularity.long_tail[order[i]] = 0;
+    covered += static_cast<double>(popularity.counts[order[i]]);
   }
   return popularity;
 }
@@ -87,7 +86,7 @@ std::vector<ListMetric> list_metrics(std::span<const UserList> lists, int64_t k,
                                      const ResamplingOptions& resampling, ThreadPool& pool) {
   if (k < 1) throw ShapeError("list_metrics: lists of {} items", k);
   constexpr int64_t kPerUser = 4;  // ARP, APLT, ACLT, novelty
-  std::vector<int64_t> shown(static_cast<size_t>(popularity.num_items()), 0);
+  std::vector<int64_t> shown(popularity.num_items(), 0);
   UserValues of_users{.num_users = 0, .num_metrics = kPerUser, .values = {}};
   Hits head, tail;
   for (const UserList& list : lists) {
@@ -105,7 +104,7 @@ std::vector<ListMetric> list_metrics(std::span<const UserList> lists, int64_t k,
                                static_cast<double>(std::max<int64_t>(1, popularity.counts[i])));
     }
     if (list.target > 0 && list.target <= popularity.num_items()) {
-      Hits& group = popularity.long_tail[static_cast<size_t>(list.target)] ? tail : head;
+      Hits& group = popularity.long_tail[list.target] ? tail : head;
       ++group.targets;
       if (std::ranges::find(top, list.target) != top.end()) ++group.found;
     }

@@ -14,7 +14,7 @@ PositionBias position_bias(std::string system, std::span<const PositionOutcome> 
                            ThreadPool& pool) {
   const Metric metrics[] = {{MetricKind::kRecall, 1}, {MetricKind::kNdcg, 10}};
   PositionBias bias{.system = std::move(system), .seed = seed};
-  bias.rows.resize(static_cast<size_t>(places));
+  bias.rows.resize(places);
   std::vector<std::vector<int32_t>> ranks(bias.rows.size());
   std::vector<int64_t> chosen(bias.rows.size(), 0);
   for (const PositionOutcome& outcome : outcomes) {
@@ -22,8 +22,8 @@ PositionBias position_bias(std::string system, std::span<const PositionOutcome> 
         outcome.chosen >= places)
       throw ShapeError("position_bias: places {} and {} of {}", outcome.truth, outcome.chosen,
                        places);
-    ranks[static_cast<size_t>(outcome.truth)].push_back(outcome.rank);
-    ++chosen[static_cast<size_t>(outcome.chosen)];
+    ranks[outcome.truth].push_back(outcome.rank);
+    ++chosen[outcome.chosen];
   }
   const double total = std::max(1.0, static_cast<double>(outcomes.size()));
   for (size_t place = 0; place < bias.rows.size(); ++place) {

@@ -22,7 +22,7 @@ std::vector<int64_t> UserSample::draw(std::span<const int64_t> users) const {
                       user);
   std::ranges::nth_element(lots, lots.begin() + size);
   std::vector<int64_t> drawn;
-  for (int64_t i = 0; i < size; ++i) drawn.push_back(lots[static_cast<size_t>(i)].second);
+  for (int64_t i = 0; i < size; ++i) drawn.push_back(lots[i].second);
   std::ranges::sort(drawn);
   return drawn;
 }

@@ -120,7 +120,7 @@ std::array<int, 16> q3_scales(const uint8_t* b) {
   std::array<int, 16> scales;
   for (int i = 0; i < 16; ++i) {
     const int low = i < 8 ? b[i] & 15 : b[i - 8] >> 4;
-    scales[static_cast<size_t>(i)] = (low | (b[8 + i % 4] >> 2 * (i / 4) & 3) << 4) - 32;
+    scales[i] = (low | (b[8 + i % 4] >> 2 * (i / 4) & 3) << 4) - 32;
   }
   return scales;
 }

@@ -116,10 +116,8 @@ void GgufTensor::dequantize_rows(int64_t begin, int64_t count_rows, float* out) 
   TANDEM_CHECK(begin >= 0 && count_rows >= 0 &&
                    static_cast<uint64_t>((begin + count_rows) * row_bytes) <= bytes.size(),
                "rows [{}, +{}) of '{}'", begin, count_rows, name);
-  ggml_dequantize(type,
-                  bytes.subspan(static_cast<size_t>(begin * row_bytes),
-                                static_cast<size_t>(count_rows * row_bytes)),
-                  out);
+  ggml_dequantize(
+      type, bytes.subspan(begin * row_bytes, static_cast<size_t>(count_rows * row_bytes)), out);
 }
 
 GgufFile::GgufFile(const fs::path& path) : parts_(open_gguf_parts(path)) {

@@ -58,7 +58,7 @@ uint8_t nearest_nf4(float v, const std::array<float, 15>& middle) {
 uint8_t search_dynamic(float x) {
   const std::array<float, 256>& map = nf4_dynamic_map();
   int pivot = 127, upper_pivot = 255, lower_pivot = 0;
-  float lower = -1, upper = 1, value = map[static_cast<size_t>(pivot)];
+  float lower = -1, upper = 1, value = map[pivot];
   for (int step = 64; step > 0; step >>= 1) {
     if (x > value) {
       lower_pivot = pivot;
@@ -69,7 +69,7 @@ uint8_t search_dynamic(float x) {
       upper = value;
       pivot -= step;
     }
-    value = map[static_cast<size_t>(pivot)];
+    value = map[pivot];
   }
   if (upper_pivot == 255) upper = map[255];
   if (lower_pivot == 0) lower = map[0];
@@ -175,7 +175,7 @@ void Nf4Tensor::dequantize(int64_t begin, int64_t count, float* out) const {
       [&](float s) {
         for (size_t c = 0; c < 16; ++c) values[c] = kNf4Table[c] * s;
       },
-      [&](int64_t i, int code) { out[i] = values[static_cast<size_t>(code)]; });
+      [&](int64_t i, int code) { out[i] = values[code]; });
 }
 
 void Nf4Tensor::dequantize_bf16(int64_t begin, int64_t count, uint16_t* out) const {
@@ -185,7 +185,7 @@ void Nf4Tensor::dequantize_bf16(int64_t begin, int64_t count, uint16_t* out) con
       [&](float s) {
         for (size_t c = 0; c < 16; ++c) values[c] = float_to_bf16(kNf4Table[c] * s);
       },
-      [&](int64_t i, int code) { out[i] = values[static_cast<size_t>(code)]; });
+      [&](int64_t i, int code) { out[i] = values[code]; });
 }
 
 void Nf4Tensor::validate(std::string_view where) const {

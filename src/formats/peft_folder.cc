@@ -107,7 +107,7 @@ void check_finite(const StoredTensor& tensor, const std::string& where) {
   std::vector<float> values;
   for (int64_t row = 0; row < tensor.rows(); row += step) {
     const int64_t count = std::min(step, tensor.rows() - row);
-    values.resize(static_cast<size_t>(count * tensor.columns()));
+    values.resize(count * tensor.columns());
     tensor.read_rows(row, count, values.data());
     const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
     if (bad != values.end())

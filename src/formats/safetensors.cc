@@ -119,7 +119,7 @@ TensorView read_tensor(const std::string& name, const Json& entry, std::span<con
   if (offsets[1] - offsets[0] != *expected)
     throw FormatError("{}: data_offsets span {} bytes, shape [{}] of {} needs {}", where,
                       offsets[1] - offsets[0], fmt::join(tensor.shape, ", "), dtype, *expected);
-  tensor.bytes = data.subspan(static_cast<size_t>(offsets[0]), static_cast<size_t>(*expected));
+  tensor.bytes = data.subspan(offsets[0], static_cast<size_t>(*expected));
   return tensor;
 }
 

@@ -98,7 +98,7 @@ void StoredTensor::read_rows(int64_t begin, int64_t count_rows, float* out) cons
 }
 
 std::vector<float> StoredTensor::read() const {
-  std::vector<float> values(static_cast<size_t>(count()));
+  std::vector<float> values(count());
   read_rows(0, rows(), values.data());
   return values;
 }

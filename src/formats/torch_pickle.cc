@@ -160,11 +160,11 @@ TensorView Tensors::view(const PickleValue& tensor, const std::string& name,
 
   TensorView view{.name = name, .dtype = type->dtype};
   if (count > 0) {
-    const auto from = entry->second.subspan(static_cast<size_t>(offset * element_bytes));
+    const auto from = entry->second.subspan(offset * element_bytes);
     // torch.save aligns storages to 64 bytes, other writers of the format do not.
     const bool aligned = reinterpret_cast<uintptr_t>(from.data()) % dtype_bytes(type->dtype) == 0;
     view.bytes = aligned && is_contiguous(shape, strides)
-                     ? from.first(static_cast<size_t>(count * element_bytes))
+                     ? from.first(count * element_bytes)
                      : gather(from, element_bytes, count, shape, strides, where);
   }
   if (type->parts == 2) shape.push_back(2);

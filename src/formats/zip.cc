@@ -31,7 +31,7 @@ class Reader {
     if (offset > bytes_.size() || size > bytes_.size() - offset)
       throw FormatError("{}: zip {} at byte {} of {} bytes lies outside the file of {} bytes",
                         where_, what, offset, size, bytes_.size());
-    return bytes_.subspan(static_cast<size_t>(offset), static_cast<size_t>(size));
+    return bytes_.subspan(offset, static_cast<size_t>(size));
   }
 
   // A little-endian number inside a part whose size the caller has checked.

@@ -103,7 +103,7 @@ void convert_llama2c(const fs::path& path, const Output& output) {
     for (int64_t r = 0; r < spec.shape[0]; ++r) {
       const int64_t j = r % head;  // element j of a head, pair j % (head / 2)
       const int64_t source = r - j + 2 * (j % (head / 2)) + j / (head / 2);
-      std::memcpy(out.data() + r * row, from + source * row, static_cast<size_t>(row));
+      std::memcpy(out.data() + r * row, from + source * row, row);
     }
   };
   StagedFolder staged(output);

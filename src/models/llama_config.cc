@@ -285,7 +285,7 @@ std::string llama_layer_prefix(int64_t layer) { return fmt::format("model.layers
 std::vector<TensorSpec> llama_tensors(const LlamaConfig& c) {
   std::vector<TensorSpec> tensors;
   const int64_t d = c.hidden_size, q = c.query_width(), kv = c.kv_width();
-  tensors.push_back({"model.embed_tokens.weight", {c.vocab_size, d}});
+  if (c.has_embedding) tensors.push_back({"model.embed_tokens.weight", {c.vocab_size, d}});
   for (int64_t layer = 0; layer < c.num_layers; ++layer) {
     const std::string prefix = llama_layer_prefix(layer);
     const auto add = [&](std::string_view name, std::vector<int64_t> shape) {
@@ -310,7 +310,7 @@ std::vector<TensorSpec> llama_tensors(const LlamaConfig& c) {
     add_linear("mlp.down_proj", d, c.intermediate_size, false);
   }
   tensors.push_back({"model.norm.weight", {d}});
-  if (!c.tied_head) tensors.push_back({"lm_head.weight", {c.vocab_size, d}});
+  if (c.has_head && !c.tied_head) tensors.push_back({"lm_head.weight", {c.vocab_size, d}});
   return tensors;
 }
 

@@ -48,6 +48,9 @@ struct LlamaConfig {
   bool qk_norm = false;      // Qwen3: RMSNorm over each head of q and k before the rotation
   // Per layer: a position sees itself and window - 1 before it; 0 sees all. Empty: all layers 0.
   std::vector<int64_t> windows = {};
+  // What a tower between vectors lacks, whatever its files hold: the word table of one that reads
+  // vectors, the head of one whose states are wanted. Not in config.json.
+  bool has_embedding = true, has_head = true;
   std::optional<int64_t> bos_token = {};
   std::vector<int64_t> eos_tokens = {};
 
@@ -71,7 +74,7 @@ struct LlamaConfig {
 };
 
 // Every parameter's name and shape, in the order of the forward pass. A tied head is the embedding
-// and has no tensor of its own.
+// and has no tensor of its own; what has_embedding and has_head leave out has none.
 std::vector<TensorSpec> llama_tensors(const LlamaConfig& config);
 
 // "model.layers.3.", the prefix of a layer's tensors.

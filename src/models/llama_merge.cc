@@ -46,7 +46,7 @@ void narrow(const std::vector<float>& values, DType dtype, std::byte* out) {
 void add_product(const std::vector<float>& a, const float* b, int64_t rank, double scale,
                  int64_t count, int64_t columns, float* rows) {
   const auto factor = static_cast<float>(scale);
-  std::vector<float> delta(static_cast<size_t>(columns));
+  std::vector<float> delta(columns);
   for (int64_t r = 0; r < count; ++r) {
     std::fill(delta.begin(), delta.end(), 0.0f);
     for (int64_t k = 0; k < rank; ++k) {
@@ -89,10 +89,10 @@ void add_floats(HfWeightWriter& writer, const std::string& name, const StoredTen
   const int64_t columns = tensor.columns(), rows = tensor.rows(), element = dtype_bytes(dtype);
   const Addition add = module ? addition_of(*module) : Addition{};
   const auto bytes = std::make_shared<Bytes>();
-  bytes->data.resize(static_cast<size_t>(tensor.count() * element));
+  bytes->data.resize(tensor.count() * element);
   pool.parallel_for((rows + kRows - 1) / kRows, [&](int64_t index, int) {
     const int64_t begin = index * kRows, count = std::min(kRows, rows - begin);
-    std::vector<float> values(static_cast<size_t>(count * columns));
+    std::vector<float> values(count * columns);
     tensor.read_rows(begin, count, values.data());
     if (module)
       add_product(add.a, add.b.data() + begin * add.rank, add.rank, add.scale, count, columns,

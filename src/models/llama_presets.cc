@@ -58,7 +58,7 @@ LlamaConfig config_of(const Preset& preset) {
                      .bos_token = llama3 ? 128000 : 1,
                      .eos_tokens = {llama3 ? 128001 : 2}};
   if (preset.rope_factor > 0) config.rope_scaling = {preset.rope_factor, 1, 4, 8192};
-  if (preset.window > 0) config.windows.assign(static_cast<size_t>(preset.layers), preset.window);
+  if (preset.window > 0) config.windows.assign(preset.layers, preset.window);
   return config;
 }
 

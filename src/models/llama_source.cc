@@ -36,11 +36,12 @@ void add_to_fingerprint(Sha256& sha, std::string_view name, std::string_view typ
 
 class HfSource final : public LlamaSource {
  public:
-  explicit HfSource(std::shared_ptr<const HfFolder> folder)
+  HfSource(std::shared_ptr<const HfFolder> folder, LlamaParts parts)
       : LlamaSource(folder->path(),
                     LlamaConfig::from_json(folder->config(), folder->config_path().string())),
         folder_(std::move(folder)) {
     check_quantization(*folder_);
+    choose(parts);
     if (auto eos = generation_eos_tokens(folder_->path()); !eos.empty())
       mutable_config().eos_tokens = std::move(eos);
   }
@@ -66,10 +67,12 @@ class HfSource final : public LlamaSource {
 
 class GgufSource final : public LlamaSource {
  public:
-  explicit GgufSource(std::shared_ptr<const GgufFile> file)
+  GgufSource(std::shared_ptr<const GgufFile> file, LlamaParts parts)
       : LlamaSource(file->path(), gguf_llama_config(*file)),
         is_interleaved_(file->metadata().text("general.architecture") == "llama"),
-        file_(std::move(file)) {}
+        file_(std::move(file)) {
+    choose(parts);
+  }
 
   fs::path file_of(const std::string& name) const override {
     return file_->file_of(gguf_tensor_name(name));
@@ -112,14 +115,15 @@ StoredTensor LlamaSource::tensor(const TensorSpec& spec) const {
   return stored;
 }
 
-std::shared_ptr<const LlamaSource> open_llama(std::shared_ptr<const HfFolder> folder) {
-  return checked(std::make_shared<HfSource>(std::move(folder)));
+std::shared_ptr<const LlamaSource> open_llama(std::shared_ptr<const HfFolder> folder,
+                                              LlamaParts parts) {
+  return checked(std::make_shared<HfSource>(std::move(folder), parts));
 }
 
-std::shared_ptr<const LlamaSource> open_llama(const fs::path& path) {
+std::shared_ptr<const LlamaSource> open_llama(const fs::path& path, LlamaParts parts) {
   if (fs::is_regular_file(path))
-    return checked(std::make_shared<GgufSource>(std::make_shared<const GgufFile>(path)));
-  return open_llama(std::make_shared<const HfFolder>(path));
+    return checked(std::make_shared<GgufSource>(std::make_shared<const GgufFile>(path), parts));
+  return open_llama(std::make_shared<const HfFolder>(path), parts);
 }
 
 }  // namespace tandem

@@ -11,6 +11,11 @@
 
 namespace tandem {
 
+// What of a model is read and must be there.
+struct LlamaParts {
+  bool embedding = true, head = true;  // see LlamaConfig::has_embedding, has_head
+};
+
 // Where a Llama's weights come from. Parameters go by their Hugging Face names and shapes whatever
 // the file calls them; each stays in the form its file has (StoredTensor), mapped. Safe to read
 // concurrently.
@@ -39,6 +44,10 @@ class LlamaSource {
   virtual StoredTensor find(const std::string& name) const = 0;
   // May be put right by what lies beside config.json.
   LlamaConfig& mutable_config() { return config_; }
+  void choose(LlamaParts parts) {
+    config_.has_embedding = parts.embedding;
+    config_.has_head = parts.head;
+  }
 
  private:
   fs::path path_;
@@ -47,11 +56,12 @@ class LlamaSource {
 
 // A Hugging Face folder (F32, F16, BF16, or bitsandbytes' NF4 for its linear layers) or a GGUF file
 // of architecture llama, qwen2 or qwen3, told apart by what the path is. Every parameter's presence
-// and shape is checked. EOS ids are those of a folder's generation_config.json where it has any, as
-// in transformers. Throws FormatError, IoError.
-std::shared_ptr<const LlamaSource> open_llama(const fs::path& path);
+// and shape is checked, those outside `parts` apart. EOS ids are those of a folder's
+// generation_config.json where it has any, as in transformers. Throws FormatError, IoError.
+std::shared_ptr<const LlamaSource> open_llama(const fs::path& path, LlamaParts parts = {});
 // The same of a folder that is open already.
-std::shared_ptr<const LlamaSource> open_llama(std::shared_ptr<const HfFolder> folder);
+std::shared_ptr<const LlamaSource> open_llama(std::shared_ptr<const HfFolder> folder,
+                                              LlamaParts parts = {});
 
 // The configuration of a GGUF file. Llama 3.1's rotation, which the format keeps as a tensor of
 // factors, is recognised by its values.

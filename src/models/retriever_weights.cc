@@ -100,13 +100,13 @@ RetrieverWeights RetrieverWeights::renumbered(std::span<const int32_t> items) co
     const std::span<const float> rows = values(spec.name);
     const auto width = static_cast<int64_t>(rows.size()) / spec.shape[0];
     const int64_t behind = spec.shape[0] - config_.num_items - 1;
-    std::vector<float> moved(static_cast<size_t>((std::ssize(items) + 1 + behind) * width), 0.0f);
+    std::vector<float> moved((std::ssize(items) + 1 + behind) * width, 0.0f);
     const auto move_row = [&](int64_t from, int64_t to) {
       std::copy_n(rows.begin() + from * width, width, moved.begin() + to * width);
     };
     move_row(0, 0);
     for (int64_t i = 0; i < std::ssize(items); ++i)
-      if (items[static_cast<size_t>(i)] != 0) move_row(items[static_cast<size_t>(i)], i + 1);
+      if (items[i] != 0) move_row(items[i], i + 1);
     for (int64_t i = 0; i < behind; ++i)
       move_row(config_.num_items + 1 + i, std::ssize(items) + 1 + i);
     storage->values.push_back(std::move(moved));

@@ -37,7 +37,7 @@ std::vector<UserList> lists_by(const engine::Matrix& scores,
     std::vector<size_t> order(candidates.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::ranges::stable_sort(order, std::greater(), [&](size_t c) { return row[c]; });
-    UserList list{.items = {}, .target = candidates[static_cast<size_t>(samples[i].answer)]};
+    UserList list{.items = {}, .target = candidates[samples[i].answer]};
     for (const size_t c : order) list.items.push_back(candidates[c]);
     lists.push_back(std::move(list));
   }
@@ -118,7 +118,7 @@ std::vector<RankingExample> examples_of(const SecondStage& stage, const SecondSt
   count = std::min(count, num_samples);
   for (int64_t e = 0; e < count; ++e) {
     const int64_t at = e * num_samples / count;
-    const RankingSample& sample = stage.samples[static_cast<size_t>(at)];
+    const RankingSample& sample = stage.samples[at];
     RankingExample example{
         .user = std::string(dataset.user_id(sample.user)),
         .system = scores.name,

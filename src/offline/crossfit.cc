@@ -53,7 +53,7 @@ std::vector<fs::path> fold_runs(const fs::path& run, const Dataset& dataset) {
     throw DataError("{}: trained on other data (fingerprint {}, {} has {})", run.string(),
                     whole.fingerprint, dataset.folder().string(), dataset.fingerprint());
   for (int64_t fold = 0; fold < std::ssize(runs); ++fold) {
-    const fs::path& path = runs[static_cast<size_t>(fold)];
+    const fs::path& path = runs[fold];
     const std::string file = (path / "run.json").string();
     const Json own = RunFolder::open(path).info();
     const auto folds = json_get<int64_t>(own, "folds", file);
@@ -95,8 +95,7 @@ PrefixCandidates retrieve_crossfit(const fs::path& run, const Dataset& dataset,
       numbers.push_back(i);
       own.push_back(prefixes[i]);
     }
-    const PrefixCandidates part =
-        retrieve_for_prefixes(runs[static_cast<size_t>(fold)], dataset, own, k, pool);
+    const PrefixCandidates part = retrieve_for_prefixes(runs[fold], dataset, own, k, pool);
     for (size_t i = 0; i < numbers.size(); ++i) {
       std::copy_n(part.items.begin() + static_cast<int64_t>(i) * k, k,
                   result.items.begin() + static_cast<int64_t>(numbers[i]) * k);

@@ -28,7 +28,7 @@ int64_t tokens_of(const SharedPrefix& prompt) {
 std::vector<RankingSample> some_of(std::span<const RankingSample> samples) {
   const int64_t all = std::ssize(samples), count = std::min(kPrompts, all);
   std::vector<RankingSample> some;
-  for (int64_t i = 0; i < count; ++i) some.push_back(samples[static_cast<size_t>(i * all / count)]);
+  for (int64_t i = 0; i < count; ++i) some.push_back(samples[i * all / count]);
   return some;
 }
 

@@ -23,7 +23,7 @@ CandidateScores retriever_scores(std::span<const RankingSample> samples,
                                  const CandidateSet& candidates) {
   engine::Matrix scores(std::ssize(samples), candidates.num_candidates);
   for (int64_t r = 0; r < scores.rows; ++r) {
-    const std::span row = candidates.scores_of(samples[static_cast<size_t>(r)].user);
+    const std::span row = candidates.scores_of(samples[r].user);
     std::copy(row.begin(), row.end(), scores.row(r));
   }
   return candidate_scores(candidates.retriever, samples, scores);

@@ -189,7 +189,7 @@ GenerationQuality generate_lists(const TitledRanker& model, const Dataset& datas
   double titles = 0, unknown = 0, in_pool = 0, repeated = 0;
   Progress progress("writing lists", count, "users");
   for (int64_t u = 0; u < count; ++u) {
-    const RankingSample& sample = samples[static_cast<size_t>(u * all / count)];
+    const RankingSample& sample = samples[u * all / count];
     const auto newest = sample.history.last(
         std::min(sample.history.size(), static_cast<size_t>(config.max_history)));
     const std::string prompt = list_prompt(config, titles_of(model, newest),
@@ -201,7 +201,7 @@ GenerationQuality generate_lists(const TitledRanker& model, const Dataset& datas
       pool_titles.emplace(normalised_title(model.titles[item]), item);
     std::set<int32_t> seen;
     int32_t rank = 0;
-    const int32_t target = sample.candidates[static_cast<size_t>(sample.answer)];
+    const int32_t target = sample.candidates[sample.answer];
     for (const std::string& title : list.titles) {
       const auto shown = pool_titles.find(normalised_title(title));
       const auto item =

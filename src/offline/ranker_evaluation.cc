@@ -8,12 +8,10 @@
 namespace tandem {
 namespace {
 
-int32_t target_of(const RankingSample& sample) {
-  return sample.candidates[static_cast<size_t>(sample.answer)];
-}
+int32_t target_of(const RankingSample& sample) { return sample.candidates[sample.answer]; }
 
 Rank retriever_rank(const CandidateSet& candidates, int64_t user) {
-  const int32_t rank = candidates.rank[static_cast<size_t>(user)];
+  const int32_t rank = candidates.rank[user];
   if (rank > candidates.num_items) return {};  // the retriever does not know the item: a miss
   return {.rank = rank, .excluded = rank == 0};
 }
@@ -54,7 +52,7 @@ RankList combine_ranks(const RankList& subset, const CandidateSet& candidates) {
   for (size_t i = 0; i < subset.users.size(); ++i) seen.emplace(subset.users[i], i);
   RankList list;
   for (int64_t user = 0; user < candidates.num_users; ++user) {
-    const int32_t target = candidates.target[static_cast<size_t>(user)];
+    const int32_t target = candidates.target[user];
     if (target == 0) continue;
     const auto found = seen.find(user);
     if (found == seen.end()) {

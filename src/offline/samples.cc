@@ -17,7 +17,7 @@ namespace tandem {
 namespace {
 
 RankingSample start_sample(const Dataset& dataset, const TrainingPrefix& prefix) {
-  const auto items = train_items(dataset, prefix.user).first(static_cast<size_t>(prefix.length));
+  const auto items = train_items(dataset, prefix.user).first(prefix.length);
   return {.user = prefix.user, .history = items.first(items.size() - 1)};
 }
 
@@ -98,7 +98,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
                  for (int64_t place = 0; place < std::ssize(list); ++place) {
                    result.items[i * k + place] = list[place].item;
                    if (list[place].item == answer)
-                     result.answer_rank[static_cast<size_t>(i)] = static_cast<int32_t>(place + 1);
+                     result.answer_rank[i] = static_cast<int32_t>(place + 1);
                  }
                }
              });
@@ -142,9 +142,9 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
     const auto target = target_item(dataset, user, split);
     if (!target) continue;
-    if (*target != candidates.target[static_cast<size_t>(user)])
+    if (*target != candidates.target[user])
       throw DataError("user '{}': the candidates' held-out item is {}, the data set's is {}",
-                      dataset.user_id(user), candidates.target[static_cast<size_t>(user)], *target);
+                      dataset.user_id(user), candidates.target[user], *target);
     const auto row = candidates.items_of(user);
     const auto shown = row.first(std::min(row.size(), static_cast<size_t>(num_candidates)));
     const int64_t answer = place_of(shown, *target);

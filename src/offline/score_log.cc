@@ -44,7 +44,7 @@ bool take_record(std::string_view& bytes, std::string& pass, std::vector<float>&
   const size_t body = kHex + sizeof count + static_cast<size_t>(count) * sizeof(float);
   if (sha256_hex(bytes.substr(0, body)) != bytes.substr(body, kHex)) return false;
   pass = bytes.substr(0, kHex);
-  values.resize(static_cast<size_t>(count));
+  values.resize(count);
   std::memcpy(values.data(), bytes.data() + kHex + sizeof count, values.size() * sizeof(float));
   bytes.remove_prefix(body + kHex);
   return true;

@@ -15,12 +15,12 @@ namespace {
 std::string keep_sample(const UserSample& sample, CandidateSet& candidates) {
   std::vector<int64_t> users;
   for (int64_t user = 0; user < candidates.num_users; ++user)
-    if (candidates.target[static_cast<size_t>(user)] != 0) users.push_back(user);
+    if (candidates.target[user] != 0) users.push_back(user);
   const std::vector<int64_t> drawn = sample.draw(users);
   for (const int64_t user : users) {
     if (std::ranges::binary_search(drawn, user)) continue;
-    candidates.target[static_cast<size_t>(user)] = 0;
-    candidates.rank[static_cast<size_t>(user)] = 0;
+    candidates.target[user] = 0;
+    candidates.rank[user] = 0;
   }
   return sample.name(std::ssize(users));
 }
@@ -34,7 +34,7 @@ SecondStage open_second_stage(const StageSource& source, const Dataset& dataset,
   stage.samples = subset_samples(dataset, stage.candidates, source.num_candidates);
   stage.users = keep_sample(source.sample, stage.candidates);
   std::erase_if(stage.samples, [&](const RankingSample& sample) {
-    return stage.candidates.target[static_cast<size_t>(sample.user)] == 0;
+    return stage.candidates.target[sample.user] == 0;
   });
   if (stage.samples.empty())
     throw DataError("{}: no user's held-out item is among its candidates",

@@ -31,7 +31,7 @@ void add_turn(std::span<const double> p, int64_t shift, int64_t permutations, Re
   const auto count = std::ssize(p);
   for (int64_t place = 0; place < count; ++place)
     means[(place + shift) % count] +=
-        static_cast<Real>(p[static_cast<size_t>(place)] / static_cast<double>(permutations));
+        static_cast<Real>(p[place] / static_cast<double>(permutations));
 }
 
 }  // namespace tandem

@@ -32,7 +32,7 @@ std::vector<int32_t> match_ids(const fs::path& file, int64_t num_items, const Da
   if (ids.columns() != 1 || ids.size() != num_items)
     throw FormatError("{}: {} ids in {} columns, the model has {} items in one", file.string(),
                       ids.size(), ids.columns(), num_items);
-  std::vector<int32_t> numbers(static_cast<size_t>(dataset.num_items()), 0);
+  std::vector<int32_t> numbers(dataset.num_items(), 0);
   for (int64_t row = 0; row < ids.size(); ++row) {
     const std::string_view id = ids.at(0, row);
     const auto item = dataset.find_item(id);

@@ -28,7 +28,7 @@ CandidateScores candidate_scores(std::string name, std::span<const RankingSample
   engine::Matrix result(scores.rows, most_candidates(samples));
   std::fill(result.values.begin(), result.values.end(), kNone);
   for (int64_t r = 0; r < scores.rows; ++r) {
-    const int64_t count = std::ssize(samples[static_cast<size_t>(r)].candidates);
+    const int64_t count = std::ssize(samples[r].candidates);
     if (count < 1 || count > scores.columns)
       throw ShapeError("{}: {} candidates, scores for {}", name, count, scores.columns);
     const float *in = scores.row(r), *end = in + count;

@@ -69,7 +69,7 @@ class TitleCutter {
 class ItemTitles {
  public:
   ItemTitles(const Dataset& dataset, const TitleCutter& cutter, ThreadPool& pool);
-  const std::string& operator[](int32_t item) const { return titles_[static_cast<size_t>(item)]; }
+  const std::string& operator[](int32_t item) const { return titles_[item]; }
   // SHA-256 of all of them: two models that read equal text have equal ones.
   std::string fingerprint() const;
 

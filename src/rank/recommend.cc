@@ -56,9 +56,9 @@ std::vector<Recommendation> recommend_two_stage(
 PopularItems::PopularItems(const Dataset& dataset) {
   std::vector<int64_t> counts(static_cast<size_t>(dataset.num_items()) + 1, 0);
   for (int64_t user = 0; user < dataset.num_users(); ++user)
-    for (const int32_t item : dataset.items(user)) ++counts[static_cast<size_t>(item)];
+    for (const int32_t item : dataset.items(user)) ++counts[item];
   for (int32_t item = 1; item <= dataset.num_items(); ++item)
-    items_.push_back({item, static_cast<double>(counts[static_cast<size_t>(item)])});
+    items_.push_back({item, static_cast<double>(counts[item])});
   std::ranges::stable_sort(items_, std::greater(), &Recommendation::score);
 }
 

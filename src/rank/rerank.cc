@@ -38,12 +38,12 @@ Reranking rerank(const Ranker& ranker, std::span<const std::string> history,
   Reranking result{.prompt = render_prompt(ranker.config(), cut_history, cut_candidates),
                    .prompt_tokens = std::ssize(ids[0]),
                    .ranking = {}};
-  std::vector<double> means(static_cast<size_t>(count), 0.0);
+  std::vector<double> means(count, 0.0);
   for (int64_t j = 0; j < permutations; ++j)
     add_turn(letter_probabilities({scores.row(j), static_cast<size_t>(scores.columns)}, count),
              turn_of(j, permutations, count), permutations, means.data());
   for (int64_t place = 0; place < count; ++place)
-    result.ranking.push_back({place, means[static_cast<size_t>(place)], scores.row(0)[place]});
+    result.ranking.push_back({place, means[place], scores.row(0)[place]});
   std::ranges::stable_sort(result.ranking, std::greater(), &RerankedCandidate::probability);
   return result;
 }

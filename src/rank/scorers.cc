@@ -18,9 +18,7 @@ namespace {
 template <typename Make>
 auto prompts_of(std::span<const RankingSample> samples, ThreadPool& pool, const Make& make) {
   std::vector<decltype(make(samples[0]))> prompts(samples.size());
-  pool.parallel_for(std::ssize(samples), [&](int64_t i, int) {
-    prompts[static_cast<size_t>(i)] = make(samples[static_cast<size_t>(i)]);
-  });
+  pool.parallel_for(std::ssize(samples), [&](int64_t i, int) { prompts[i] = make(samples[i]); });
   return prompts;
 }
 
@@ -64,13 +62,12 @@ engine::Matrix one_pass(const char* scorer, const std::string& label,
     done = std::min(std::ssize(known) / columns, all.rows);
   }
   const int64_t first = done;
-  score(prompts.subspan(static_cast<size_t>(first)),
-        [&](int64_t count, const engine::Matrix& scores) {
-          const int64_t begin = done;
-          for (; done < first + count; ++done)
-            std::copy_n(scores.row(done - first), scores.columns, all.row(done));
-          if (watch != nullptr) watch->finished(all.row(begin), done - begin);
-        });
+  score(prompts.subspan(first), [&](int64_t count, const engine::Matrix& scores) {
+    const int64_t begin = done;
+    for (; done < first + count; ++done)
+      std::copy_n(scores.row(done - first), scores.columns, all.row(done));
+    if (watch != nullptr) watch->finished(all.row(begin), done - begin);
+  });
   if (watch != nullptr) watch->end();
   return all;
 }
@@ -111,9 +108,9 @@ CandidateScores letter_scores(const TitledRanker& model, std::span<const Ranking
     const engine::Matrix logits = logits_in_order(
         fmt::format("letters, order {} of {}", j + 1, permutations), model, order, pool, watch);
     for (int64_t r = 0; r < logits.rows; ++r) {
-      const int64_t n = std::ssize(order[static_cast<size_t>(r)].candidates);
+      const int64_t n = std::ssize(order[r].candidates);
       const auto p = letter_probabilities({logits.row(r), static_cast<size_t>(logits.columns)}, n);
-      add_turn(p, turn(samples[static_cast<size_t>(r)]), permutations, means.row(r));
+      add_turn(p, turn(samples[r]), permutations, means.row(r));
     }
   }
   for (float& mean : means.values) mean = std::log(mean);

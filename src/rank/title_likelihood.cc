@@ -20,7 +20,7 @@ double log_probability(std::span<const float> logits, int32_t token) {
   const float top = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(double{logit} - top);
-  return double{logits[static_cast<size_t>(token)]} - top - std::log(sum);
+  return double{logits[token]} - top - std::log(sum);
 }
 
 // Calls visit(row, logits) for each row of hidden states, a bounded number of logits at a time.
@@ -57,7 +57,7 @@ void score_batch(const engine::Llama& model, std::span<const SharedPrefix> promp
   // The first token of every candidate follows from the prefix's last state.
   for_logits(model, model.hidden(model.embed(tokens), sequences, 1, pool), pool,
              [&](int64_t row, std::span<const float> logits) {
-               const SharedPrefix& prompt = prompts[static_cast<size_t>(row)];
+               const SharedPrefix& prompt = prompts[row];
                for (size_t c = 0; c < prompt.rest.size(); ++c)
                  scores.row(first_prompt + row)[c] =
                      static_cast<float>(log_probability(logits, prompt.rest[c].front()));
@@ -81,13 +81,12 @@ void score_batch(const engine::Llama& model, std::span<const SharedPrefix> promp
   std::vector<double> of_row(tokens.size());
   for_logits(model, model.hidden(model.embed(tokens), sequences, 0, pool), pool,
              [&](int64_t row, std::span<const float> logits) {
-               const Continuation& at = continuations[static_cast<size_t>(owner[row])];
+               const Continuation& at = continuations[owner[row]];
                const int64_t next = row - at.first_row + 1;
-               of_row[static_cast<size_t>(row)] =
-                   log_probability(logits, prompts[at.prompt].rest[at.candidate][next]);
+               of_row[row] = log_probability(logits, prompts[at.prompt].rest[at.candidate][next]);
              });
   for (size_t row = 0; row < of_row.size(); ++row) {
-    const Continuation& at = continuations[static_cast<size_t>(owner[row])];
+    const Continuation& at = continuations[owner[row]];
     scores.row(first_prompt + static_cast<int64_t>(at.prompt))[at.candidate] +=
         static_cast<float>(of_row[row]);
   }
@@ -126,9 +125,8 @@ engine::Matrix title_likelihoods(
     for (const auto& rest : prompt.rest) lengths.back() += std::ssize(rest) - 1;
   }
   for (const auto& [begin, end] : token_packs(lengths)) {
-    score_batch(model,
-                prompts.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
-                begin, pool, scores);
+    score_batch(model, prompts.subspan(begin, static_cast<size_t>(end - begin)), begin, pool,
+                scores);
     if (on_progress) on_progress(end, scores);
   }
   return scores;

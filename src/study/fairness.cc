@@ -140,7 +140,7 @@ class Prover {
   void check_subset(const StudyArm& arm, const CandidateSet& test, const CellResult& result) const {
     std::set<std::string_view> wanted;
     for (int64_t user = 0; user < test.num_users; ++user) {
-      if (test.target[static_cast<size_t>(user)] != kPaddingItem && test.holds_target(user))
+      if (test.target[user] != kPaddingItem && test.holds_target(user))
         wanted.insert(dataset_.user_id(user));
     }
     int64_t found = 0;

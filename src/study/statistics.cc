@@ -26,8 +26,7 @@ const std::array<Six, kMaxCutoff + 1>& values_of_ranks() {
   static const auto table = [] {
     std::array<Six, kMaxCutoff + 1> values{};
     for (int32_t rank = 1; rank <= kMaxCutoff; ++rank) {
-      for (size_t m = 0; m < kNumMetrics; ++m)
-        values[static_cast<size_t>(rank)][m] = study_metrics()[m].value(rank);
+      for (size_t m = 0; m < kNumMetrics; ++m) values[rank][m] = study_metrics()[m].value(rank);
     }
     return values;
   }();
@@ -39,7 +38,7 @@ const std::array<Six, kMaxCutoff + 1>& values_of_ranks() {
 Six weighted_means(const std::vector<Hit>& hits, const std::vector<uint32_t>& weights,
                    double total) {
   std::array<double, kMaxCutoff + 1> counts{};
-  for (const Hit& hit : hits) counts[static_cast<size_t>(hit.rank)] += weights[hit.user];
+  for (const Hit& hit : hits) counts[hit.rank] += weights[hit.user];
   Six means{};
   for (size_t rank = 1; rank <= kMaxCutoff; ++rank) {
     for (size_t m = 0; m < kNumMetrics; ++m) means[m] += counts[rank] * values_of_ranks()[rank][m];
@@ -255,13 +254,12 @@ StudyStatistics study_statistics(const StudyRanks& ranks,
   const Means means = means_of(table, std::vector<uint32_t>(users, 1), static_cast<double>(users));
   const Resample point = summary(means, compare);
 
-  std::vector<Resample> resamples(static_cast<size_t>(options.resamples));
+  std::vector<Resample> resamples(options.resamples);
   pool.parallel_for(options.resamples, [&](int64_t r, int) {
     Rng rng(options.seed, RngPurpose::kBootstrap, 0, static_cast<uint64_t>(r));
     std::vector<uint32_t> weights(users, 0);
     for (size_t i = 0; i < users; ++i) ++weights[rng.below(users)];
-    resamples[static_cast<size_t>(r)] =
-        summary(means_of(table, weights, static_cast<double>(users)), compare);
+    resamples[r] = summary(means_of(table, weights, static_cast<double>(users)), compare);
   });
 
   StudyStatistics result;

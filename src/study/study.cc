@@ -43,9 +43,7 @@ std::vector<uint8_t> subset_marks(const fs::path& file, const Dataset& dataset, 
   check_same_data(candidates, dataset);
   std::vector<uint8_t> marks(rows.size(), 0);
   for (int64_t user = 0; user < candidates.num_users; ++user) {
-    if (candidates.target[static_cast<size_t>(user)] == kPaddingItem ||
-        !candidates.holds_target(user))
-      continue;
+    if (candidates.target[user] == kPaddingItem || !candidates.holds_target(user)) continue;
     const auto row = rows.find(dataset.user_id(user));
     if (row != rows.end()) marks[row->second] = 1;
   }

@@ -64,7 +64,7 @@ void AddedTokenMatcher::split(
       ++at;
       continue;
     }
-    const AddedToken& match = tokens_[static_cast<size_t>(found)];
+    const AddedToken& match = tokens_[found];
     size_t begin = at, end = stop;
     at = stop;
     if (match.special && !parse_special) continue;

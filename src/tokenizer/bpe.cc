@@ -95,7 +95,7 @@ std::vector<BpeModel::Merge> BpeModel::merges_from_ranks(
   // this.
   constexpr size_t kMaxPieceBytes = 1024;
   std::unordered_map<std::string_view, int32_t> ids;
-  ids.reserve(static_cast<size_t>(vocabulary.size()));
+  ids.reserve(vocabulary.size());
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
     if (rank(id) >= 0 && !key(id).empty()) ids.emplace(key(id), id);
   }

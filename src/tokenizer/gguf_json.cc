@@ -97,8 +97,7 @@ Json added_tokens(const GgufVocabulary& vocab) {
   Json added = Json::array();
   for (int32_t id = 0; id < vocab.vocabulary.size(); ++id) {
     if (!vocab.is_added(id)) continue;
-    const bool special =
-        vocab.types[static_cast<size_t>(id)] != static_cast<int>(GgufTokenType::kUserDefined);
+    const bool special = vocab.types[id] != static_cast<int>(GgufTokenType::kUserDefined);
     added.push_back({{"id", id},
                      {"content", vocab.vocabulary.piece(id)},
                      {"single_word", false},

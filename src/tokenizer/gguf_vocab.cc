@@ -42,7 +42,7 @@ void set_pre_tokenizer(std::string_view name, GgufVocabulary& out, std::string_v
 }  // namespace
 
 bool GgufVocabulary::is_added(int32_t id) const {
-  const auto type = static_cast<GgufTokenType>(types[static_cast<size_t>(id)]);
+  const auto type = static_cast<GgufTokenType>(types[id]);
   return type == GgufTokenType::kControl || type == GgufTokenType::kUserDefined ||
          type == GgufTokenType::kUnknown;
 }
@@ -63,10 +63,10 @@ std::vector<BpeModel::Merge> merges_from_scores(const GgufVocabulary& vocab,
   std::sort(distinct.begin(), distinct.end(), std::greater<>());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const auto rank = [&](int32_t id) {
-    const auto type = static_cast<GgufTokenType>(vocab.types[static_cast<size_t>(id)]);
+    const auto type = static_cast<GgufTokenType>(vocab.types[id]);
     if (type != GgufTokenType::kNormal && type != GgufTokenType::kUserDefined) return -1;
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(),
-                                     scores[static_cast<size_t>(id)], std::greater<>());
+    const auto at =
+        std::lower_bound(distinct.begin(), distinct.end(), scores[id], std::greater<>());
     return static_cast<int32_t>(at - distinct.begin());
   };
   const auto text = [&](int32_t id) -> std::string_view { return vocab.vocabulary.piece(id); };
@@ -183,8 +183,7 @@ std::unique_ptr<PipelineTokenizer> load_gguf_tokenizer(const fs::path& path) {
     AddedToken token;
     token.id = id;
     token.content = vocab.vocabulary.piece(id);
-    token.special =
-        vocab.types[static_cast<size_t>(id)] != static_cast<int>(GgufTokenType::kUserDefined);
+    token.special = vocab.types[id] != static_cast<int>(GgufTokenType::kUserDefined);
     parts.added_tokens.push_back(std::move(token));
   }
   if (vocab.adds_bos) parts.post_processor.prefix = {*vocab.ids.bos};

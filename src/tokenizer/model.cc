@@ -12,7 +12,7 @@ void Vocabulary::add(std::string piece, int64_t id, int64_t max_id, std::string_
   }
   if (static_cast<size_t>(id) >= pieces_.size()) pieces_.resize(static_cast<size_t>(id) + 1);
   ids_.insert_or_assign(piece, static_cast<int32_t>(id));
-  pieces_[static_cast<size_t>(id)] = std::move(piece);
+  pieces_[id] = std::move(piece);
 }
 
 void WordCache::store(std::string_view word, uint64_t hash, const WordPiece* pieces, size_t count) {

@@ -24,7 +24,7 @@ class Vocabulary {
     const auto found = ids_.find(piece);
     return found == ids_.end() ? std::nullopt : std::optional(found->second);
   }
-  const std::string& piece(int32_t id) const { return pieces_[static_cast<size_t>(id)]; }
+  const std::string& piece(int32_t id) const { return pieces_[id]; }
   int32_t size() const { return static_cast<int32_t>(pieces_.size()); }
 
  private:

@@ -145,13 +145,13 @@ class SentencePieceTokenizer : public EditableTokenizer {
   const std::string& piece(int32_t id) const override {
     if (id < 0 || id >= vocab_size())
       throw DataError("token id {} is outside the vocabulary of {}", id, vocab_size());
-    return pieces_[static_cast<size_t>(id)];
+    return pieces_[id];
   }
   std::optional<int32_t> find_piece(std::string_view piece) const override {
     if (const auto added = added_.find(std::string(piece)); added != added_.end())
       return added->second.id;
     const int id = processor_.PieceToId({piece.data(), piece.size()});
-    return id >= 0 && id < processor_.GetPieceSize() && pieces_[static_cast<size_t>(id)] == piece
+    return id >= 0 && id < processor_.GetPieceSize() && pieces_[id] == piece
                ? std::optional<int32_t>(id)
                : std::nullopt;
   }
@@ -208,7 +208,7 @@ class SentencePieceTokenizer : public EditableTokenizer {
         run.push_back(id);
       } else if (!skip_special || !is_special(id)) {
         flush();
-        text += pieces_[static_cast<size_t>(id)];
+        text += pieces_[id];
       }
     }
     flush();

@@ -60,7 +60,7 @@ std::unique_ptr<PipelineTokenizer> load_tiktoken(const fs::path& path) {
     vocabulary.add(to_byte_alphabet(bytes), rank, max_rank, place);
     if (static_cast<size_t>(rank) >= bytes_of.size())
       bytes_of.resize(static_cast<size_t>(rank) + 1);
-    bytes_of[static_cast<size_t>(rank)] = std::move(bytes);
+    bytes_of[rank] = std::move(bytes);
   }
   if (vocabulary.size() == 0) throw FormatError("{}: no ranks", where);
 
@@ -88,8 +88,8 @@ std::unique_ptr<PipelineTokenizer> load_tiktoken(const fs::path& path) {
     parts.added_tokens.push_back(std::move(token));
   }
   const auto merges = BpeModel::merges_from_ranks(
-      vocabulary, [&](int32_t id) -> std::string_view { return bytes_of[static_cast<size_t>(id)]; },
-      [&](int32_t id) { return bytes_of[static_cast<size_t>(id)].empty() ? -1 : id; });
+      vocabulary, [&](int32_t id) -> std::string_view { return bytes_of[id]; },
+      [&](int32_t id) { return bytes_of[id].empty() ? -1 : id; });
   BpeOptions options;
   options.byte_level = true;
   options.ignore_merges = true;

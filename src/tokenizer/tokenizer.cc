@@ -22,11 +22,10 @@ void to_code_points(std::string_view text, std::vector<TokenSpan>& spans) {
   chars[text.size()] = count;
   for (TokenSpan& span : spans) {
     // A span may end inside a character; it then covers the whole of it.
-    const bool inside =
-        static_cast<size_t>(span.end) < text.size() &&
-        (static_cast<unsigned char>(text[static_cast<size_t>(span.end)]) & 0xC0) == 0x80;
-    const uint32_t end = chars[static_cast<size_t>(span.end)] + (inside ? 1 : 0);
-    span = {chars[static_cast<size_t>(span.begin)], end};
+    const bool inside = static_cast<size_t>(span.end) < text.size() &&
+                        (static_cast<unsigned char>(text[span.end]) & 0xC0) == 0x80;
+    const uint32_t end = chars[span.end] + (inside ? 1 : 0);
+    span = {chars[span.begin], end};
   }
 }
 

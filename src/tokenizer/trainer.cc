@@ -66,8 +66,7 @@ void merge_pairs(std::vector<Word>& words, size_t limit, Pieces& pieces) {
     if (count < kMinPairCount) break;
     const auto left = static_cast<int32_t>(best.key >> 32),
                right = static_cast<int32_t>(best.key & 0xFFFFFFFF);
-    std::string joined =
-        pieces.spelling[static_cast<size_t>(left)] + pieces.spelling[static_cast<size_t>(right)];
+    std::string joined = pieces.spelling[left] + pieces.spelling[right];
     // A piece that exists already (by another pair, or a special token's name) is not made twice.
     if (!known.insert(joined).second) continue;
     const int32_t id = pieces.add(std::move(joined));

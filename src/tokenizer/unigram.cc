@@ -57,7 +57,7 @@ UnigramModel::UnigramModel(Vocabulary vocabulary, std::vector<double> scores,
 }
 
 int32_t UnigramModel::child(int32_t node, unsigned char byte) const {
-  const Node& parent = nodes_[static_cast<size_t>(node)];
+  const Node& parent = nodes_[node];
   const auto first = nodes_.begin() + parent.first_child;
   const auto last = first + parent.num_children;
   const auto found = std::lower_bound(first, last, byte,
@@ -94,9 +94,9 @@ void UnigramModel::encode_word(std::string_view word, WordCache& scratch,
     for (size_t end = at; end < word.size();) {
       node = child(node, static_cast<unsigned char>(word[end++]));
       if (node < 0) break;
-      const int32_t id = nodes_[static_cast<size_t>(node)].id;
+      const int32_t id = nodes_[node].id;
       if (id < 0) continue;
-      offer(end, scores_[static_cast<size_t>(id)] + so_far, at, id);
+      offer(end, scores_[id] + so_far, at, id);
       has_single |= end - at == length;
     }
     if (!has_single) offer(at + length, unknown_score_ + so_far, at, unk_id_.value_or(-1));

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const auto& [name, view] : files.tensors()) {
       if (!tandem::is_bnb_4bit(files, name)) continue;
       const tandem::Nf4Tensor weight = tandem::read_bnb_nf4(files, name);
-      std::vector<float> values(static_cast<size_t>(weight.count()));
+      std::vector<float> values(weight.count());
       weight.dequantize(0, weight.count(), values.data());
     }
     tandem::open_llama(folder.path());

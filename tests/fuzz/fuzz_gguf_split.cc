@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
       const tandem::GgufFile file(folder.path() / name);
       for (const auto& [tensor, view] : file.tensors()) {
-        std::vector<float> row(static_cast<size_t>(view.columns()));
+        std::vector<float> row(view.columns());
         view.dequantize_rows(view.count() / view.columns() - 1, 1, row.data());
         file.file_of(tensor);
       }

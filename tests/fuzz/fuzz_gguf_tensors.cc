@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const tandem::GgufFile file(memory.path());
     for (const auto& [name, tensor] : file.tensors()) {
       // At most what the file has bytes for, times the densest type's expansion.
-      std::vector<float> row(static_cast<size_t>(tensor.columns()));
+      std::vector<float> row(tensor.columns());
       const int64_t rows = tensor.count() / tensor.columns();
       tensor.dequantize_rows(0, 1, row.data());
       tensor.dequantize_rows(rows - 1, 1, row.data());

@@ -89,7 +89,7 @@ LlamaReference::Vector learn_logits(const learn::Llama& model, const Batch& batc
 }
 
 learn::Llama learn_model(const fs::path& folder, const learn::LlamaOptions& options = {}) {
-  return {*learn::folder_weights(std::make_shared<const HfFolder>(folder)), options};
+  return {*learn::source_weights(open_llama(folder)), options};
 }
 
 TEST(LlamaParity, LearnEngineAndReferenceAgreeInEveryVariant) {
@@ -193,7 +193,7 @@ struct Adapted {
     Rng rng(8);
     for (const learn::NamedParameter& parameter : model->parameters()) {
       std::vector<float>& values = data[parameter.name];
-      values.resize(static_cast<size_t>(parameter.value.numel()));
+      values.resize(parameter.value.numel());
       for (float& value : values) value = static_cast<float>(0.3 * rng.normal());
       std::copy(values.begin(), values.end(), parameter.value.data_ptr<float>());
     }

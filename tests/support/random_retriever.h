@@ -14,6 +14,17 @@
 
 namespace tandem::test {
 
+// 50 items, width 12, two blocks: small enough for plain loops.
+inline RetrieverModelConfig small_retriever(const std::string& model_type) {
+  return {.model_type = model_type,
+          .num_items = 50,
+          .width = 12,
+          .blocks = 2,
+          .heads = 3,
+          .inner = 2,
+          .max_length = 10};
+}
+
 // Writes a run folder with random weights, large enough that every term shows.
 inline void write_random_run(const fs::path& folder, const RetrieverModelConfig& config,
                              uint64_t seed) {
@@ -21,9 +32,7 @@ inline void write_random_run(const fs::path& folder, const RetrieverModelConfig&
   std::vector<std::vector<float>> storage;
   std::vector<TensorView> tensors;
   for (const TensorSpec& spec : retriever_parameters(config)) {
-    int64_t count = 1;
-    for (const int64_t size : spec.shape) count *= size;
-    std::vector<float> values(static_cast<size_t>(count));
+    std::vector<float> values(spec.count());
     const bool norm = spec.name.find("orm.weight") != std::string::npos;
     for (size_t i = 0; i < values.size(); ++i)
       values[i] = static_cast<float>((norm ? 1.0 : 0.0) + (norm ? 0.2 : 0.15) * rng.normal());
@@ -49,7 +58,7 @@ inline RetrieverWeights random_weights(const RetrieverModelConfig& config, uint6
 }
 
 inline std::vector<int32_t> random_history(int64_t length, int64_t num_items, Rng& rng) {
-  std::vector<int32_t> items(static_cast<size_t>(length));
+  std::vector<int32_t> items(length);
   for (int32_t& item : items)
     item = static_cast<int32_t>(1 + rng.below(static_cast<uint64_t>(num_items)));
   return items;

@@ -10,7 +10,7 @@ namespace tandem::test {
 
 inline std::vector<float> random_values(int64_t count, uint64_t seed, double stddev = 1) {
   Rng rng(seed);
-  std::vector<float> values(static_cast<size_t>(count));
+  std::vector<float> values(count);
   for (float& value : values) value = static_cast<float>(stddev * rng.normal());
   return values;
 }

@@ -107,43 +107,22 @@ const Names& folded_names(Role role) {
          "prodname",  "originaltitle", "headline"});
     return names;
   }();
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-      return item;
-    case Role::kTime:
-      return time;
-    case Role::kRating:
-      return rating;
-    case Role::kTitle:
-      return title;
-    case Role::kItemId:
-      return item_id;
-    case Role::kItemTitle:
-      break;
-  }
-  return item_title;
+  static const std::array all = {&user, &item, &time, &rating, &title, &item_id, &item_title};
+  return *all[static_cast<size_t>(role)];
+}
+
+// Of the log: what a role of a file of items is there.
+size_t place_in_log(Role role) {
+  if (role == Role::kItemId) role = Role::kItem;
+  if (role == Role::kItemTitle) role = Role::kTitle;
+  return static_cast<size_t>(role);
 }
 
 }  // namespace
 
 std::string_view role_name(Role role) {
-  switch (role) {
-    case Role::kUser:
-      return "user";
-    case Role::kItem:
-    case Role::kItemId:
-      return "item";
-    case Role::kTime:
-      return "time";
-    case Role::kRating:
-      return "rating";
-    case Role::kTitle:
-    case Role::kItemTitle:
-      break;
-  }
-  return "title";
+  constexpr std::array<std::string_view, 5> kNames = {"user", "item", "time", "rating", "title"};
+  return kNames[place_in_log(role)];
 }
 
 std::string folded_name(std::string_view name) {
@@ -156,28 +135,14 @@ std::string folded_name(std::string_view name) {
 }
 
 const Names& usual_names(Role role) {
-  static const Names user = {"user", "user_id",    "userId",      "userID",
-                             "uid",  "reviewerID", "customer_id", "session_id"};
-  static const Names item = {"item", "item_id", "itemId",   "itemID",  "iid",       "parent_asin",
-                             "asin", "movieId", "movie_id", "book_id", "product_id"};
-  static const Names time = {"timestamp", "time", "unixReviewTime", "ts", "unix_time"};
-  static const Names rating = {"rating", "overall", "score", "stars"};
-  static const Names title = {"title", "item_title", "name", "item_name", "movie_title"};
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-    case Role::kItemId:
-      return item;
-    case Role::kTime:
-      return time;
-    case Role::kRating:
-      return rating;
-    case Role::kTitle:
-    case Role::kItemTitle:
-      break;
-  }
-  return title;
+  static const std::array<Names, 5> names = {
+      {{"user", "user_id", "userId", "userID", "uid", "reviewerID", "customer_id", "session_id"},
+       {"item", "item_id", "itemId", "itemID", "iid", "parent_asin", "asin", "movieId", "movie_id",
+        "book_id", "product_id"},
+       {"timestamp", "time", "unixReviewTime", "ts", "unix_time"},
+       {"rating", "overall", "score", "stars"},
+       {"title", "item_title", "name", "item_name", "movie_title"}}};
+  return names[place_in_log(role)];
 }
 
 std::optional<NamedColumn> find_usual(const std::vector<std::string>& names, Role role) {

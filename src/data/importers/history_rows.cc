@@ -38,7 +38,7 @@ void read_histories(TextSource& text, const ColumnLayout& layout, bool quotes, R
   int64_t dates = 0;
   for_rows(text, layout, quotes, context, [&](const Row& row, const auto& fields) {
     std::vector<int32_t> before;
-    for (const std::string& id : parse_item_list(fields[static_cast<size_t>(layout.history)]))
+    for (const std::string& id : parse_item_list(fields[layout.history]))
       before.push_back(log.items.add(id));
     const auto user = static_cast<size_t>(log.users.add(row.user));
     const int32_t item = log.items.add(row.item);
@@ -50,8 +50,7 @@ void read_histories(TextSource& text, const ColumnLayout& layout, bool quotes, R
         times);
     dates += row.time.date;
     if (layout.title >= 0)
-      source.items.add(
-          {std::string(row.item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
+      source.items.add({std::string(row.item), clean_text(fields[layout.title]), {}});
   });
   source.end_times(times, first, dates, context);
 }
@@ -65,8 +64,8 @@ void join_histories(Source& source, ReadContext& context) {
   int64_t listed = 0;
   for (size_t user = 0; user < source.histories.size(); ++user) {
     for (const JoinedHistory::Entry& entry : source.histories[user].entries()) {
-      source.log.add(static_cast<int32_t>(user), entry.item,
-                     source.history_times[static_cast<size_t>(entry.row)], entry.rating);
+      source.log.add(static_cast<int32_t>(user), entry.item, source.history_times[entry.row],
+                     entry.rating);
       listed += !entry.own;
     }
   }

@@ -29,22 +29,14 @@ bool has_header(const std::vector<std::string>& first, const ColumnMap& columns)
 
 // "id TAB title", and what follows is counted.
 void read_plain_tsv(TextSource& text, ReadContext& context, ItemCatalogue& items) {
-  int64_t number = 0, further = 0;
+  int64_t further = 0;
   std::vector<std::string_view> fields;
-  for (std::string_view left = text.rest(); !left.empty();) {
-    const std::string_view line = cut_line(left);
-    ++number;
-    if (line.empty()) continue;
-    try {
-      check_utf8(line);
-      split_fields(line, "\t", fields);
-      if (fields.size() < 2) throw BadLine{excerpt(line) + " without a tab", "item TAB title"};
-      further += fields.size() > 2;
-      items.add({std::string(parse_id(fields[0], "item")), clean_text(fields[1]), {}});
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), number, bad);
-    }
-  }
+  each_line(text, context, [&](std::string_view line) {
+    split_fields(line, "\t", fields);
+    if (fields.size() < 2) throw BadLine{excerpt(line) + " without a tab", "item TAB title"};
+    further += fields.size() > 2;
+    items.add({std::string(parse_id(fields[0], "item")), clean_text(fields[1]), {}});
+  });
   if (further > 0)
     context.warn(fmt::format(
         "{}: the second column is the title; what follows it on {} is not read, for no header "
@@ -59,7 +51,7 @@ RawItem item_of(const std::vector<std::string_view>& fields, const ColumnLayout&
         fmt::format("{} separated by {}", layout.num_columns, separator_name(layout.separator))};
   for (const std::string_view field : fields) check_utf8(field);
   RawItem item;
-  item.id = parse_id(fields[static_cast<size_t>(layout.item)], "item");
+  item.id = parse_id(fields[layout.item], "item");
   for (size_t column = 0; column < fields.size(); ++column) {
     if (static_cast<int>(column) == layout.item) continue;
     if (static_cast<int>(column) == layout.title) {

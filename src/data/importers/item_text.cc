@@ -87,32 +87,13 @@ RawItem item_of(const Json& value, const ColumnMap& columns) {
   return item;
 }
 
-// read(line) for each line that is not empty.
-template <typename Read>
-void each_line(const fs::path& path, ReadContext& context, Read read) {
-  TextSource text(path);
-  int64_t number = 0;
-  for (std::string_view block; text.next(block);) {
-    while (!block.empty()) {
-      const std::string_view line = cut_line(block);
-      ++number;
-      if (line.empty()) continue;
-      try {
-        check_utf8(line);
-        read(line);
-      } catch (const BadLine& bad) {
-        context.bad_line(text.name(), number, bad);
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void read_item_lines(const fs::path& path, const ColumnMap& columns, ReadContext& context,
                      ItemCatalogue& items) {
   bool titled = columns.title.empty();
-  each_line(path, context, [&](std::string_view line) {
+  TextSource text(path);
+  each_line(text, context, [&](std::string_view line) {
     check_depth(line);
     const Json value = parse_item_line(line);
     titled |= value.contains(columns.title);
@@ -146,7 +127,8 @@ std::vector<std::string> read_item_ids(const fs::path& path) {
   if (!fs::is_regular_file(path)) throw IoError("{}: no such file (--drop-items)", path.string());
   ReadContext context;
   IdTable ids;
-  each_line(path, context, [&](std::string_view line) {
+  TextSource text(path);
+  each_line(text, context, [&](std::string_view line) {
     if (!trimmed(line).empty()) ids.add(parse_id(line, "item"));
   });
   return {ids.ids().begin(), ids.ids().end()};

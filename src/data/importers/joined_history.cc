@@ -28,8 +28,7 @@ void JoinedHistory::add(const std::vector<int32_t>& before, const Entry& own,
   bool again = false;
   if (known != entries_.end()) {
     Entry& place = known[std::ssize(row) - 1];
-    again =
-        place.own && times[static_cast<size_t>(place.row)] != times[static_cast<size_t>(own.row)];
+    again = place.own && times[place.row] != times[own.row];
     if (!again) return settle(place, own);
   }
   // It holds all that was known.

@@ -105,11 +105,9 @@ std::vector<fs::path> split_parts(const std::vector<fs::path>& files) {
   std::string rest;
   for (const fs::path& file : files) {
     const auto part = part_of(file);
-    if (!part || (!rest.empty() && part->rest != rest) ||
-        !parts[static_cast<size_t>(part->order)].empty())
-      return {};
+    if (!part || (!rest.empty() && part->rest != rest) || !parts[part->order].empty()) return {};
     rest = part->rest;
-    parts[static_cast<size_t>(part->order)] = file;
+    parts[part->order] = file;
   }
   std::vector<fs::path> result;
   for (fs::path& part : parts) {

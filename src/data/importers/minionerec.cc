@@ -13,6 +13,7 @@
 #include "data/importers/importer.h"
 #include "data/importers/items.h"
 #include "data/importers/log_files.h"
+#include "data/importers/record_reader.h"
 
 namespace tandem {
 namespace {
@@ -47,25 +48,10 @@ void read_lists(const fs::path& path, ReadContext& context, UniquePairs& pairs) 
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
   text.take_line();
-  DroppedRows dropped;
-  CsvReader reader(text.rest(), ",", 2);
-  std::vector<std::string_view> fields;
-  for (bool more = true; more;) {
-    try {
-      if (!(more = reader.next(fields))) break;
-      for (const std::string_view field : fields) check_utf8(field);
-      dropped.at(reader.line(), reader.record());
-      const auto row = table_row(fields, layout, context.filter, dropped);
-      if (!row) continue;
-      const std::string_view list = fields[static_cast<size_t>(history)];
-      const std::vector<std::string> items = parse_item_list(list);
-      for (const std::string& item : items) pairs.add(row->user, item);
-      pairs.add(row->user, row->item);
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), reader.line(), bad);
-    }
-  }
-  context.dropped.append(dropped, text.name(), 0);
+  for_rows(text, layout, true, context, [&](const Row& row, const auto& fields) {
+    for (const std::string& item : parse_item_list(fields[history])) pairs.add(row.user, item);
+    pairs.add(row.user, row.item);
+  });
 }
 
 }  // namespace

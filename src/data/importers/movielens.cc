@@ -113,10 +113,10 @@ void read_movies(const fs::path& path, const ImportOptions& options, ReadContext
                     fmt::format("{} separated by ','; a title with a comma needs quotes",
                                 layout.num_columns)};
     RawItem item;
-    item.id = utf8(parse_id(fields[static_cast<size_t>(layout.item)], "item"));
-    item.title = movie_title(fields[static_cast<size_t>(layout.title)], titles);
+    item.id = utf8(parse_id(fields[layout.item], "item"));
+    item.title = movie_title(fields[layout.title], titles);
     if (genres >= 0 && static_cast<size_t>(genres) < fields.size())
-      item.fields.emplace_back("genres", clean_text(utf8(fields[static_cast<size_t>(genres)])));
+      item.fields.emplace_back("genres", clean_text(utf8(fields[genres])));
     items.add(std::move(item));
   };
   int64_t line = text.line() + 1;

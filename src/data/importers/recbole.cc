@@ -76,34 +76,25 @@ void read_item_file(const fs::path& path, const ColumnMap& columns, ReadContext&
     throw FormatError("{}:1: found {}, expected {}", text.name(), bad.found, bad.expected);
   }
   const std::vector<std::string>& names = layout.names;
-  int64_t line = text.line();
   std::vector<std::string_view> fields;
-  for (std::string_view left = text.rest(); !left.empty();) {
-    const std::string_view one = cut_line(left);
-    ++line;
-    if (one.empty()) continue;
-    try {
-      check_utf8(one);
-      split_fields(one, layout.separator, fields);
-      if (fields.size() != names.size())
-        throw BadLine{
-            fmt::format("{} columns", fields.size()),
-            fmt::format("{} separated by {}", names.size(), separator_name(layout.separator))};
-      RawItem item;
-      item.id = parse_id(fields[static_cast<size_t>(layout.item)], "item");
-      for (size_t column = 0; column < fields.size(); ++column) {
-        if (static_cast<int>(column) == layout.item) continue;
-        if (static_cast<int>(column) == layout.title) {
-          item.title = clean_text(fields[column]);
-        } else {
-          item.fields.emplace_back(names[column], clean_text(fields[column]));
-        }
+  each_line(text, context, [&](std::string_view line) {
+    split_fields(line, layout.separator, fields);
+    if (fields.size() != names.size())
+      throw BadLine{
+          fmt::format("{} columns", fields.size()),
+          fmt::format("{} separated by {}", names.size(), separator_name(layout.separator))};
+    RawItem item;
+    item.id = parse_id(fields[layout.item], "item");
+    for (size_t column = 0; column < fields.size(); ++column) {
+      if (static_cast<int>(column) == layout.item) continue;
+      if (static_cast<int>(column) == layout.title) {
+        item.title = clean_text(fields[column]);
+      } else {
+        item.fields.emplace_back(names[column], clean_text(fields[column]));
       }
-      items.add(std::move(item));
-    } catch (const BadLine& bad) {
-      context.bad_line(text.name(), line, bad);
     }
-  }
+    items.add(std::move(item));
+  });
 }
 
 // NAME.item beside NAME.inter, or beside NAME.train.inter; or --meta.

@@ -60,8 +60,7 @@ void read_by_record(TextSource& text, const ColumnLayout& layout, bool quotes, R
     log.add(log.users.add(row.user), log.items.add(row.item), row.time, row.rating);
     dates += row.time.date;
     if (layout.title >= 0)
-      source.items.add(
-          {std::string(row.item), clean_text(fields[static_cast<size_t>(layout.title)]), {}});
+      source.items.add({std::string(row.item), clean_text(fields[layout.title]), {}});
   });
   source.end_log(first, dates, context);
 }
@@ -72,14 +71,14 @@ void check_guess(int& column, std::string_view what, const std::vector<std::stri
                  const ColumnLayout& layout, std::string_view file,
                  const std::function<void(std::string_view)>& parse, ReadContext& context) {
   if (column < 0 || row.size() != layout.num_columns) return;
-  const std::string_view value = row[static_cast<size_t>(column)];
+  const std::string_view value = row[column];
   if (is_missing(value)) return;
   try {
     parse(value);
   } catch (const BadLine& bad) {
     context.warn(fmt::format(
         "{}: the column '{}' is not read: found {}, expected {} (--columns {}=NAME names another)",
-        file, layout.names[static_cast<size_t>(column)], bad.found, bad.expected, what));
+        file, layout.names[column], bad.found, bad.expected, what));
     column = -1;
   }
 }
@@ -109,8 +108,8 @@ void note_columns(const ColumnLayout& layout, Source& source) {
   std::vector<bool> used(layout.names.size());
   const auto note = [&](std::string_view what, int column) {
     if (column < 0) return;
-    used[static_cast<size_t>(column)] = true;
-    source.columns.push_back(fmt::format("{}={}", what, layout.names[static_cast<size_t>(column)]));
+    used[column] = true;
+    source.columns.push_back(fmt::format("{}={}", what, layout.names[column]));
   };
   note("user", layout.user);
   note("item", layout.item);
@@ -118,7 +117,7 @@ void note_columns(const ColumnLayout& layout, Source& source) {
   note("rating", layout.rating);
   note("title", layout.title);
   note("earlier items", layout.history);
-  for (const int column : layout.where) used[static_cast<size_t>(column)] = true;
+  for (const int column : layout.where) used[column] = true;
   for (size_t i = 0; i < used.size(); ++i) {
     if (!used[i]) source.unread_columns.push_back(layout.names[i]);
   }
@@ -179,10 +178,8 @@ std::optional<Row> table_row(const std::vector<std::string_view>& fields,
     throw BadLine{
         fmt::format("{} column{}", fields.size(), fields.size() == 1 ? "" : "s"),
         fmt::format("{} separated by {}", layout.num_columns, separator_name(layout.separator))};
-  const std::string_view user = fields[static_cast<size_t>(layout.user)],
-                         item = fields[static_cast<size_t>(layout.item)];
-  const auto reason = filter.reason(
-      user, item, [&](size_t i) { return fields[static_cast<size_t>(layout.where[i])]; });
+  const std::string_view user = fields[layout.user], item = fields[layout.item];
+  const auto reason = filter.reason(user, item, [&](size_t i) { return fields[layout.where[i]]; });
   if (reason) {
     dropped.drop(*reason);
     return std::nullopt;
@@ -190,9 +187,9 @@ std::optional<Row> table_row(const std::vector<std::string_view>& fields,
   Row row;
   row.user = parse_id(user, "user");
   row.item = parse_id(item, "item");
-  if (layout.time >= 0) row.time = parse_time(fields[static_cast<size_t>(layout.time)]);
+  if (layout.time >= 0) row.time = parse_time(fields[layout.time]);
   if (layout.rating >= 0) {
-    const std::string_view rating = fields[static_cast<size_t>(layout.rating)];
+    const std::string_view rating = fields[layout.rating];
     if (!is_missing(rating)) row.rating = parse_rating(rating);
   }
   return row;

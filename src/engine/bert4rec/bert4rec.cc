@@ -36,9 +36,14 @@ PostNormBlock read_block(const RetrieverWeights& weights, int64_t index) {
           .output_norm = norm(weights, path + "output_sublayer")};
 }
 
+// Every position sees the whole row.
+std::vector<KeyRange> all_of_row(History inputs) {
+  return std::vector<KeyRange>(inputs.size(), {0, std::ssize(inputs)});
+}
+
 std::vector<float> scored_biases(const RetrieverWeights& weights) {
   std::vector<float> all = parameter(weights, "model.bias");
-  all.resize(static_cast<size_t>(weights.config().num_items + 1));
+  all.resize(weights.config().num_items + 1);
   return all;
 }
 
@@ -53,8 +58,7 @@ Bert4Rec::Bert4Rec(const RetrieverWeights& weights)
       positions_(parameter(weights, "embedding.position.pe.weight")),
       embedding_norm_(norm(weights, "embedding")),
       head_(weights, "model.linear") {
-  const std::span<const float> last =
-      weights.values("embedding.token.weight").last(static_cast<size_t>(width()));
+  const std::span<const float> last = weights.values("embedding.token.weight").last(width());
   mask_.assign(last.begin(), last.end());
   for (int64_t i = 0; i < config().blocks; ++i) blocks_.push_back(read_block(weights, i));
 }
@@ -62,7 +66,7 @@ Bert4Rec::Bert4Rec(const RetrieverWeights& weights)
 std::vector<float> Bert4Rec::embed(History inputs) const {
   const int64_t steps = std::ssize(inputs);
   TANDEM_CHECK(steps <= max_length(), "{} inputs", steps);
-  std::vector<float> x(static_cast<size_t>(steps * width()));
+  std::vector<float> x(steps * width());
   for (int64_t t = 0; t < steps; ++t) {
     float* row = x.data() + t * width();
     if (inputs[t] > num_items()) {
@@ -85,9 +89,8 @@ void Bert4Rec::head(std::vector<float>& x) const {
 
 std::vector<float> Bert4Rec::trace(History inputs) const {
   std::vector<float> x = embed(inputs);
-  const int64_t steps = std::ssize(inputs);
-  const std::vector<KeyRange> all(inputs.size(), {0, steps});
-  for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, all);
+  const std::vector<KeyRange> ranges = all_of_row(inputs);
+  for (const PostNormBlock& block : blocks_) block.apply(x, config().heads, ranges);
   head(x);
   return x;
 }
@@ -99,10 +102,7 @@ void Bert4Rec::forward(std::span<const History> windows, float* out) const {
       if (item != 0) inputs.push_back(item);  // a new user's row is the mask alone
     inputs.push_back(static_cast<int32_t>(num_items() + 1));
     std::vector<float> x = embed(inputs);
-    const std::vector<KeyRange> visible(inputs.size(), {0, std::ssize(inputs)});  // all of the row
-    const std::span<const KeyRange> ranges = visible;
-    for (size_t i = 0; i < blocks_.size(); ++i)
-      blocks_[i].apply(x, config().heads, i + 1 == blocks_.size() ? ranges.last(1) : ranges);
+    encode_last(blocks_, x, config().heads, all_of_row(inputs));
     head(x);
     std::ranges::copy(x, out);
     out += width();

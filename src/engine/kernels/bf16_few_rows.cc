@@ -97,7 +97,7 @@ void bf16_few_rows(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64_t l
                    const uint16_t* b, int64_t ldb, float* c, int64_t ldc) {
   thread_local std::vector<float> x;  // each row's even elements, then its odd ones
   const int64_t half = (k + 1) / 2;
-  x.resize(static_cast<size_t>(2 * m * half));
+  x.resize(2 * m * half);
   for (int64_t i = 0; i < m; ++i) {
     float *even = x.data() + 2 * i * half, *odd = even + half;
     for (int64_t l = 0; l < k / 2; ++l) {

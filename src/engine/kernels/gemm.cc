@@ -198,7 +198,7 @@ void bf16_gemm_widened(int64_t m, int64_t n, int64_t k, const uint16_t* a, int64
   check_sizes("bf16_gemm_widened", m, n, k, lda, ldb, ldc);
   if (m == 0 || n == 0) return;
   thread_local std::vector<float> wide;
-  wide.resize(static_cast<size_t>((m + n) * k));
+  wide.resize((m + n) * k);
   float *wide_a = wide.data(), *wide_b = wide_a + m * k;
   for (int64_t i = 0; i < m; ++i) widen_bf16(a + i * lda, k, wide_a + i * k);
   for (int64_t j = 0; j < n; ++j) widen_bf16(b + j * ldb, k, wide_b + j * k);

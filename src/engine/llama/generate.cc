@@ -36,7 +36,7 @@ int32_t sample_token(std::span<const float> logits, const SamplingOptions& optio
   std::stable_sort(order.begin(), order.end(),
                    [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
   if (options.top_k > 0 && options.top_k < static_cast<int64_t>(order.size()))
-    order.resize(static_cast<size_t>(options.top_k));
+    order.resize(options.top_k);
   std::vector<double> weights;
   for (const int32_t token : order)
     weights.push_back(std::exp((double{logits[token]} - logits[order[0]]) / options.temperature));

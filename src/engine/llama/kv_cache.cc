@@ -101,7 +101,7 @@ void KvCache::truncate(int64_t length) {
     blocks_[full] = copy_of(*blocks_[full], rest);
   std::atomic_thread_fence(std::memory_order_acquire);  // others' last reads came before
   length_ = length;
-  blocks_.resize(static_cast<size_t>(full + (rest > 0 ? 1 : 0)));
+  blocks_.resize(full + (rest > 0 ? 1 : 0));
 }
 
 void KvCache::add_segments(int64_t layer, int64_t length, std::vector<KeySegment>& segments) const {

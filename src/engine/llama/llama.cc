@@ -218,7 +218,7 @@ Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapte
   const auto vector = [&](const std::string& name) {
     return source_->tensor(specs.at(name)).read();
   };
-  embedding_ = linear("model.embed_tokens");
+  if (config_.has_embedding) embedding_ = linear("model.embed_tokens");
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     const std::string prefix = llama_layer_prefix(i);
     LlamaLayer layer{.input_norm = vector(prefix + "input_layernorm.weight"),
@@ -239,6 +239,7 @@ Llama::Llama(std::shared_ptr<const LlamaSource> source, const PeftFolder* adapte
     layers_.push_back(std::move(layer));
   }
   norm_ = vector("model.norm.weight");
+  if (!config_.has_head) return;
   head_ = config_.tied_head ? embedding_ : linear("lm_head");
   if (config_.tied_head) add_adapter(adapter, "lm_head", head_);
 }

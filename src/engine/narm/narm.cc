@@ -43,14 +43,14 @@ Narm::Narm(const RetrieverWeights& weights)
       v_(parameter(weights, "model.v_vector.weight")) {}
 
 void Narm::input(int32_t item, float* gates) const {
-  std::vector<float> x(static_cast<size_t>(width()));
+  std::vector<float> x(width());
   item_table().copy_row(item, x.data());
   weight_ih_.multiply(x.data(), width(), 1, bias_ih_.data(), gates, 3 * state_);
 }
 
 void Narm::answer(const float* states, const float* keys, int64_t stride, int64_t steps,
                   float* hidden) const {
-  std::vector<float> both(static_cast<size_t>(2 * state_), 0.0f), query(state_), weights(steps);
+  std::vector<float> both(2 * state_, 0.0f), query(state_), weights(steps);
   const float* last = states + (steps - 1) * stride;
   std::copy_n(last, state_, both.data());
   a_global_.multiply(last, state_, 1, nullptr, query.data(), state_);
@@ -75,7 +75,7 @@ void Narm::step(UserState& state, int32_t item, float* hidden) const {
   if (!knows(item))
     throw DataError("item {} is not among the model's items 1..{}", item, num_items());
   check_size(state);
-  std::vector<float> u(static_cast<size_t>(3 * state_)), w(u.size()), newest(2 * state_);
+  std::vector<float> u(3 * state_), w(u.size()), newest(2 * state_);
   std::vector<float>& values = state.values;
   float* h = values.data();
   input(item, u.data());
@@ -94,7 +94,7 @@ void Narm::step(UserState& state, int32_t item, float* hidden) const {
 // Windows advance together, the longest first, so that the weights are read once a step for all.
 void Narm::forward(std::span<const History> windows, float* out) const {
   const int64_t rows = std::ssize(windows), gates = 3 * state_;
-  std::vector<int64_t> order(static_cast<size_t>(rows)), begins(order.size());
+  std::vector<int64_t> order(rows), begins(order.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   std::ranges::stable_sort(order, std::ranges::greater(),
                            [&](int64_t row) { return windows[row].size(); });

@@ -54,7 +54,7 @@ void attend_block(const AttentionShape& shape, const Block& block, const float* 
     high = std::max(high, ranges[r].end);
   }
   const int64_t keys = high - low, length = s.length();
-  scratch.resize(static_cast<size_t>(block.count * keys));
+  scratch.resize(block.count * keys);
   float* scores = scratch.data();
   for (int64_t head = block.kv_head * group; head < (block.kv_head + 1) * group; ++head) {
     const int64_t at = block.begin * row_width + head * width, key_at = block.kv_head * width;
@@ -100,7 +100,7 @@ int64_t AttentionSequence::length() const {
 
 std::vector<KeyRange> causal_ranges(int64_t first, int64_t count, int64_t window) {
   std::vector<KeyRange> ranges;
-  ranges.reserve(static_cast<size_t>(count));
+  ranges.reserve(count);
   for (int64_t p = first; p < first + count; ++p)
     ranges.push_back({window > 0 ? std::max<int64_t>(0, p - window + 1) : 0, p + 1});
   return ranges;
@@ -116,7 +116,7 @@ Matrix attention(const AttentionShape& shape, const Matrix& q,
     check(sequence);
     for_blocks(shape, sequence, [&](const Block& block) { blocks.push_back(block); });
   }
-  std::vector<std::vector<float>> scratch(static_cast<size_t>(pool.size()));
+  std::vector<std::vector<float>> scratch(pool.size());
   pool.parallel_for(std::ssize(blocks), [&](int64_t index, int worker) {
     const Block& block = blocks[index];
     const int64_t at = block.sequence->first_row * q.columns;

@@ -52,7 +52,7 @@ void LinearWeight::add_rest(const Matrix& low_rank, int64_t begin, int64_t count
     const float* b = low_rank_->b.data() + begin * rank;
     std::vector<float> gathered;
     if (list) {
-      gathered.resize(static_cast<size_t>(count * rank));
+      gathered.resize(count * rank);
       for (int64_t n = 0; n < count; ++n)
         std::copy_n(low_rank_->b.data() + list[begin + n] * rank, rank, gathered.data() + n * rank);
       b = gathered.data();
@@ -73,13 +73,14 @@ Matrix LinearWeight::apply_some(const Matrix& x, int64_t total, const int32_t* l
   const Matrix low_rank = low_rank_input(x);
   std::visit(
       [&](const auto& product) {
+        using Element = typename std::decay_t<decltype(product)>::Element;
         const auto input = product.prepare(x, pool);
-        std::vector<TileScratch> scratch(static_cast<size_t>(pool.size()));
+        std::vector<TileScratch> scratch(pool.size());
         pool.parallel_for((total + kTile - 1) / kTile, [&](int64_t index, int worker) {
           const int64_t begin = index * kTile, count = std::min(kTile, total - begin);
-          const auto* w = list ? product.gather(weight_, {list + begin, static_cast<size_t>(count)},
-                                                scratch[worker])
-                               : product.tile(weight_, begin, count, scratch[worker]);
+          const auto* w = list ? weight_.gather<Element>({list + begin, static_cast<size_t>(count)},
+                                                         scratch[worker])
+                               : weight_.tile<Element>(begin, count, scratch[worker]);
           product.multiply(x.rows, count, inputs(), input, w, out.data() + begin, total);
           add_rest(low_rank, begin, count, list, out);
         });

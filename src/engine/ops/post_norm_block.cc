@@ -36,4 +36,10 @@ void PostNormBlock::apply(std::vector<float>& x, int64_t heads,
   output_norm.apply(x.data(), queries);
 }
 
+void encode_last(std::span<const PostNormBlock> blocks, std::vector<float>& x, int64_t heads,
+                 std::span<const KeyRange> ranges) {
+  for (const PostNormBlock& block : blocks)
+    block.apply(x, heads, &block == &blocks.back() ? ranges.last(1) : ranges);
+}
+
 }  // namespace tandem::engine

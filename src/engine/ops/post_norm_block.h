@@ -27,4 +27,8 @@ struct PostNormBlock {
   void apply(std::vector<float>& x, int64_t heads, std::span<const KeyRange> ranges) const;
 };
 
+// All blocks, of which the last computes the last position alone: [1, D] in x then.
+void encode_last(std::span<const PostNormBlock> blocks, std::vector<float>& x, int64_t heads,
+                 std::span<const KeyRange> ranges);
+
 }  // namespace tandem::engine

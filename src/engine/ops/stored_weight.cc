@@ -26,32 +26,51 @@ const T* StoredWeight::in_place(DType dtype, int64_t begin) const {
   return is_aligned ? reinterpret_cast<const T*>(data) : nullptr;
 }
 
-template const float* StoredWeight::in_place(DType, int64_t) const;
-template const uint16_t* StoredWeight::in_place(DType, int64_t) const;
-
 void StoredWeight::read(int64_t begin, int64_t count, float* out) const {
   // The common half-precision files go through the machine's widest vectors.
-  if (const uint16_t* bf16 = bfloats(begin)) return widen_bf16(bf16, count * inputs_, out);
+  if (const auto* bf16 = in_place<uint16_t>(DType::kBf16, begin))
+    return widen_bf16(bf16, count * inputs_, out);
   if (const auto* f16 = in_place<uint16_t>(DType::kF16, begin))
     return widen_f16(f16, count * inputs_, out);
   tensor_.read_rows(begin, count, out);
 }
 
-void StoredWeight::read(int64_t begin, int64_t count, std::vector<float>& floats,
-                        uint16_t* out) const {
-  if (const uint16_t* bf16 = bfloats(begin)) {
+void StoredWeight::read(int64_t begin, int64_t count, TileScratch&, float* out) const {
+  read(begin, count, out);
+}
+
+void StoredWeight::read(int64_t begin, int64_t count, TileScratch& scratch, uint16_t* out) const {
+  if (const auto* bf16 = in_place<uint16_t>(DType::kBf16, begin)) {
     std::copy_n(bf16, count * inputs_, out);
   } else if (const Nf4Tensor* nf4 = tensor_.nf4()) {
     nf4->dequantize_bf16(begin * inputs_, count * inputs_, out);
   } else {
-    const float* from = this->floats(begin);
-    if (!from) {
-      floats.resize(static_cast<size_t>(count * inputs_));
-      read(begin, count, floats.data());
-      from = floats.data();
-    }
-    narrow_bf16(from, count * inputs_, out);
+    narrow_bf16(tile<float>(begin, count, scratch), count * inputs_, out);
   }
 }
+
+template <typename Element>
+const Element* StoredWeight::tile(int64_t begin, int64_t count, TileScratch& scratch) const {
+  constexpr DType kStored = std::is_same_v<Element, float> ? DType::kF32 : DType::kBf16;
+  if (const Element* data = in_place<Element>(kStored, begin)) return data;
+  std::vector<Element>& room = scratch.of<Element>();
+  room.resize(count * inputs_);
+  read(begin, count, scratch, room.data());
+  return room.data();
+}
+
+template <typename Element>
+const Element* StoredWeight::gather(std::span<const int32_t> rows, TileScratch& scratch) const {
+  std::vector<Element>& room = scratch.of<Element>();
+  room.resize(rows.size() * static_cast<size_t>(inputs_));
+  for (int64_t n = 0; n < std::ssize(rows); ++n)
+    read(rows[n], 1, scratch, room.data() + n * inputs_);
+  return room.data();
+}
+
+template const float* StoredWeight::tile(int64_t, int64_t, TileScratch&) const;
+template const uint16_t* StoredWeight::tile(int64_t, int64_t, TileScratch&) const;
+template const float* StoredWeight::gather(std::span<const int32_t>, TileScratch&) const;
+template const uint16_t* StoredWeight::gather(std::span<const int32_t>, TileScratch&) const;
 
 }  // namespace tandem::engine

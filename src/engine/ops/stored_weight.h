@@ -2,11 +2,27 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "formats/stored_tensor.h"
 
 namespace tandem::engine {
+
+// Room for a tile, from call to call: one a thread.
+struct TileScratch {
+  std::vector<float> floats;
+  std::vector<uint16_t> halves;
+
+  template <typename Element>
+  std::vector<Element>& of() {
+    if constexpr (std::is_same_v<Element, float>)
+      return floats;
+    else
+      return halves;
+  }
+};
 
 // The rows of a weight [N, K] where the checkpoint has them, in the element type that a product
 // multiplies. A form that is stored so (F32, BF16) is used in place, every other one (F16, NF4,
@@ -22,14 +38,19 @@ class StoredWeight {
   int64_t inputs() const { return inputs_; }    // K
   const StoredTensor& tensor() const { return tensor_; }
 
-  // Rows [begin, begin + count) in place, or null where they are stored otherwise.
-  const float* floats(int64_t begin) const { return in_place<float>(DType::kF32, begin); }
-  const uint16_t* bfloats(int64_t begin) const { return in_place<uint16_t>(DType::kBf16, begin); }
-  // The same written to `out`, rounded to the nearest for bfloat16. floats: room for a tile.
+  // Rows [begin, begin + count), in place or in scratch. Element: float, or uint16_t for the bits
+  // of bfloat16, to which others are rounded.
+  template <typename Element>
+  const Element* tile(int64_t begin, int64_t count, TileScratch& scratch) const;
+  // The same of a list of rows, in scratch.
+  template <typename Element>
+  const Element* gather(std::span<const int32_t> rows, TileScratch& scratch) const;
+  // Rows written to `out`.
   void read(int64_t begin, int64_t count, float* out) const;
-  void read(int64_t begin, int64_t count, std::vector<float>& floats, uint16_t* out) const;
 
  private:
+  void read(int64_t begin, int64_t count, TileScratch& scratch, float* out) const;
+  void read(int64_t begin, int64_t count, TileScratch& scratch, uint16_t* out) const;
   // The file's own elements at row `begin`, if they have this type and lie at a whole address.
   template <typename T>
   const T* in_place(DType dtype, int64_t begin) const;

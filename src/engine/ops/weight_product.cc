@@ -12,22 +12,6 @@ Float32Product::Input Float32Product::prepare(const Matrix& x, ThreadPool&) cons
   return {x.data()};
 }
 
-const float* Float32Product::tile(const StoredWeight& w, int64_t begin, int64_t count,
-                                  TileScratch& scratch) const {
-  if (const float* data = w.floats(begin)) return data;
-  scratch.floats.resize(static_cast<size_t>(count * w.inputs()));
-  w.read(begin, count, scratch.floats.data());
-  return scratch.floats.data();
-}
-
-const float* Float32Product::gather(const StoredWeight& w, std::span<const int32_t> rows,
-                                    TileScratch& scratch) const {
-  scratch.floats.resize(rows.size() * static_cast<size_t>(w.inputs()));
-  for (size_t n = 0; n < rows.size(); ++n)
-    w.read(rows[n], 1, scratch.floats.data() + static_cast<int64_t>(n) * w.inputs());
-  return scratch.floats.data();
-}
-
 void Float32Product::multiply(int64_t m, int64_t n, int64_t k, const Input& x, const float* w,
                               float* out, int64_t ldo) const {
   sgemm(false, true, m, n, k, 1, x.data, k, w, k, 0, out, ldo);
@@ -41,23 +25,6 @@ Bfloat16Product::Input Bfloat16Product::prepare(const Matrix& x, ThreadPool& poo
     narrow_bf16(x.row(begin), count * x.columns, input.data.data() + begin * x.columns);
   });
   return input;
-}
-
-const uint16_t* Bfloat16Product::tile(const StoredWeight& w, int64_t begin, int64_t count,
-                                      TileScratch& scratch) const {
-  if (const uint16_t* data = w.bfloats(begin)) return data;
-  scratch.halves.resize(static_cast<size_t>(count * w.inputs()));
-  w.read(begin, count, scratch.floats, scratch.halves.data());
-  return scratch.halves.data();
-}
-
-const uint16_t* Bfloat16Product::gather(const StoredWeight& w, std::span<const int32_t> rows,
-                                        TileScratch& scratch) const {
-  scratch.halves.resize(rows.size() * static_cast<size_t>(w.inputs()));
-  for (size_t n = 0; n < rows.size(); ++n)
-    w.read(rows[n], 1, scratch.floats,
-           scratch.halves.data() + static_cast<int64_t>(n) * w.inputs());
-  return scratch.halves.data();
 }
 
 void Bfloat16Product::multiply(int64_t m, int64_t n, int64_t k, const Input& x, const uint16_t* w,

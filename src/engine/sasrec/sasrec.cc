@@ -50,10 +50,7 @@ void SasRec::forward(std::span<const History> windows, float* out) const {
     for (int64_t t = 0; t < steps; ++t) item_table().copy_row(window[t], x.data() + t * width());
     add_to(x, positions_.data() + (max_length() - steps) * width());
     embedding_norm_.apply(x.data(), steps);
-    const std::vector<KeyRange> visible = causal_ranges(0, steps);
-    const std::span<const KeyRange> ranges = visible;
-    for (size_t i = 0; i < blocks_.size(); ++i)
-      blocks_[i].apply(x, config().heads, i + 1 == blocks_.size() ? ranges.last(1) : ranges);
+    encode_last(blocks_, x, config().heads, causal_ranges(0, steps));
     std::copy_n(x.data(), width(), out);
     out += width();
   }

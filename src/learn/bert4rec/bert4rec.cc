@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "learn/modules/packed_rows.h"
-#include "learn/ops/dropout.h"
 #include "learn/ops/gelu_dropout.h"
 #include "learn/parameter_init.h"
 
@@ -72,29 +72,14 @@ bool Bert4Rec::decayed(std::string_view name) const {
 
 at::Tensor Bert4Rec::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   const int64_t positions = batch.items.size(0);
-  PostNormBlock::Pass pass{.heads = config_.heads,
-                           .max_length = config_.max_length,
-                           .ranges = row_ranges(batch.row_starts),
-                           .wanted = {},
-                           .dropout = {rng, config_.dropout, positions},
-                           .attention_dropout = {rng, config_.attn_dropout, positions}};
-  const int64_t longest = pass.ranges.longest_row();
-  if (longest > config_.max_length)
-    throw ShapeError("bert4rec: a row has {} inputs, max_length is {}", longest,
-                     config_.max_length);
+  PostNormBlock::Pass pass =
+      post_norm_pass("bert4rec", config_, row_ranges(batch.row_starts), positions, rng);
   const at::Tensor step = count_positions(batch.row_starts, positions) + 1;
   at::Tensor x = embedding_norm_.forward(
       at::embedding(item_embedding_, batch.items),
       at::embedding(position_embedding_, step.to(batch.items.device())));  // [P, D]
-  const DropoutMask mask = pass.dropout.mask(x, "embedding");
-  if (mask.keep.defined()) x = dropout(x, mask.keep, mask.p);
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (i + 1 == blocks_.size() && batch.wanted.defined()) {
-      pass.wanted = batch.wanted;
-      pass.ranges = row_ranges(batch.row_starts, batch.wanted);
-    }
-    x = blocks_[i].forward(x, pass);
-  }
+  x = encode(blocks_, x, std::move(pass), batch.wanted,
+             [&] { return row_ranges(batch.row_starts, batch.wanted); });
   return gelu_dropout(head_.forward(x), {}, 0);
 }
 

@@ -141,10 +141,6 @@ std::unique_ptr<LlamaWeights> source_weights(std::shared_ptr<const LlamaSource> 
   return std::make_unique<SourceWeights>(std::move(source));
 }
 
-std::unique_ptr<LlamaWeights> folder_weights(std::shared_ptr<const HfFolder> folder) {
-  return source_weights(open_llama(std::move(folder)));
-}
-
 std::unique_ptr<LlamaWeights> random_weights(const LlamaConfig& config, uint64_t seed,
                                              double stddev) {
   return std::make_unique<RandomWeights>(config, seed, stddev);

@@ -28,7 +28,6 @@ class LlamaWeights {
 // Of a Hugging Face folder (float32, float16, bfloat16, or NF4 as bitsandbytes stores it) or a GGUF
 // file. Frozen weights stay in the mapped files, which live as long as any of them.
 std::unique_ptr<LlamaWeights> source_weights(std::shared_ptr<const LlamaSource> source);
-std::unique_ptr<LlamaWeights> folder_weights(std::shared_ptr<const HfFolder> folder);
 
 // Random weights, a pure function of the seed: the numbers that write_random_llama writes.
 std::unique_ptr<LlamaWeights> random_weights(const LlamaConfig& config, uint64_t seed,

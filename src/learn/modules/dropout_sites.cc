@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/modules/dropout_sites.h"
 
+#include "learn/ops/dropout.h"
+
 namespace tandem::learn {
 
 DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site) const {
@@ -12,6 +14,11 @@ DropoutMask DropoutSites::mask(const at::Tensor& x, std::string_view site, int64
   at::Tensor keep = rng->keep(site, positions, columns, p);
   if (wanted.defined()) keep = keep.index_select(0, wanted.to(keep.device()));
   return {keep.to(x.device()), p};
+}
+
+at::Tensor DropoutSites::apply(const at::Tensor& x, std::string_view site) const {
+  const DropoutMask drawn = mask(x, site);
+  return drawn.keep.defined() ? dropout(x, drawn.keep, drawn.p) : x;
 }
 
 }  // namespace tandem::learn

@@ -30,6 +30,8 @@ struct DropoutSites {
   // A mask [Q, columns of x] for x at the named site, on its device; or of so many columns.
   DropoutMask mask(const at::Tensor& x, std::string_view site) const;
   DropoutMask mask(const at::Tensor& x, std::string_view site, int64_t columns) const;
+  // x [Q, ...] with the site's dropout.
+  at::Tensor apply(const at::Tensor& x, std::string_view site) const;
 };
 
 }  // namespace tandem::learn

@@ -4,12 +4,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "learn/modules/dropout_sites.h"
 #include "learn/modules/layer_norm.h"
 #include "learn/modules/linear.h"
 #include "learn/ops/key_ranges.h"
+#include "learn/transformer_config.h"
 
 namespace tandem::learn {
 
@@ -34,5 +38,16 @@ struct PostNormBlock {
   // x [P, D] -> [Q, D].
   at::Tensor forward(const at::Tensor& x, const Pass& pass) const;
 };
+
+// A pass over all of a batch's positions. ShapeError, naming the model, for a row of more inputs
+// than max_length.
+PostNormBlock::Pass post_norm_pass(std::string_view model, const TransformerConfig& config,
+                                   KeyRanges ranges, int64_t positions, const DropoutRng* rng);
+
+// Dropout of the embedded inputs x [P, D] at the site "embedding", then all blocks; the last one
+// computes the wanted positions alone, whose ranges wanted_ranges() makes: [Q, D]. wanted
+// undefined: all, Q = P.
+at::Tensor encode(const std::vector<PostNormBlock>& blocks, at::Tensor x, PostNormBlock::Pass pass,
+                  const at::Tensor& wanted, const std::function<KeyRanges()>& wanted_ranges);
 
 }  // namespace tandem::learn

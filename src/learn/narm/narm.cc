@@ -9,7 +9,6 @@
 #include "core/error.h"
 #include "learn/modules/dropout_sites.h"
 #include "learn/ops/additive_attention.h"
-#include "learn/ops/dropout.h"
 #include "learn/ops/gru.h"
 #include "learn/ops/linear.h"
 #include "learn/parameter_init.h"
@@ -63,16 +62,14 @@ at::Tensor Narm::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   at::Tensor x = at::embedding(item_embedding_, batch.items);  // [P, D]
   const DropoutSites inputs{rng, config_.dropout, positions},
       decoder{rng, config_.decoder_dropout, positions, batch.wanted};
-  if (const DropoutMask mask = inputs.mask(x, "embedding.embed_dropout"); mask.keep.defined())
-    x = dropout(x, mask.keep, mask.p);
+  x = inputs.apply(x, "embedding.embed_dropout");
   const at::Tensor h = gru(x, weight_ih_, weight_hh_, bias_ih_, bias_hh_, batch.row_starts);
   const at::Tensor global = batch.at_wanted(h);  // [Q, 2D]
   const at::Tensor local =
       additive_attention(learn::linear(global, a_global_, {}), learn::linear(h, a_local_, {}), h,
                          v_.reshape({-1}), batch.row_starts, batch.wanted);
   at::Tensor both = at::cat({global, local}, 1);  // [Q, 4D]
-  if (const DropoutMask mask = decoder.mask(both, "model.proj_dropout"); mask.keep.defined())
-    both = dropout(both, mask.keep, mask.p);
+  both = decoder.apply(both, "model.proj_dropout");
   return learn::linear(both, b_.t().contiguous(), {});  // [Q, D]
 }
 

@@ -122,7 +122,7 @@ struct AdditiveAttention : torch::autograd::Function<AdditiveAttention> {
       std::vector<float> de;
       for (const Query& one : plan.rows[row]) {
         const float *of_query = p + one.first_pair, *from = grad + one.index * width;
-        de.resize(static_cast<size_t>(one.count));
+        de.resize(one.count);
         float mean = 0;
         for (int64_t j = 0; j < one.count; ++j) {
           de[j] = dot(from, values + (one.begin + j) * width, width);

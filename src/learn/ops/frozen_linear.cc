@@ -53,11 +53,11 @@ at::Tensor frozen_product(const at::Tensor& x, const FrozenWeight& weight, bool 
   }
   const int64_t total = transposed ? weight.outputs() : weight.inputs();
   at::Tensor y = at::empty({x.size(0), total}, x.options());
-  std::vector<at::Tensor> scratch(static_cast<size_t>(at::get_num_threads()));
+  std::vector<at::Tensor> scratch(at::get_num_threads());
   const int64_t tile = tile_of(total);
   at::parallel_for(0, (total + tile - 1) / tile, 1, [&](int64_t first, int64_t last) {
     const at::NoGradGuard no_grad;  // other threads do not have the caller's mode
-    at::Tensor& own = scratch[static_cast<size_t>(at::get_thread_num())];
+    at::Tensor& own = scratch[at::get_thread_num()];
     for (int64_t i = first; i < last; ++i) {
       const int64_t begin = i * tile, count = std::min(tile, total - begin);
       const at::Tensor w = transposed ? weight.rows(begin, count, type, own)

@@ -54,7 +54,7 @@ void for_groups(const std::vector<Row>& rows, const Work& work) {
     for (int64_t group = first; group < last; ++group) {
       const int64_t begin = group * kGroupRows;
       const int64_t size = std::min(kGroupRows, std::ssize(rows) - begin);
-      work(std::span(rows).subspan(static_cast<size_t>(begin), static_cast<size_t>(size)));
+      work(std::span(rows).subspan(begin, static_cast<size_t>(size)));
     }
   });
 }

@@ -29,7 +29,7 @@ class Nf4OnDevice : public FrozenWeight {
  public:
   Nf4OnDevice(const Nf4Tensor& tensor, at::Device device)
       : outputs_(tensor.shape[0]), inputs_(tensor.shape[1]), block_(tensor.block) {
-    std::vector<float> scales(static_cast<size_t>(tensor.num_blocks()));
+    std::vector<float> scales(tensor.num_blocks());
     for (size_t i = 0; i < scales.size(); ++i) scales[i] = tensor.scale(static_cast<int64_t>(i));
     codes_ = copied(tensor.codes, at::kByte, device);
     scales_ = copied(std::span<const float>(scales), at::kFloat, device);

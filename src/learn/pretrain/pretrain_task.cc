@@ -33,7 +33,7 @@ SupervisedText whole_text(const Ids& ids) {
 // Takes the texts beyond the limit away and signs what is left.
 void finish(PretrainTexts& texts, const PretrainConfig& config) {
   if (config.valid_texts > 0 && std::ssize(texts.valid) > config.valid_texts)
-    texts.valid.resize(static_cast<size_t>(config.valid_texts));
+    texts.valid.resize(config.valid_texts);
   Sha256 sha;
   for (const auto* part : {&texts.train, &texts.valid})
     for (const Ids& ids : *part) sha.add(std::as_bytes(std::span(ids)));
@@ -85,7 +85,7 @@ PretrainTexts history_texts(const Dataset& dataset, const Tokenizer& tokenizer,
   PromptConfig prompt = config.prompt;
   prompt.max_tokens = config.block;
   const PromptEncoder encoder(tokenizer, prompt);
-  std::vector<std::vector<Ids>> of_user(static_cast<size_t>(dataset.num_users()));
+  std::vector<std::vector<Ids>> of_user(dataset.num_users());
   pool.parallel_for(dataset.num_users(), [&](int64_t user, int) {
     const auto items = train_items(dataset, user);
     for (int64_t end = std::ssize(items); end >= 2;) {
@@ -95,14 +95,14 @@ PretrainTexts history_texts(const Dataset& dataset, const Tokenizer& tokenizer,
       for (int64_t i = begin; i < end; ++i) history.push_back(titles[items[i]]);
       Ids ids = encoder.encode(render_history(prompt, history));
       ids.push_back(encoder.eos());
-      of_user[static_cast<size_t>(user)].push_back(std::move(ids));
+      of_user[user].push_back(std::move(ids));
       end = begin;
     }
   });
   PretrainTexts texts;
   for (int64_t user = 0; user < dataset.num_users(); ++user) {
     auto& part = is_held_out(config, user) ? texts.valid : texts.train;
-    for (Ids& ids : of_user[static_cast<size_t>(user)]) part.push_back(std::move(ids));
+    for (Ids& ids : of_user[user]) part.push_back(std::move(ids));
   }
   finish(texts, config);
   return texts;
@@ -151,15 +151,13 @@ PretrainTask::PretrainTask(Llama& model, const LlamaSource& base, const Tokenize
 
 int64_t PretrainTask::num_labels(std::span<const int64_t> samples, int64_t) const {
   int64_t labels = 0;
-  for (const int64_t sample : samples)
-    labels += std::ssize(texts_.train[static_cast<size_t>(sample)]) - 1;
+  for (const int64_t sample : samples) labels += std::ssize(texts_.train[sample]) - 1;
   return labels;
 }
 
 std::vector<SupervisedText> PretrainTask::texts(std::span<const int64_t> samples, int64_t) const {
   std::vector<SupervisedText> texts;
-  for (const int64_t sample : samples)
-    texts.push_back(whole_text(texts_.train[static_cast<size_t>(sample)]));
+  for (const int64_t sample : samples) texts.push_back(whole_text(texts_.train[sample]));
   return texts;
 }
 

@@ -40,9 +40,7 @@ class PretrainTask : public LlamaTask {
 
   std::string fingerprint() const override { return texts_.fingerprint; }
   int64_t num_samples() const override { return std::ssize(texts_.train); }
-  int64_t length(int64_t sample) const override {
-    return std::ssize(texts_.train[static_cast<size_t>(sample)]);
-  }
+  int64_t length(int64_t sample) const override { return std::ssize(texts_.train[sample]); }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   bool lower_is_better() const override { return true; }
   std::string validated_on() const override {

@@ -33,7 +33,7 @@ RankerTask::RankerTask(Llama& model, const LlamaSource& base, const Tokenizer& t
       prefixes_(training_prefixes(dataset)),
       valid_(subset_samples(dataset, inputs.valid, config.prompt.num_candidates)) {
   for (int64_t i = 0; i < std::ssize(prefixes_); ++i) {
-    if (config.only_retrieved && inputs.train.answer_rank[static_cast<size_t>(i)] == 0) continue;
+    if (config.only_retrieved && inputs.train.answer_rank[i] == 0) continue;
     samples_.push_back(i);
   }
   if (samples_.empty()) throw DataError("{}: nothing to train on", dataset.folder().string());
@@ -41,7 +41,7 @@ RankerTask::RankerTask(Llama& model, const LlamaSource& base, const Tokenizer& t
     throw DataError(
         "no user's validation item is among its candidates: there is nothing to validate on");
   if (config.valid_users > 0 && std::ssize(valid_) > config.valid_users)
-    valid_.resize(static_cast<size_t>(config.valid_users));
+    valid_.resize(config.valid_users);
   valid_ids_.resize(valid_.size());
   pool.parallel_for(std::ssize(valid_), [&](int64_t i, int) {
     const auto at = static_cast<size_t>(i);
@@ -61,10 +61,9 @@ Json RankerTask::facts() const {
   Sha256 samples;
   std::vector<RankingSample> drawn;
   for (int64_t begin = 0; begin < num_samples(); begin += kAtOnce) {
-    drawn.resize(static_cast<size_t>(std::min(kAtOnce, num_samples() - begin)));
-    pool_.parallel_for(std::ssize(drawn), [&](int64_t i, int) {
-      drawn[static_cast<size_t>(i)] = question(begin + i, 0);
-    });
+    drawn.resize(std::min(kAtOnce, num_samples() - begin));
+    pool_.parallel_for(std::ssize(drawn),
+                       [&](int64_t i, int) { drawn[i] = question(begin + i, 0); });
     for (const RankingSample& sample : drawn) add_sample(samples, sample);
   }
   return {{"first_epoch", samples.hex()},
@@ -77,8 +76,8 @@ int64_t RankerTask::num_labels(std::span<const int64_t> samples, int64_t) const 
 }
 
 RankingSample RankerTask::question(int64_t sample, int64_t epoch) const {
-  const int64_t number = samples_[static_cast<size_t>(sample)];
-  const TrainingPrefix& prefix = prefixes_[static_cast<size_t>(number)];
+  const int64_t number = samples_[sample];
+  const TrainingPrefix& prefix = prefixes_[number];
   const auto seed = static_cast<uint64_t>(config_.seed);
   if (config_.negatives == Negatives::kUniform)
     return uniform_sample(dataset_, prefix, config_.prompt.num_candidates, seed, epoch, number);
@@ -97,10 +96,10 @@ SupervisedText RankerTask::text(const RankingSample& question) const {
                   full.ids.begin() + (config_.train_eos ? full.eos : full.letter));
   if (config_.language > 0) add_language(prompt, question, full.letter, text);
   text.positions.push_back(full.letter - 1);
-  text.labels.push_back(full.ids[static_cast<size_t>(full.letter)]);
+  text.labels.push_back(full.ids[full.letter]);
   if (config_.train_eos) {
     text.positions.push_back(full.letter);
-    text.labels.push_back(full.ids[static_cast<size_t>(full.eos)]);
+    text.labels.push_back(full.ids[full.eos]);
   }
   if (!text.weights.empty()) text.weights.resize(text.labels.size(), 1.0);
   return text;
@@ -115,7 +114,7 @@ void RankerTask::add_language(const std::string& prompt, const RankingSample& qu
     const int64_t position = letter - tokens.of_prompt + t;
     if (position < 1) continue;
     text.positions.push_back(position - 1);
-    text.labels.push_back(text.ids[static_cast<size_t>(position)]);
+    text.labels.push_back(text.ids[position]);
   }
   const double weight = config_.language * (config_.train_eos ? 2 : 1) /
                         static_cast<double>(std::max<size_t>(1, text.labels.size()));
@@ -127,15 +126,14 @@ void RankerTask::add_soft_targets(std::span<const RankingSample> questions,
   const Ranker& teacher = *inputs_.teacher;
   std::vector<SharedPrefix> prompts(questions.size());
   pool_.parallel_for(std::ssize(questions), [&](int64_t i, int) {
-    prompts[static_cast<size_t>(i)] = likelihood_prompt(teacher.config(), teacher.encoder(),
-                                                        titles_, questions[static_cast<size_t>(i)]);
+    prompts[i] = likelihood_prompt(teacher.config(), teacher.encoder(), titles_, questions[i]);
   });
   const engine::Matrix scores = title_likelihoods(teacher.model(), prompts, pool_);
   for (size_t i = 0; i < questions.size(); ++i) {
     SupervisedText& text = texts[i];
     const int64_t letter = std::ssize(text.labels) - (config_.train_eos ? 2 : 1);
     text.weights.resize(text.labels.size(), 1.0);
-    text.weights[static_cast<size_t>(letter)] = 1 - config_.soft_target;
+    text.weights[letter] = 1 - config_.soft_target;
     const auto count = std::ssize(questions[i].candidates);
     const std::vector<double> shares = letter_probabilities(
         {scores.row(static_cast<int64_t>(i)), static_cast<size_t>(count)}, count);
@@ -169,7 +167,7 @@ std::vector<int64_t> RankerTask::rank_batch(size_t begin, size_t end) const {
     const float* row =
         logits.const_data_ptr<float>() + static_cast<int64_t>(i - begin) * vocabulary;
     const auto& ids = verbalizer_.ids;
-    const float answer = row[ids[static_cast<size_t>(valid_[i].answer)]];
+    const float answer = row[ids[valid_[i].answer]];
     int64_t rank = 1;
     for (size_t c = 0; c < valid_[i].candidates.size(); ++c) {
       const bool is_answer = static_cast<int64_t>(c) == valid_[i].answer;

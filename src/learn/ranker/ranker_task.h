@@ -53,9 +53,7 @@ class RankerTask : public LlamaTask {
 
   std::string fingerprint() const override { return fingerprint_; }
   int64_t num_samples() const override { return std::ssize(samples_); }
-  int64_t length(int64_t sample) const override {
-    return prefixes_[static_cast<size_t>(samples_[static_cast<size_t>(sample)])].length;
-  }
+  int64_t length(int64_t sample) const override { return prefixes_[samples_[sample]].length; }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   std::string validated_on() const override { return fmt::format("{} users", valid_.size()); }
   ValidationResult validate(ProcessGroup& group, ThreadPool& pool) const override;

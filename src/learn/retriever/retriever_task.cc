@@ -73,7 +73,7 @@ std::vector<TrainingExample> RetrieverTask::examples(std::span<const int64_t> sa
                                                      int64_t epoch) const {
   std::vector<TrainingExample> examples;
   for (const int64_t sample : samples)
-    examples.push_back(objective_.example(rows_[static_cast<size_t>(sample)], sample, epoch));
+    examples.push_back(objective_.example(rows_[sample], sample, epoch));
   return examples;
 }
 
@@ -87,8 +87,8 @@ double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
   const PackedBatch batch = pack(examples(part.own(), part.epoch));
   if (batch.wanted.defined() && batch.wanted.numel() == 0) return 0;
   int64_t before = 0;  // positions
-  for (const int64_t sample : part.samples.first(static_cast<size_t>(part.begin)))
-    before += objective_.positions(rows_[static_cast<size_t>(sample)]);
+  for (const int64_t sample : part.samples.first(part.begin))
+    before += objective_.positions(rows_[sample]);
   const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
                               before);
   const at::Tensor loss =

@@ -23,9 +23,7 @@ class RetrieverTask : public TrainingTask {
   std::string label() const override;
   std::string fingerprint() const override;
   int64_t num_samples() const override { return std::ssize(rows_); }
-  int64_t length(int64_t sample) const override {
-    return objective_.positions(rows_[static_cast<size_t>(sample)]);
-  }
+  int64_t length(int64_t sample) const override { return objective_.positions(rows_[sample]); }
   int64_t num_labels(std::span<const int64_t> samples, int64_t epoch) const override;
   double add_gradients(const StepPart& part, double weight) const override;
   std::string validated_on() const override;

@@ -9,11 +9,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/rng.h"
 #include "learn/modules/packed_rows.h"
-#include "learn/ops/dropout.h"
 
 namespace tandem::learn {
 namespace {
@@ -97,32 +97,15 @@ bool SasRec::decayed(std::string_view name) const {
 
 at::Tensor SasRec::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   const int64_t positions = batch.items.size(0);
-  PostNormBlock::Pass pass{.heads = config_.heads,
-                           .max_length = config_.max_length,
-                           .ranges = visible(batch, {}),
-                           .wanted = {},
-                           .dropout = {rng, config_.dropout, positions},
-                           .attention_dropout = {rng, config_.attn_dropout, positions}};
-  const int64_t longest = pass.ranges.longest_row();
-  if (longest > config_.max_length)
-    throw ShapeError("sasrec: a row has {} inputs, max_length is {}", longest, config_.max_length);
+  PostNormBlock::Pass pass = post_norm_pass("sasrec", config_, visible(batch, {}), positions, rng);
   const at::Tensor starts = batch.row_starts.cpu();
   const at::Tensor lengths = starts.slice(0, 1) - starts.slice(0, 0, -1);
   const at::Tensor slot = count_positions(starts, positions) +
                           (config_.max_length - lengths).repeat_interleave(lengths);
-  at::Tensor x = at::embedding(item_embedding_, batch.items) +
-                 at::embedding(position_embedding_, slot.to(batch.items.device()));  // [P, D]
-  x = embedding_norm_.forward(x, {});
-  const DropoutMask mask = pass.dropout.mask(x, "embedding");
-  if (mask.keep.defined()) x = dropout(x, mask.keep, mask.p);
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (i + 1 == blocks_.size() && batch.wanted.defined()) {
-      pass.wanted = batch.wanted;
-      pass.ranges = visible(batch, batch.wanted);
-    }
-    x = blocks_[i].forward(x, pass);
-  }
-  return x;
+  const at::Tensor x = at::embedding(item_embedding_, batch.items) +
+                       at::embedding(position_embedding_, slot.to(batch.items.device()));  // [P, D]
+  return encode(blocks_, embedding_norm_.forward(x, {}), std::move(pass), batch.wanted,
+                [&] { return visible(batch, batch.wanted); });
 }
 
 }  // namespace tandem::learn

@@ -23,7 +23,7 @@ using Row = std::vector<int32_t>;
 std::vector<Row> rows_of(const TensorView& tensor) {
   const std::span<const int64_t> values = tensor.as<int64_t>();
   const int64_t length = tensor.shape.at(1);
-  std::vector<Row> rows(static_cast<size_t>(tensor.shape.at(0)));
+  std::vector<Row> rows(tensor.shape.at(0));
   for (size_t b = 0; b < rows.size(); ++b)
     for (int64_t t = 0; t < length; ++t)
       rows[b].push_back(static_cast<int32_t>(values[static_cast<int64_t>(b) * length + t]));
@@ -115,7 +115,7 @@ void check_steps(const LruRec& model, const std::vector<Row>& rows, const Safete
     const Row items = without_padding(rows[b]);
     if (items.empty()) continue;
     UserState state = model.new_state();
-    std::vector<float> hidden(static_cast<size_t>(model.width()));
+    std::vector<float> hidden(model.width());
     for (const int32_t item : items) model.step(state, item, hidden.data());
     const std::vector<float> scores = all_scores(model, hidden, pool);
     found.insert(found.end(), scores.begin(), scores.end());

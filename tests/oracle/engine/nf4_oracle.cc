@@ -77,7 +77,7 @@ void check_tables(const fs::path& folder, OracleReport& report) {
 
 void compare_dequantised(const Nf4Tensor& w, const SafetensorsFile& file, const std::string& prefix,
                          const std::string& name, Tally& tally) {
-  std::vector<float> wide(static_cast<size_t>(w.count()));
+  std::vector<float> wide(w.count());
   w.dequantize(0, w.count(), wide.data());
   tally.compare<float>(prefix + "dequant_f32", name, wide,
                        file.at(prefix + "dequant_f32").as<float>());

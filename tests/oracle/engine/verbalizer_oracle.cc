@@ -178,8 +178,8 @@ double training_loss(const Llama& model, const Json& examples, ThreadPool& pool)
 }
 
 std::string ranking_of(const float* scores, int64_t count) {
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) order[static_cast<size_t>(i)] = i;
+  std::vector<int64_t> order(count);
+  for (int64_t i = 0; i < count; ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
   std::string text;
@@ -215,11 +215,11 @@ void check_ranker(const fs::path& folder, const Json& file, const Json& stored,
   Count rankings;
   RankList ranks;
   for (int64_t i = 0; i < scores.rows; ++i) {
-    rankings.add(ranking_of(scores.row(i), scores.columns) ==
-                     expected.at("ranking")[static_cast<size_t>(i)].get<std::string>(),
-                 fmt::format("example {}", i));
+    rankings.add(
+        ranking_of(scores.row(i), scores.columns) == expected.at("ranking")[i].get<std::string>(),
+        fmt::format("example {}", i));
     const auto columns = static_cast<size_t>(scores.columns);
-    ranks.add(i, 1, rank_of({scores.row(i), columns}, labels[static_cast<size_t>(i)]));
+    ranks.add(i, 1, rank_of({scores.row(i), columns}, labels[i]));
   }
   rankings.report(("rankings " + kind).c_str(), report);
   const std::vector<int32_t> cutoffs = {1, 5, 10};

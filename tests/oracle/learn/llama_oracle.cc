@@ -26,7 +26,7 @@ constexpr double kBf16Factor = 1.5;
 using Sequences = std::map<std::string, std::vector<int64_t>>;
 
 Llama load(const fs::path& folder, const LlamaOptions& options) {
-  return {*folder_weights(std::make_shared<const HfFolder>(folder)), options};
+  return {*source_weights(open_llama(folder)), options};
 }
 
 at::Tensor all_logits(const Llama& model, const PackedTokens& packed,

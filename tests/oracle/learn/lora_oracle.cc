@@ -32,7 +32,7 @@ struct LoraCase {
   explicit LoraCase(const fs::path& path)
       : folder(path), training(read_json(path / "training.json")) {
     const fs::path base = path.parent_path() / training.at("base").get<std::string>();
-    weights = folder_weights(std::make_shared<const HfFolder>(base));
+    weights = source_weights(open_llama(base));
     options.lora =
         LoraConfig{.rank = training.at("r").get<int64_t>(),
                    .alpha = training.at("lora_alpha").get<double>(),

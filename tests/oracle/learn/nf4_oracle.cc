@@ -60,7 +60,7 @@ void check_folder(const fs::path& folder, OracleReport& report) {
     return logits.reshape({-1, logits.size(2)});
   };
   const at::Tensor exact = stored("logits_f32_of_dequantised");
-  const auto weights = folder_weights(std::make_shared<const HfFolder>(folder));
+  const auto weights = source_weights(open_llama(folder));
   at::NoGradGuard no_grad;
   const auto error = [&](Precision precision) {
     const Llama model(*weights, {.precision = precision});

@@ -16,11 +16,11 @@ TEST(ThreadPool, RunsEveryIndexOnce) {
     EXPECT_EQ(pool.size(), threads);
     for (const int64_t count : {0, 1, 2, 3, 1000}) {
       SCOPED_TRACE(count);
-      std::vector<std::atomic<int>> runs(static_cast<size_t>(count));
+      std::vector<std::atomic<int>> runs(count);
       std::atomic<bool> good_worker{true};
       pool.parallel_for(count, [&](int64_t index, int worker) {
         if (worker < 0 || worker >= threads) good_worker = false;
-        ++runs[static_cast<size_t>(index)];
+        ++runs[index];
       });
       EXPECT_TRUE(good_worker);
       for (const auto& run : runs) EXPECT_EQ(run, 1);
@@ -32,7 +32,7 @@ TEST(ThreadPool, RunsEveryIndexOnce) {
 TEST(ThreadPool, WorkersDoNotShareAnIndex) {
   ThreadPool pool(4);
   std::vector<int64_t> by_worker(4, 0);
-  pool.parallel_for(20000, [&](int64_t, int worker) { ++by_worker[static_cast<size_t>(worker)]; });
+  pool.parallel_for(20000, [&](int64_t, int worker) { ++by_worker[worker]; });
   EXPECT_EQ(by_worker[0] + by_worker[1] + by_worker[2] + by_worker[3], 20000);
 }
 

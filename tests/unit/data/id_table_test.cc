@@ -29,8 +29,8 @@ TEST(IdTable, TellsNearIdsApart) {
   for (const std::string_view id : ids) table.add(id);
   EXPECT_EQ(table.size(), 7);
   for (int32_t i = 0; i < 7; ++i) {
-    EXPECT_EQ(table.find(ids[static_cast<size_t>(i)]), i);
-    EXPECT_EQ(table[i], ids[static_cast<size_t>(i)]);
+    EXPECT_EQ(table.find(ids[i]), i);
+    EXPECT_EQ(table[i], ids[i]);
   }
 }
 

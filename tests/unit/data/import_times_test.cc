@@ -19,7 +19,7 @@ TEST_F(ImportTimes, FractionsOrderWhateverTheUnit) {
   EXPECT_EQ(orders(), "u: a b c");
   EXPECT_EQ(times(), "1600000000 1600000000 1600000000");
   EXPECT_EQ(warnings(), "");
-  EXPECT_EQ(last_.prepared.tied_interactions, 0);
+  EXPECT_EQ(last_.prepared.equal_times.interactions, 0);
   import(put("ms.csv",
              "user,item,timestamp\nu,c,1600000000900\nu,a,1600000000100\nu,b,1600000000100.5\n"));
   EXPECT_EQ(orders(), "u: a b c");

@@ -16,8 +16,7 @@ using Column = std::vector<std::string_view>;
 
 std::string sorted(const Column& ids) {
   std::string text;
-  for (const int32_t index : sort_ids(ids, id_order(ids)))
-    text += std::string(ids[static_cast<size_t>(index)]) + ' ';
+  for (const int32_t index : sort_ids(ids, id_order(ids))) text += std::string(ids[index]) + ' ';
   return text;
 }
 

@@ -26,7 +26,7 @@ std::vector<double> by_definition(const AttentionShape& shape, const float* q, c
     for (int64_t head = 0; head < shape.heads; ++head) {
       const int64_t at = head / group * dim;
       double total = 0;
-      std::vector<double> sum(static_cast<size_t>(dim));
+      std::vector<double> sum(dim);
       for (int64_t j = range.begin; j < range.end; ++j) {
         double dot = 0;
         for (int64_t d = 0; d < dim; ++d) dot += double{q[head * dim + d]} * k.row(j)[at + d];

@@ -12,13 +12,7 @@ namespace {
 TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
   for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
     SCOPED_TRACE(type);
-    const RetrieverModelConfig config{.model_type = type,
-                                      .num_items = 50,
-                                      .width = 12,
-                                      .blocks = 2,
-                                      .heads = 3,
-                                      .inner = 2,
-                                      .max_length = 10};
+    const RetrieverModelConfig config = test::small_retriever(type);
     const test::TemporaryFolder folder;
     test::write_random_run(folder.path(), config, 13);
     test::RetrieverReference reference{type, 50, 12, 2, 3, 10, {}};

@@ -19,16 +19,7 @@ namespace {
 
 using test::random_history;
 using test::random_weights;
-
-RetrieverModelConfig small(const std::string& model_type) {
-  return {.model_type = model_type,
-          .num_items = 50,
-          .width = 12,
-          .blocks = 2,
-          .heads = 3,
-          .inner = 2,
-          .max_length = 10};
-}
+using test::small_retriever;
 
 std::vector<float> hidden_of(const Retriever& retriever, const std::vector<int32_t>& history) {
   ThreadPool pool(1);
@@ -38,7 +29,7 @@ std::vector<float> hidden_of(const Retriever& retriever, const std::vector<int32
 
 // Serving advances a user one event at a time; evaluation scans. They must agree, bit for bit.
 RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
-  static const LruRec retriever(random_weights(small("lrurec"), 11));
+  static const LruRec retriever(random_weights(small_retriever("lrurec"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
   UserState state = retriever.new_state();
@@ -51,7 +42,7 @@ RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
 }
 
 TEST(LruRecState, RemembersMoreThanTheWindow) {
-  const LruRec retriever(random_weights(small("lrurec"), 11));
+  const LruRec retriever(random_weights(small_retriever("lrurec"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
   UserState state = retriever.new_state();
@@ -62,7 +53,7 @@ TEST(LruRecState, RemembersMoreThanTheWindow) {
 }
 
 RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
-  static const Narm retriever(random_weights(small("narm"), 11));
+  static const Narm retriever(random_weights(small_retriever("narm"), 11));
   const auto history = *rc::gen::resize(
       10, rc::gen::nonEmpty(rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(1, 51))));
   UserState state = retriever.new_state();
@@ -75,7 +66,7 @@ RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
 }
 
 TEST(NarmState, AttendsToTheWindowAlone) {
-  const Narm retriever(random_weights(small("narm"), 11));
+  const Narm retriever(random_weights(small_retriever("narm"), 11));
   Rng rng(2);
   const std::vector<int32_t> history = random_history(14, 50, rng);
   UserState state = retriever.new_state();
@@ -89,9 +80,9 @@ TEST(NarmState, AttendsToTheWindowAlone) {
 
 // A store keeps bytes; what comes back goes on as if it had never left.
 TEST(UserStates, GoThroughBytes) {
-  const LruRec lru(random_weights(small("lrurec"), 11));
-  const Narm narm(random_weights(small("narm"), 11));
-  EXPECT_EQ(SasRec(random_weights(small("sasrec"), 11)).incremental(), nullptr);
+  const LruRec lru(random_weights(small_retriever("lrurec"), 11));
+  const Narm narm(random_weights(small_retriever("narm"), 11));
+  EXPECT_EQ(SasRec(random_weights(small_retriever("sasrec"), 11)).incremental(), nullptr);
   Rng rng(4);
   const std::vector<int32_t> history = random_history(13, 50, rng);
   for (const Retriever* retriever : std::initializer_list<const Retriever*>{&lru, &narm}) {
@@ -120,7 +111,7 @@ TEST(UserStates, GoThroughBytes) {
 }
 
 TEST(LruRec, PaddingBeforeARowChangesNothing) {
-  const LruRec retriever(random_weights(small("lrurec"), 12));
+  const LruRec retriever(random_weights(small_retriever("lrurec"), 12));
   Rng rng(3);
   const std::vector<int32_t> history = random_history(6, 50, rng);
   std::vector<int32_t> padded = {0, 0, 0};
@@ -135,7 +126,7 @@ TEST(LruRec, PaddingBeforeARowChangesNothing) {
 }
 
 TEST(LruRec, ANewUserIsThePaddingItemAlone) {
-  const LruRec retriever(random_weights(small("lrurec"), 12));
+  const LruRec retriever(random_weights(small_retriever("lrurec"), 12));
   const std::vector<int32_t> padding = {0, 0};
   const std::vector<float> out = retriever.trace(padding).ffn_outputs[1];
   EXPECT_EQ(hidden_of(retriever, {}), std::vector<float>(out.end() - 12, out.end()));
@@ -144,7 +135,8 @@ TEST(LruRec, ANewUserIsThePaddingItemAlone) {
 // The other properties hold for every retriever.
 class AnyRetriever : public testing::TestWithParam<const char*> {
  protected:
-  std::unique_ptr<Retriever> retriever_ = make_retriever(random_weights(small(GetParam()), 13));
+  std::unique_ptr<Retriever> retriever_ =
+      make_retriever(random_weights(small_retriever(GetParam()), 13));
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, AnyRetriever,
@@ -243,7 +235,7 @@ class RenumberedRetriever : public testing::TestWithParam<const char*> {
   }
 
   std::vector<int32_t> numbers_ = other_numbers();
-  RetrieverWeights weights_ = random_weights(small(GetParam()), 14);
+  RetrieverWeights weights_ = random_weights(small_retriever(GetParam()), 14);
   std::unique_ptr<Retriever> model_ = make_retriever(weights_);
   std::unique_ptr<Retriever> same_ = make_retriever(weights_.renumbered(numbers_));
   ThreadPool pool_{2};
@@ -267,8 +259,7 @@ TEST_P(RenumberedRetriever, GivesEveryItemItsScoreUnderItsNewNumber) {
       const auto scores = same_->score(now, seen, pool_);
       ASSERT_EQ(scores.size(), 52u);
       for (size_t i = 0; i < numbers_.size(); ++i) {
-        const float wanted =
-            numbers_[i] == 0 ? kExcludedScore : old_scores[static_cast<size_t>(numbers_[i])];
+        const float wanted = numbers_[i] == 0 ? kExcludedScore : old_scores[numbers_[i]];
         EXPECT_EQ(scores[i + 1], wanted) << "item " << i + 1;
       }
     }
@@ -296,8 +287,8 @@ TEST_P(RenumberedRetriever, NeverRecommendsNorRanksWhatItDoesNotKnow) {
 
 TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   const std::vector<int32_t> numbers = {0, 2};
-  const LruRec lru(random_weights(small("lrurec"), 1).renumbered(numbers));
-  const Narm narm(random_weights(small("narm"), 1).renumbered(numbers));
+  const LruRec lru(random_weights(small_retriever("lrurec"), 1).renumbered(numbers));
+  const Narm narm(random_weights(small_retriever("narm"), 1).renumbered(numbers));
   UserState lru_state = lru.new_state();
   UserState narm_state = narm.new_state();
   std::vector<float> hidden(12);

@@ -72,7 +72,7 @@ constexpr int64_t kCounts[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257};
 TEST(RmsNormRow, EqualsTheFormula) {
   for (const int64_t count : kCounts) {
     const std::vector<float> x = random_values(count, 1), weight = random_values(count, 2);
-    std::vector<float> out(static_cast<size_t>(count));
+    std::vector<float> out(count);
     rms_norm_row(x.data(), count, weight.data(), 1e-5f, out.data());
     double squares = 0;
     for (const float v : x) squares += double{v} * v;

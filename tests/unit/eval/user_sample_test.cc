@@ -10,7 +10,7 @@ namespace tandem {
 namespace {
 
 std::vector<int64_t> users(int64_t count) {
-  std::vector<int64_t> all(static_cast<size_t>(count));
+  std::vector<int64_t> all(count);
   std::iota(all.begin(), all.end(), int64_t{0});
   return all;
 }

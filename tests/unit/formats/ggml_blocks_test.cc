@@ -225,14 +225,14 @@ const std::map<GgmlType, Element> kElements = {
      }},
     {GgmlType::kIq4Nl,
      [](const uint8_t* b, size_t e) {
-       return half(b) * kLevels[static_cast<size_t>(bits_of(b + 2 + e % 16, e / 16 * 4, 4))];
+       return half(b) * kLevels[bits_of(b + 2 + e % 16, e / 16 * 4, 4)];
      }},
     {GgmlType::kIq4Xs,
      [](const uint8_t* b, size_t e) {
        const size_t part = e / 32, within = e % 32;
        const int scale = bits_of(b + 4, 4 * part, 4) + 16 * bits_of(b + 2, 2 * part, 2) - 32;
        const int code = bits_of(b + 8 + 16 * part + within % 16, within / 16 * 4, 4);
-       return half(b) * scale * kLevels[static_cast<size_t>(code)];
+       return half(b) * scale * kLevels[code];
      }},
 };
 

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "formats/half.h"
 #include "formats/stored_tensor.h"
+#include "support/gguf_bytes.h"
 #include "support/temporary_folder.h"
 
 namespace tandem {
@@ -25,40 +26,30 @@ struct Recipe {
   std::vector<float> floats = {};  // the matrix, in place of three Q8_0 rows
 
   std::string bytes() const {
-    std::string out = "GGUF";
-    const auto put = [&](auto value) {
-      out.append(reinterpret_cast<const char*>(&value), sizeof value);
-    };
-    const auto text = [&](const std::string& value) {
-      put(uint64_t{value.size()});
-      out += value;
-    };
-    put(uint32_t{3});
-    put(num_tensors);
-    put(uint64_t{1});
-    text("general.alignment");
-    put(uint32_t{4});
-    put(alignment);
-    text("matrix");
-    put(static_cast<uint32_t>(axes.size()));
-    for (const uint64_t size : axes) put(size);
-    put(type);
-    put(offset);
-    text(second_name);
-    put(uint32_t{1});
-    put(uint64_t{2});
-    put(uint32_t{0});
-    put(second_offset);
-    out.resize((out.size() + 31) / 32 * 32);
-    for (const float value : floats) put(value);
+    test::GgufBytes file(num_tensors, 1);
+    file.text("general.alignment");
+    file.put(uint32_t{4});
+    file.put(alignment);
+    file.text("matrix");
+    file.put(static_cast<uint32_t>(axes.size()));
+    for (const uint64_t size : axes) file.put(size);
+    file.put(type);
+    file.put(offset);
+    file.text(second_name);
+    file.put(uint32_t{1});
+    file.put(uint64_t{2});
+    file.put(uint32_t{0});
+    file.put(second_offset);
+    file.align();
+    for (const float value : floats) file.put(value);
     for (int row = 0; floats.empty() && row < 3; ++row) {  // scale 0.5, codes row, row + 1, ...
-      put(float_to_f16(0.5f));
-      for (int i = 0; i < 32; ++i) put(static_cast<int8_t>(row + i));
+      file.put(float_to_f16(0.5f));
+      for (int i = 0; i < 32; ++i) file.put(static_cast<int8_t>(row + i));
     }
-    out.resize((out.size() + 31) / 32 * 32);
-    put(1.5f);
-    put(-2.0f);
-    return out;
+    file.align();
+    file.put(1.5f);
+    file.put(-2.0f);
+    return file.bytes();
   }
 };
 

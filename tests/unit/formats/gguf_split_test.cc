@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "formats/gguf_file.h"
+#include "support/gguf_bytes.h"
 #include "support/temporary_folder.h"
 
 namespace tandem {
@@ -20,40 +21,30 @@ struct Part {
   std::optional<int> value = {};  // of the key "model.key"
 
   std::string bytes() const {
-    std::string out = "GGUF";
-    const auto put = [&](auto value) {
-      out.append(reinterpret_cast<const char*>(&value), sizeof value);
-    };
-    const auto text = [&](const std::string& value) {
-      put(uint64_t{value.size()});
-      out += value;
-    };
-    put(uint32_t{3});
-    put(uint64_t{1});
-    put(uint64_t{value ? 4u : 3u});
-    text("split.no");
-    put(uint32_t{2});  // u16
-    put(static_cast<uint16_t>(no));
-    text("split.count");
-    put(uint32_t{2});
-    put(static_cast<uint16_t>(count));
-    text("split.tensors.count");
-    put(uint32_t{5});  // i32
-    put(int32_t{tensors});
+    test::GgufBytes file(1, value ? 4 : 3);
+    file.text("split.no");
+    file.put(uint32_t{2});  // u16
+    file.put(static_cast<uint16_t>(no));
+    file.text("split.count");
+    file.put(uint32_t{2});
+    file.put(static_cast<uint16_t>(count));
+    file.text("split.tensors.count");
+    file.put(uint32_t{5});  // i32
+    file.put(int32_t{tensors});
     if (value) {
-      text("model.key");
-      put(uint32_t{5});
-      put(int32_t{*value});
+      file.text("model.key");
+      file.put(uint32_t{5});
+      file.put(int32_t{*value});
     }
-    text(tensor);
-    put(uint32_t{1});
-    put(uint64_t{2});
-    put(uint32_t{0});
-    put(uint64_t{0});
-    out.resize((out.size() + 31) / 32 * 32);
-    put(static_cast<float>(no));
-    put(static_cast<float>(no) + 0.5f);
-    return out;
+    file.text(tensor);
+    file.put(uint32_t{1});
+    file.put(uint64_t{2});
+    file.put(uint32_t{0});
+    file.put(uint64_t{0});
+    file.align();
+    file.put(static_cast<float>(no));
+    file.put(static_cast<float>(no) + 0.5f);
+    return file.bytes();
   }
 };
 

@@ -15,13 +15,13 @@ namespace {
 
 std::vector<float> normal(int64_t count, uint64_t seed) {
   Rng rng(seed);
-  std::vector<float> values(static_cast<size_t>(count));
+  std::vector<float> values(count);
   for (float& v : values) v = static_cast<float>(rng.normal());
   return values;
 }
 
 std::vector<float> whole(const Nf4Tensor& w) {
-  std::vector<float> out(static_cast<size_t>(w.count()));
+  std::vector<float> out(w.count());
   w.dequantize(0, w.count(), out.data());
   return out;
 }
@@ -162,8 +162,8 @@ TEST(Nf4, AnyRangeEqualsThatPartOfTheWhole) {
     const std::vector<float> all = whole(w);
     for (const auto& [begin, count] :
          {std::pair{0, 0}, {0, 1}, {63, 2}, {1, 200}, {64, 64}, {127, 188}, {314, 1}}) {
-      std::vector<float> part(static_cast<size_t>(count));
-      std::vector<uint16_t> half(static_cast<size_t>(count));
+      std::vector<float> part(count);
+      std::vector<uint16_t> half(count);
       w.dequantize(begin, count, part.data());
       w.dequantize_bf16(begin, count, half.data());
       for (int i = 0; i < count; ++i) {

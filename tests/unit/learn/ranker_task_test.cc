@@ -96,8 +96,7 @@ class RankerLoss : public testing::Test {
     const auto prefixes = training_prefixes(dataset_);
     at::Tensor total = at::zeros({}, at::kFloat);
     for (const int64_t number : samples) {
-      const RankingSample sample =
-          uniform_sample(dataset_, prefixes[static_cast<size_t>(number)], 5, 42, 0, number);
+      const RankingSample sample = uniform_sample(dataset_, prefixes[number], 5, 42, 0, number);
       const std::string prompt = render_sample(config_.prompt, titles, sample);
       const auto full = encoder.encode_training(prompt, letter_of(sample.answer));
       const at::Tensor all = logits(full.ids);
@@ -108,8 +107,8 @@ class RankerLoss : public testing::Test {
       for (const int32_t item : sample.candidates)
         scores.push_back(likelihood(sample, item, titles, encoder));
       const at::Tensor shares = at::softmax(at::tensor(scores, at::kDouble), 0);
-      at::Tensor letter = loss_at(full.letter, verbalizer.ids[static_cast<size_t>(sample.answer)]) *
-                          (1 - config_.soft_target);
+      at::Tensor letter =
+          loss_at(full.letter, verbalizer.ids[sample.answer]) * (1 - config_.soft_target);
       for (size_t c = 0; c < scores.size(); ++c)
         letter = letter + loss_at(full.letter, verbalizer.ids[c]) * config_.soft_target *
                               shares[static_cast<int64_t>(c)].item<double>();
@@ -121,8 +120,7 @@ class RankerLoss : public testing::Test {
       const auto end =
           std::ssize(encoder.encode(head + render_sample_history(config_.prompt, titles, sample)));
       at::Tensor language = at::zeros({}, at::kFloat);
-      for (int64_t t = begin; t < end; ++t)
-        language = language + loss_at(t, full.ids[static_cast<size_t>(t)]);
+      for (int64_t t = begin; t < end; ++t) language = language + loss_at(t, full.ids[t]);
       total = total + answer + language * (config_.language / static_cast<double>(end - begin));
     }
     return total / static_cast<double>(samples.size());
@@ -139,7 +137,7 @@ class RankerLoss : public testing::Test {
 
   void expect_the_twins_loss_and_gradients() {
     const OpenTask task = this->task();
-    std::vector<int64_t> samples(static_cast<size_t>(task.num_samples()));
+    std::vector<int64_t> samples(task.num_samples());
     std::iota(samples.begin(), samples.end(), int64_t{0});
     samples.resize(6);
     const at::Tensor want = slow_loss(samples);
@@ -197,13 +195,10 @@ TEST_F(RankerLoss, ValidationRanksTheLettersOfEachUser) {
                 shown.begin() + 5 * user + 5);
   std::vector<int64_t> ranks;
   for (const RankingSample& sample : subset_samples(dataset_, inputs_.valid, 5)) {
-    ASSERT_EQ(sample.candidates[static_cast<size_t>(sample.answer)],
-              *target_item(dataset_, sample.user, Split::kValid));
+    ASSERT_EQ(sample.candidates[sample.answer], *target_item(dataset_, sample.user, Split::kValid));
     const auto ids = encoder.encode(render_sample(config_.prompt, titles, sample));
     const at::Tensor last = logits(ids)[std::ssize(ids) - 1];
-    const auto of = [&](int64_t letter) {
-      return last[verbalizer.ids[static_cast<size_t>(letter)]].item<float>();
-    };
+    const auto of = [&](int64_t letter) { return last[verbalizer.ids[letter]].item<float>(); };
     int64_t rank = 1;
     for (int64_t letter = 0; letter < 5; ++letter)
       rank += letter != sample.answer && of(letter) >= of(sample.answer);
@@ -225,7 +220,7 @@ TEST_F(RankerLoss, FactsAreTheFirstEpochsSamplesTheCandidatesAndTheTitles) {
   const auto prefixes = training_prefixes(dataset_);
   Sha256 drawn;
   for (int64_t i = 0; i < std::ssize(prefixes); ++i)
-    add_sample(drawn, uniform_sample(dataset_, prefixes[static_cast<size_t>(i)], 5, 42, 0, i));
+    add_sample(drawn, uniform_sample(dataset_, prefixes[i], 5, 42, 0, i));
   const Json facts = task().facts();
   EXPECT_EQ(facts.at("first_epoch"), drawn.hex());
   EXPECT_EQ(facts.at("candidates_valid"), lists_fingerprint(inputs_.valid));

@@ -83,7 +83,7 @@ TEST_P(RetrieverReferenceTest, LossAndGradientsEqualDifferencesOfPlainLoops) {
       const auto scores = reference.scores(row);
       double sum = 0;
       for (const double score : scores) sum += std::exp(score);
-      loss += (std::log(sum) - scores[static_cast<size_t>(label)]) / 2;
+      loss += (std::log(sum) - scores[label]) / 2;
     }
     return loss;
   };

@@ -26,7 +26,7 @@ class OpenTask : public RetrieverTask {
 };
 
 std::vector<int64_t> all_samples(const TrainingTask& task) {
-  std::vector<int64_t> samples(static_cast<size_t>(task.num_samples()));
+  std::vector<int64_t> samples(task.num_samples());
   std::iota(samples.begin(), samples.end(), int64_t{0});
   return samples;
 }
@@ -59,8 +59,7 @@ TEST_F(RetrieverTaskTest, TrainsOnTheTrainingItemsOfEachUserInOrder) {
   for (int64_t user = 0; user < dataset_.num_users(); ++user) {
     const auto items = train_items(dataset_, user);
     EXPECT_EQ(std::ssize(items), 1 + user % 7);
-    EXPECT_EQ(examples[static_cast<size_t>(user)].labels,
-              std::vector<int64_t>(items.begin(), items.end()));
+    EXPECT_EQ(examples[user].labels, std::vector<int64_t>(items.begin(), items.end()));
     EXPECT_EQ(task.length(user), std::ssize(items));
   }
   EXPECT_EQ(task.label(), "train");

@@ -331,7 +331,7 @@ TEST(Trainer, RefusesOtherDataOnResuming) {
 
 SupervisedText text_of(int64_t tokens, std::vector<int64_t> positions) {
   SupervisedText text;
-  text.ids.assign(static_cast<size_t>(tokens), 7);
+  text.ids.assign(tokens, 7);
   text.positions = positions;
   text.labels.assign(positions.size(), 3);
   return text;

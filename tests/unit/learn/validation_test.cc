@@ -84,7 +84,7 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
       problem.exclude_padding = false;
       scores[0] = engine::score_all(problem, pool_)[0];
     }
-    const float target = scores[static_cast<size_t>(*target_item(dataset_, user, Split::kValid))];
+    const float target = scores[*target_item(dataset_, user, Split::kValid)];
     int64_t rank = 1;
     for (const float score : scores) rank += score > target;
     return rank;

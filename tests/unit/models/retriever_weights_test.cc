@@ -10,19 +10,10 @@ namespace tandem {
 namespace {
 
 using test::random_weights;
-
-RetrieverModelConfig small(const std::string& model_type) {
-  return {.model_type = model_type,
-          .num_items = 50,
-          .width = 12,
-          .blocks = 2,
-          .heads = 3,
-          .inner = 2,
-          .max_length = 10};
-}
+using test::small_retriever;
 
 TEST(RetrieverWeights, RenumberingNamesAnItemThatTheModelDoesNotHave) {
-  const RetrieverWeights weights = random_weights(small("lrurec"), 1);
+  const RetrieverWeights weights = random_weights(small_retriever("lrurec"), 1);
   EXPECT_THROW(weights.renumbered(std::vector<int32_t>{1, 51}), ShapeError);
   EXPECT_THROW(weights.renumbered(std::vector<int32_t>{-1}), ShapeError);
   EXPECT_TRUE(weights.renumbered(std::vector<int32_t>{3, 2}).known().empty());
@@ -43,7 +34,7 @@ TEST(RetrieverWeights, NamesWhatDoesNotFit) {
   EXPECT_NE(error_of(folder.path() / "absent").find("no such run folder"), std::string::npos);
   EXPECT_NE(error_of(folder.path()).find("config.json"), std::string::npos);
 
-  RetrieverModelConfig config = small("lrurec");
+  RetrieverModelConfig config = small_retriever("lrurec");
   test::write_random_run(folder.path(), config, 1);
   EXPECT_EQ(error_of(folder.path()), "no error");
   config.num_items = 49;
@@ -63,11 +54,11 @@ TEST(RetrieverWeights, NamesWhatDoesNotFit) {
 TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
   for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
     const test::TemporaryFolder folder;
-    test::write_random_run(folder.path(), small(type), 1);
+    test::write_random_run(folder.path(), small_retriever(type), 1);
     fs::remove(folder.path() / kRetrieverConfigFile);
     const RetrieverWeights weights = RetrieverWeights::open(folder.path() / kRetrieverWeightsFile,
                                                             {.heads = 3, .max_length = 10});
-    EXPECT_EQ(weights.config().to_json(), small(type).to_json());
+    EXPECT_EQ(weights.config().to_json(), small_retriever(type).to_json());
   }
 }
 

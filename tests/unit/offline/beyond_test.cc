@@ -36,8 +36,7 @@ class Beyond : public testing::Test {
   RankList ranks_of(std::vector<int32_t> ranks) {
     RankList list;
     for (int64_t user = 0; user < 3; ++user)
-      list.add(user, *target_item(dataset_, user, Split::kTest),
-               {.rank = ranks[static_cast<size_t>(user)]});
+      list.add(user, *target_item(dataset_, user, Split::kTest), {.rank = ranks[user]});
     return list;
   }
 

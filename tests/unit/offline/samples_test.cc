@@ -60,7 +60,7 @@ TEST_F(Samples, UniformNegativesAreNeverKnownItems) {
     ASSERT_EQ(sample.candidates.size(), 8u);
     const auto items = train_items(dataset_, prefixes[i].user);
     const int32_t answer = items[static_cast<size_t>(prefixes[i].length) - 1];
-    EXPECT_EQ(sample.candidates[static_cast<size_t>(sample.answer)], answer);
+    EXPECT_EQ(sample.candidates[sample.answer], answer);
     EXPECT_EQ(std::ranges::count(sample.candidates, answer), 1);
     EXPECT_EQ(std::ssize(sample.history), prefixes[i].length - 1);
     for (const int32_t item : sample.candidates) {

@@ -39,7 +39,7 @@ TEST(CandidateOrder, ShufflingDependsOnSeedAndUserAlone) {
   const RankingSample one = shuffled(sample, 5);
   EXPECT_EQ(one.candidates, shuffled(sample, 5).candidates);
   EXPECT_NE(one.candidates, shuffled(sample, 6).candidates);
-  EXPECT_EQ(one.candidates[static_cast<size_t>(one.answer)], 8);
+  EXPECT_EQ(one.candidates[one.answer], 8);
   sample.user = 4;
   EXPECT_NE(one.candidates, shuffled(sample, 5).candidates);
 }

@@ -6,23 +6,13 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "support/fusion_samples.h"
 
 namespace tandem {
 namespace {
 
-// Samples of three candidates each, the true one at `answers[i]`.
-std::vector<RankingSample> samples_with(std::initializer_list<int64_t> answers) {
-  std::vector<RankingSample> samples;
-  for (const int64_t answer : answers)
-    samples.push_back({.user = std::ssize(samples), .candidates = {5, 6, 7}, .answer = answer});
-  return samples;
-}
-
-engine::Matrix matrix(int64_t rows, int64_t columns, std::vector<float> values) {
-  engine::Matrix result(rows, columns);
-  result.values = std::move(values);
-  return result;
-}
+using test::matrix;
+using test::samples_with;
 
 TEST(CandidateScores, AreLogProbabilitiesOverTheSamplesCandidates) {
   auto samples = samples_with({0, 1});

@@ -54,9 +54,8 @@ TEST_F(Rankers, ScoresAreTheLettersLogitsAtTheLastPositionInPlainLoops) {
   for (size_t i = 0; i < all.size(); i += 7) {
     const auto wanted = reference.logits(all[i]).back();
     for (int64_t c = 0; c < 6; ++c)
-      EXPECT_NEAR(
-          scores.row(static_cast<int64_t>(i))[c],
-          wanted[static_cast<size_t>(*ranker.encoder().tokenizer().find_piece(letter_of(c)))], 1e-4)
+      EXPECT_NEAR(scores.row(static_cast<int64_t>(i))[c],
+                  wanted[*ranker.encoder().tokenizer().find_piece(letter_of(c))], 1e-4)
           << i << ", " << c;
   }
   EXPECT_GT(std::abs(scores.row(0)[0] - scores.row(0)[1]), 1e-2);

@@ -51,7 +51,7 @@ TEST_F(LetterScores, OverPermutationsAreEachCandidatesMeanProbability) {
     const auto p = letter_probabilities({logits.row(0), 4}, 4);
     for (size_t place = 0; place < 4; ++place) {
       const auto at = std::ranges::find(sample.candidates, order.candidates[place]);
-      want[static_cast<size_t>(at - sample.candidates.begin())] += p[place] / 4;
+      want[at - sample.candidates.begin()] += p[place] / 4;
     }
   }
   const CandidateScores four = letter_scores(ranker_, samples_, 4, pool_);

@@ -97,10 +97,10 @@ class ProveFairness : public ::testing::Test {
     evaluation.protocol.fingerprint = dataset_.fingerprint();
     evaluation.protocol.candidate_set = candidate_set_name(test, kCandidates);
     for (int64_t user = 0; user < dataset_.num_users(); ++user) {
-      if (test.target[static_cast<size_t>(user)] == kPaddingItem) continue;
+      if (test.target[user] == kPaddingItem) continue;
       if (subset && !test.holds_target(user)) continue;
       evaluation.user_ids.emplace_back(dataset_.user_id(user));
-      evaluation.target_ids.emplace_back(dataset_.item_id(test.target[static_cast<size_t>(user)]));
+      evaluation.target_ids.emplace_back(dataset_.item_id(test.target[user]));
       evaluation.ranks.push_back(1);
       evaluation.tied.push_back(0);
     }
