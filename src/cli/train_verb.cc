@@ -28,6 +28,18 @@ constexpr const char* kRankerFooter =
     "  tandem train ranker --dataset D --base LLAMA --candidates-valid valid.safetensors --output "
     "RUN\n\n";
 
+constexpr const char* kHllmFooter =
+    "Trains HLLM: an Item LLM turns the text of an item into a vector, a User LLM reads the "
+    "vectors "
+    "of a history and says the next one. Writes item_llm/ and user_llm/ (Hugging Face folders), "
+    "extra_parameters.safetensors, config.json, metrics.jsonl and checkpoints.\n\n"
+    "  tandem train hllm --dataset D --base LLAMA --output RUN --set item.layers=4 --set "
+    "user.layers=4\n\n"
+    "In two stages: train as above, then the User LLM alone on longer histories; the items are "
+    "then encoded once:\n\n"
+    "  tandem train hllm --dataset D --base RUN --output RUN2 --set item.tuning=frozen --set "
+    "train.freeze=item_emb_tokens --set model.max_length=50\n\n";
+
 void add_retriever(CLI::App& train) {
   auto request =
       std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "train retriever"});
@@ -73,6 +85,26 @@ void add_ranker(CLI::App& train) {
   verb->callback([request] { load_learn().train(*request); });
 }
 
+void add_hllm(CLI::App& train) {
+  auto request = std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "train hllm"});
+  CLI::App* verb = train.add_subcommand(
+      "hllm", "Train HLLM, a retriever of two Llamas: one reads items' texts, one histories");
+  verb->add_option("--dataset", request->inputs["dataset"],
+                   "data set folder of `tandem data import`")
+      ->required();
+  verb->add_option("--base", request->inputs["base"],
+                   "Hugging Face folder or GGUF file that both towers begin with, or a run of HLLM "
+                   "to train further")
+      ->required()
+      ->check(CLI::ExistingPath);
+  verb->add_option("--user-base", request->inputs["user_base"],
+                   "folder or file that the User LLM begins with, where it is another one")
+      ->check(CLI::ExistingPath);
+  add_training_options(*verb, *request);
+  verb->footer([request] { return kHllmFooter + training_keys(request->verb); });
+  verb->callback([request] { load_learn().train(*request); });
+}
+
 }  // namespace
 
 void add_training_options(CLI::App& verb, learn::TrainRequest& request) {
@@ -108,6 +140,7 @@ void add_train_verb(CLI::App& app) {
   train->require_subcommand(1);
   add_retriever(*train);
   add_ranker(*train);
+  add_hllm(*train);
 }
 
 }  // namespace tandem

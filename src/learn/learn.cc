@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "learn/distributed/process_group.h"
+#include "learn/hllm/train_hllm.h"
 #include "learn/pretrain/train_pretrain.h"
 #include "learn/ranker/train_ranker.h"
 #include "learn/retriever/train_retriever.h"
@@ -71,6 +72,7 @@ constexpr const TrainingVerb* kVerbs[] = {
     &kTrainRetriever,
     &kTrainRanker,
     &kPretrain,
+    &kTrainHllm,
 };
 
 const TrainingVerb& verb_named(const std::string& name) {

@@ -101,4 +101,9 @@ ProcessGroup& world() {
   return *group;
 }
 
+ProcessGroup& alone() {
+  static SingleProcess group;
+  return group;
+}
+
 }  // namespace tandem::learn

@@ -30,4 +30,7 @@ class ProcessGroup {
 // build has no MPI.
 ProcessGroup& world();
 
+// A group of this process alone, whoever else runs.
+ProcessGroup& alone();
+
 }  // namespace tandem::learn

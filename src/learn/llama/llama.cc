@@ -103,7 +103,7 @@ Llama::Llama(const LlamaWeights& weights, const LlamaOptions& options)
   at::NoGradGuard no_grad;
   inverse_frequencies_ = at::tensor(config_.inverse_frequencies(), at::kDouble);
   Builder build(weights, options_, parameters_);
-  embedding_ = build.projection("model.embed_tokens");
+  if (config_.has_embedding) embedding_ = build.projection("model.embed_tokens");
   for (int64_t i = 0; i < config_.num_layers; ++i) {
     const size_t before = parameters_.size();
     const std::string prefix = llama_layer_prefix(i), attention = prefix + "self_attn.";
@@ -126,7 +126,7 @@ Llama::Llama(const LlamaWeights& weights, const LlamaOptions& options)
       block_parameters_.back().push_back(parameters_[p].value);
   }
   norm_ = build.vector("model.norm.weight");
-  head_ = config_.tied_head ? embedding_ : build.projection("lm_head");
+  if (config_.has_head) head_ = config_.tied_head ? embedding_ : build.projection("lm_head");
   if (options_.lora && parameters_.empty())
     throw ConfigError("llama: no projection is called {}", fmt::join(options_.lora->targets, ", "));
 }

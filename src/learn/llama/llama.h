@@ -62,7 +62,9 @@ struct LlamaLayer {
 //
 //     x += o(attention(norm(x)));   x += down(silu(gate(norm(x))) * up(norm(x)))
 //
-// Layers below the first parameter keep nothing for the backward pass. Safe to use concurrently as
+// Layers below the first parameter keep nothing for the backward pass. A configuration without a
+// word table or a head (LlamaConfig::has_embedding, has_head) makes a model that cannot embed() or
+// say logits() and loss(). Safe to use concurrently as
 // long as no parameter changes.
 class Llama {
  public:

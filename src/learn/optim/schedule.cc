@@ -10,10 +10,11 @@
 namespace tandem::learn {
 
 double Schedule::factor(int64_t step) const {
-  if (step < warmup_steps) return static_cast<double>(step) / static_cast<double>(warmup_steps);
+  const auto at = static_cast<double>(step);
+  if (at < warmup_steps) return at / warmup_steps;
   if (kind == ScheduleKind::kConstant) return 1;
-  const auto length = static_cast<double>(std::max<int64_t>(1, total_steps - warmup_steps));
-  const double done = std::clamp(static_cast<double>(step - warmup_steps) / length, 0.0, 1.0);
+  const auto length = std::max(1.0, static_cast<double>(total_steps) - warmup_steps);
+  const double done = std::clamp((at - warmup_steps) / length, 0.0, 1.0);
   if (kind == ScheduleKind::kLinear) return 1 - done;
   return 0.5 * (1 + std::cos(std::numbers::pi * done));
 }

@@ -14,7 +14,7 @@ enum class ScheduleKind { kConstant, kLinear, kCosine };
 // along a line or half a cosine.
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kConstant;
-  int64_t warmup_steps = 0;
+  double warmup_steps = 0;  // need not be whole
   int64_t total_steps = 0;
 
   double factor(int64_t step) const;

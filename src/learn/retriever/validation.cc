@@ -83,11 +83,17 @@ std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective&
            .row_starts = batch.row_starts.to(table.device()),
            .wanted = batch.wanted.to(table.device())};
   const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
-  return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
-                             : ranks_on_device(hidden, table, bias, targets, excluded);
+  return target_ranks(hidden, table, bias, targets, excluded, pool);
 }
 
 }  // namespace
+
+std::vector<int64_t> target_ranks(const at::Tensor& hidden, const at::Tensor& table,
+                                  const at::Tensor& bias, std::span<const int32_t> targets,
+                                  std::span<const History> excluded, ThreadPool& pool) {
+  return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
+                             : ranks_on_device(hidden, table, bias, targets, excluded);
+}
 
 std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds) {
   std::vector<int64_t> users;

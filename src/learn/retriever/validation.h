@@ -24,6 +24,16 @@ struct ValidationOptions {
 // Users with a held-out validation item, but for those of the fold that is left out.
 std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds);
 
+// Where each row's target stands among all items: 1 + number of items with a greater score
+// (hidden x table^T + bias); 0 for one that is excluded. excluded: empty, or items of each row, with
+// which the padding item goes too.
+//
+//   hidden [B, D], table [N + 1, D], bias [N + 1]
+std::vector<int64_t> target_ranks(const at::Tensor& hidden, const at::Tensor& table,
+                                  const at::Tensor& bias, std::span<const int32_t> targets,
+                                  std::span<const std::span<const int32_t>> excluded,
+                                  ThreadPool& pool);
+
 // Where each validation user's held-out item stands: input is what the objective shows of the
 // training items, rank is 1 + number of items with a greater score (ties never hurt), and 0 when
 // the input holds the item and exclude_history keeps it from being offered again. Users are shared

@@ -39,7 +39,7 @@ int64_t longest_sample(const TrainingTask& task) {
 }
 
 int64_t step_bytes(const TrainingTask& task, int64_t sample, int64_t samples) {
-  const std::vector<int64_t> chosen(static_cast<size_t>(samples), sample);
+  const std::vector<int64_t> chosen(samples, sample);
   return peak_tensor_bytes([&] {
     task.add_gradients({.samples = chosen, .begin = 0, .end = samples, .epoch = 0, .step = 0}, 1.0);
   });

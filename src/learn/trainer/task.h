@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,8 +26,25 @@ struct StepPart {
   int64_t epoch = 0, step = 0;
 
   std::span<const int64_t> own() const {
-    return samples.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    return samples.subspan(begin, static_cast<size_t>(end - begin));
   }
+};
+
+// One optimiser step.
+struct Step {
+  std::span<const int64_t> samples;
+  int64_t labels = 0;  // of all of them
+  int64_t epoch = 0, number = 0;
+  int64_t accumulate = 1;  // parts that a process takes one after the other
+
+  // Part `micro` of a process: the samples are cut by count into accumulate x processes parts.
+  StepPart part(int64_t micro, const ProcessGroup& group) const;
+};
+
+// What one process makes of a step; the sum over the processes is the step's.
+struct StepShare {
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> figures = {};  // besides, for the log; the same names
 };
 
 // Elements of all parameters.
@@ -55,6 +73,11 @@ class TrainingTask {
   virtual std::string fingerprint() const = 0;
 
   virtual int64_t num_samples() const = 0;
+  // The samples of an epoch in the order of training; nothing: the trainer shuffles them.
+  virtual std::optional<std::vector<int64_t>> order(int64_t epoch) const {
+    static_cast<void>(epoch);
+    return {};
+  }
   // How long a sample is (inputs, or items of its history), to find the one that takes most memory.
   virtual int64_t length(int64_t sample) const = 0;
   // Labels of some samples of an epoch; a step's loss is the mean over all its labels.
@@ -62,6 +85,12 @@ class TrainingTask {
   // Adds weight x the gradient of the mean loss over the part's labels to the parameters' grad();
   // weight x that loss.
   virtual double add_gradients(const StepPart& part, double weight) const = 0;
+  // This process's share of a step: adds to the parameters' grad() what, summed over the processes,
+  // is the gradient of the mean loss over the step's labels. Here each of its parts by
+  // add_gradients(); a task whose samples see each other does it otherwise. Collective.
+  virtual StepShare add_share(const Step& step, ProcessGroup& group) const;
+  // Throws where a step's figures, summed up, say that going on is useless.
+  virtual void check_figures(const StepShare& step) const { static_cast<void>(step); }
 
   virtual bool lower_is_better() const { return false; }
   // What a validation looks at, for people: "943 users".

@@ -81,4 +81,9 @@ TrainingLength TrainOptions::length(int64_t num_samples) const {
   return {steps_per_epoch, total_steps};
 }
 
+double TrainOptions::warmup(int64_t total_steps) const {
+  return warmup_share > 0 ? warmup_share * static_cast<double>(total_steps)
+                          : static_cast<double>(warmup_steps);
+}
+
 }  // namespace tandem::learn

@@ -19,6 +19,7 @@ struct TrainOptions {
   int64_t batch = 0, accumulate = 1, epochs = 1, max_steps = 0;
   std::string schedule = "constant";
   int64_t warmup_steps = 0;
+  double warmup_share = 0;  // of all steps, for tasks with such a key; instead of warmup_steps
 
   int64_t valid_every = 500, patience = 20;
   std::string metric;
@@ -33,6 +34,8 @@ struct TrainOptions {
   void check() const;
   // ConfigError when the warm-up would last to the end, so that no step had the learning rate.
   TrainingLength length(int64_t num_samples) const;
+  // Steps of the warm-up, not rounded.
+  double warmup(int64_t total_steps) const;
 };
 
 // ConfigError when value is below the limit.

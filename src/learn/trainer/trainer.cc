@@ -52,7 +52,7 @@ Trainer::Trainer(TrainingTask& task, const TrainOptions& options, RunFolder* fol
   steps_per_epoch_ = length.steps_per_epoch;
   total_steps_ = length.total_steps;
   schedule_ = {.kind = parse_schedule(options.schedule),
-               .warmup_steps = options.warmup_steps,
+               .warmup_steps = options.warmup(total_steps_),
                .total_steps = total_steps_};
   keep_best();
 }
@@ -60,11 +60,15 @@ Trainer::Trainer(TrainingTask& task, const TrainOptions& options, RunFolder* fol
 std::vector<int64_t> Trainer::samples_of_step(int64_t step) {
   const int64_t epoch = step / steps_per_epoch_;
   if (epoch != order_epoch_) {
-    order_.resize(static_cast<size_t>(task_.num_samples()));
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-    Rng rng(static_cast<uint64_t>(options_.seed), RngPurpose::kShuffle,
-            static_cast<uint32_t>(epoch));
-    rng.shuffle(std::span(order_));
+    if (auto order = task_.order(epoch)) {
+      order_ = std::move(*order);
+    } else {
+      order_.resize(task_.num_samples());
+      std::iota(order_.begin(), order_.end(), int64_t{0});
+      Rng rng(static_cast<uint64_t>(options_.seed), RngPurpose::kShuffle,
+              static_cast<uint32_t>(epoch));
+      rng.shuffle(std::span(order_));
+    }
     order_epoch_ = epoch;
   }
   const int64_t samples_a_step = options_.batch * options_.accumulate;
@@ -80,20 +84,14 @@ Trainer::StepResult Trainer::train_step() {
   const at::Device device = optimizer_.gradients().device();
   optimizer_.zero_gradients();
 
-  const int64_t parts = options_.accumulate * group_.size();
-  double sums[2] = {0, interrupted() ? 1.0 : 0.0};  // the loss, and who was interrupted
-  for (int64_t micro = 0; micro < options_.accumulate; ++micro) {
-    const int64_t number = micro * group_.size() + group_.rank();
-    const StepPart part{.samples = samples,
-                        .begin = result.samples * number / parts,
-                        .end = result.samples * (number + 1) / parts,
-                        .epoch = epoch,
-                        .step = state_.step};
-    if (part.begin == part.end) continue;
-    const auto labels = static_cast<double>(task_.num_labels(part.own(), epoch));
-    if (labels == 0) continue;  // a task may draw none
-    sums[0] += task_.add_gradients(part, labels / static_cast<double>(result.labels));
-  }
+  StepShare share = task_.add_share({.samples = samples,
+                                     .labels = result.labels,
+                                     .epoch = epoch,
+                                     .number = state_.step,
+                                     .accumulate = options_.accumulate},
+                                    group_);
+  std::vector<double> sums{share.loss, interrupted() ? 1.0 : 0.0};  // and who was interrupted
+  for (const auto& [name, value] : share.figures) sums.push_back(value);
   if (group_.size() > 1) {
     at::NoGradGuard no_grad;
     const at::Tensor& gradients = optimizer_.gradients();
@@ -102,6 +100,9 @@ Trainer::StepResult Trainer::train_step() {
     if (!device.is_cpu()) gradients.copy_(on_cpu);
     group_.sum(std::span<double>(sums));
   }
+  for (size_t i = 0; i < share.figures.size(); ++i) share.figures[i].second = sums[2 + i];
+  result.figures = share.figures;
+  share.loss = sums[0];
   result.loss = sums[0];
   result.interrupted = sums[1] > 0;
   if (!std::isfinite(result.loss)) {
@@ -109,6 +110,7 @@ Trainer::StepResult Trainer::train_step() {
                                                 "lower train.lr or train.clip",
                                                 state_.step + 1, result.loss));
   }
+  task_.check_figures(share);
   result.gradient_norm = optimizer_.clip_gradients(options_.clip);
   optimizer_.step(options_.lr * schedule_.factor(state_.step));
   state_.step += 1;
@@ -168,8 +170,12 @@ void Trainer::validate_now() {
 
 void Trainer::log_losses(const StepResult& result, double lr) {
   if (folder_ == nullptr || state_.step % options_.log_every != 0) return;
-  folder_->log(state_.step,
-               {{"loss", result.loss}, {"gradient_norm", result.gradient_norm}, {"lr", lr}});
+  Json line{{"loss", result.loss}, {"gradient_norm", result.gradient_norm}, {"lr", lr}};
+  for (const auto& [name, value] : result.figures) {
+    line[name] = value;
+    events_->scalar(fmt::format("train/{}", name), state_.step, value);
+  }
+  folder_->log(state_.step, line);
   events_->scalar("train/loss", state_.step, result.loss);
   events_->scalar("train/gradient_norm", state_.step, result.gradient_norm);
   events_->scalar("train/lr", state_.step, lr);

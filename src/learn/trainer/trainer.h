@@ -76,6 +76,7 @@ class Trainer {
     double loss = 0, gradient_norm = 0;
     int64_t labels = 0, samples = 0;
     bool interrupted = false;
+    std::vector<std::pair<std::string, double>> figures = {};  // of the task
   };
   StepResult train_step();
   std::vector<int64_t> samples_of_step(int64_t step);

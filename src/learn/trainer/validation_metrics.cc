@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/trainer/validation_metrics.h"
 
+#include <fmt/ranges.h>
+
 #include "core/error.h"
-#include "eval/metrics.h"
 
 namespace tandem::learn {
 
 double ValidationMetrics::value(std::string_view name) const {
   for (const auto& [known, value] : values)
     if (known == name) return value;
-  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @1, 5, 10, 20 or 50", name);
+  std::vector<std::string> cutoffs;
+  for (const auto& [known, value] : values)
+    if (known.starts_with("Recall@")) cutoffs.push_back(known.substr(known.find('@') + 1));
+  const std::string last = cutoffs.back();
+  cutoffs.pop_back();
+  throw ConfigError("valid.metric is '{}'; expected Recall, NDCG or MRR @{} or {}", name,
+                    fmt::join(cutoffs, ", "), last);
 }
 
 Json ValidationMetrics::to_json() const {
@@ -18,8 +25,9 @@ Json ValidationMetrics::to_json() const {
   return json;
 }
 
-ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks) {
-  const std::vector<Metric> metrics = ranking_metrics();
+ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks,
+                                   std::span<const int32_t> cutoffs) {
+  const std::vector<Metric> metrics = ranking_metrics(cutoffs);
   const std::vector<int32_t> narrow(ranks.begin(), ranks.end());
   const std::vector<double> mean = means(user_values(narrow, metrics));
   ValidationMetrics result{.users = std::ssize(ranks), .values = {}};

@@ -146,7 +146,7 @@ void check_run(const LoraCase& lora, const std::string& name, const Json& run,
                    .weight_decay = settings.at("weight_decay").get<double>()},
                   [](std::string_view) { return true; });
   const Schedule schedule{parse_schedule(settings.at("scheduler").get<std::string>()),
-                          settings.at("warmup_steps").get<int64_t>(),
+                          settings.at("warmup_steps").get<double>(),
                           lora.training.at("steps").get<int64_t>()};
   const auto losses = run.at("loss").get<std::vector<double>>();
   const auto norms = run.at("grad_norm").get<std::vector<double>>();

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "learn/llama/llama.h"
+#include "learn/model.h"
+#include "models/hllm_config.h"
+
+namespace tandem::learn {
+
+// What HLLM has beside its towers, float32.
+struct HllmExtras {
+  at::Tensor item_token;      // [1, 1, D_i], the embedding at the placeholder after a text
+  at::Tensor logit_scale;     // [], logarithm of the inverse temperature
+  at::Tensor projector = {};  // [D, D_i]; undefined: item vectors are as wide as the User LLM
+
+  void move_to(at::Device device);
+};
+
+// New ones: N(0, .02^2) for the token, ln(1 / .07) for the scale, and where the widths differ a
+// projector of N(0, 1 / D_i). Pure functions of the seed.
+HllmExtras new_hllm_extras(int64_t item_width, int64_t user_width, uint64_t seed);
+
+// HLLM (arXiv 2409.12740) for training: an Item LLM and a User LLM of the Llama family.
+//
+//     e_i = P ItemLLM(text of i, [ITEM])  at [ITEM]     or the mean over the text's tokens
+//     u_t = UserLLM(e_1 .. e_t)           at t, predicts the direction of e_{t+1}
+//
+// Texts and histories are packed, never padded. Differentiable in its parameters. Safe to use
+// concurrently as long as none changes.
+class Hllm {
+ public:
+  // user: absent for shared towers. Parameters whose names begin with one of `frozen` are not
+  // trained. Throws ConfigError when the shapes do not fit each other.
+  Hllm(HllmConfig config, Llama item, std::optional<Llama> user, HllmExtras extras,
+       const std::vector<std::string>& frozen = {});
+
+  const HllmConfig& config() const { return config_; }
+  const Llama& item_llm() const { return item_; }
+  const Llama& user_llm() const { return user_ ? *user_ : item_; }
+  const at::Tensor& logit_scale() const { return extras_.logit_scale; }
+  const HllmExtras& extras() const { return extras_; }
+
+  // What is trained, under the names of the authors' checkpoints: "item_llm.model.norm.weight",
+  // "user_llm. ...", "item_emb_tokens", "logit_scale", and "projector.weight". Adapters are
+  // "item_llm." and PEFT's key.
+  const std::vector<NamedParameter>& parameters() const { return parameters_; }
+  // Whether any parameter moves the item vectors.
+  bool trains_items() const;
+
+  // Vectors of items, [n, D]. texts: their tokens, with one placeholder of any id after each where
+  // the pooling is by token.
+  at::Tensor encode(const PackedTokens& texts) const;
+  // States of the User LLM, [P, D]. vectors [P, D]: histories end to end; row_starts [B + 1]. With
+  // `wanted` ([Q] int64, ascending) only at those positions.
+  at::Tensor user_states(const at::Tensor& vectors, const at::Tensor& row_starts,
+                         const at::Tensor& wanted = {}) const;
+
+ private:
+  HllmConfig config_;
+  Llama item_;
+  std::optional<Llama> user_;
+  HllmExtras extras_;
+  std::vector<NamedParameter> parameters_;
+};
+
+}  // namespace tandem::learn

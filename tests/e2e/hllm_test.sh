@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# HLLM from the command line on generated data and random towers: a model that is trained; chunks, parts of a step and two
+# processes follow one; a killed run resumes to the same bits; a second stage with the items encoded once; the authors'
+# draws; a collapse is told. Usage: hllm_test.sh TANDEM
+set -eu
+tandem=$1
+. "$(dirname "$0")/tiny_dataset.sh"
+make_dataset "$tandem" "$work/data"
+"$tandem" --quiet tokenizer train --input "$work/data" --vocab-size 300 --output "$work/tokenizer"
+"$tandem" --quiet model init --arch llama --preset tiny --tokenizer "$work/tokenizer" --output "$work/base"
+
+train=("$tandem" --quiet train hllm --dataset "$work/data" --threads 1 --set item.layers=1 --set user.layers=1
+  --set train.batch=12 --set train.lr=1e-3 --set text.max_tokens=12 --set log.every=1 --set valid.every=10
+  --set checkpoint.every=4 --set valid.users=60)
+base=(--base "$work/base")
+
+# worst OTHER: the largest difference of its losses from those of `whole`.
+follows() {
+  paste <(values_of loss "$work/whole") <(values_of loss "$work/$1") | awk -v name="$1" -v limit="$2" '
+    { d = $1 > $2 ? $1 - $2 : $2 - $1; if (d > worst) worst = d; ++steps }
+    END { printf "%s: %d steps, largest difference of the loss %.1e\n", name, steps, worst; exit !(steps == 20 && worst <= limit) }
+  ' || fail "the loss curve of $1 is another"
+}
+
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --output "$work/whole"
+for file in config.json item_llm/model.safetensors item_llm/tokenizer.json user_llm/config.json extra_parameters.safetensors items.bin; do
+  [ -e "$work/whole/$file" ] || fail "no $file in the run"
+done
+grep -q '"nce_samples"' "$work/whole/metrics.jsonl" || fail "metrics.jsonl does not tell how many negatives are left"
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --set model.chunk_tokens=100 --output "$work/chunks"
+follows chunks 1e-5
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --set train.batch=4 --set train.accumulate=3 --output "$work/parts"
+follows parts 1e-5
+if command -v mpirun > /dev/null; then
+  mpirun --allow-run-as-root --oversubscribe -np 2 "${train[@]}" "${base[@]}" --set train.max_steps=20 --output "$work/two"
+  follows two 1e-5
+fi
+
+# Killed and resumed: the same bits.
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --output "$work/killed" &
+process=$!
+while kill -0 $process 2> /dev/null; do
+  [ "$(cat "$work/killed/metrics.jsonl" 2> /dev/null | wc -l)" -lt 9 ] || break
+  sleep 0.05
+done
+kill -KILL $process 2> /dev/null || true
+wait $process 2> /dev/null || true
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --resume --output "$work/killed"
+for file in item_llm/model.safetensors user_llm/model.safetensors extra_parameters.safetensors; do
+  cmp "$work/whole/$file" "$work/killed/$file" || fail "a resumed run has another $file"
+done
+
+# The second stage: the User LLM alone, on longer histories; the Item LLM stays as it is.
+"${train[@]}" --base "$work/whole" --set item.tuning=frozen --set train.freeze=item_emb_tokens --set model.max_length=20 \
+  --set train.max_steps=5 --set item.layers=0 --set user.layers=0 --output "$work/second"
+cmp "$work/whole/item_llm/model.safetensors" "$work/second/item_llm/model.safetensors" || fail "a frozen Item LLM has changed"
+! cmp -s "$work/whole/user_llm/model.safetensors" "$work/second/user_llm/model.safetensors" || fail "the User LLM has not changed"
+
+for variant in model.shared_towers=true model.pooling=mean item.tuning=lora data.compat=true data.split=false nce.negatives=3; do
+  "${train[@]}" "${base[@]}" --set train.max_steps=3 --set "$variant" --output "$work/variant" --overwrite
+done
+
+refused 1 "the towers have collapsed" "${train[@]}" "${base[@]}" --set nce.threshold=-1 --output "$work/none"
+refused 2 "item.layers is 99, but the base has" "${train[@]}" "${base[@]}" --set item.layers=99 --output "$work/none"
+refused 2 "valid.metric is 'NDCG@7'; expected Recall, NDCG or MRR @1, 5, 10, 20, 50 or 200" \
+  "${train[@]}" "${base[@]}" --set valid.metric=NDCG@7 --output "$work/none"
