@@ -57,11 +57,6 @@ double sgemm_gflops() {
   return 2e-9 * kSize * kSize * kSize / seconds;
 }
 
-// FLOPs of one position in all blocks, forward.
-double flops_per_position(const RetrieverModelConfig& config) {
-  return retriever_family(config.model_type).flops_per_position(config);
-}
-
 void run_bench(const BenchOptions& options) {
   const Machine machine = describe_machine();
   const double ceiling = sgemm_gflops();
@@ -86,9 +81,9 @@ void run_bench(const BenchOptions& options) {
         fastest(3, [&] { retriever->top_k(histories, 20, engine::SeenItems::kWindow, pool); });
     // The last block's output and feed-forward of all but the last position are left out, so this
     // is an upper bound.
-    const double work = flops_per_position(retriever->config()) * static_cast<double>(positions) +
+    const double work = retriever->flops_per_position() * static_cast<double>(positions) +
                         2 * width * static_cast<double>(retriever->num_items() + 1) * users;
-    result["model"] = retriever->config().to_json();
+    result["model"] = retriever->describe();
     result["threads"] = pool.size();
     result["users"] = histories.size();
     result["positions"] = positions;
@@ -140,7 +135,8 @@ void run_bench(const BenchOptions& options) {
 double training_flops(const learn::TrainingSpeed& speed) {
   const double scoring =
       2 * static_cast<double>(speed.model.width) * static_cast<double>(speed.model.num_items + 1);
-  return 3 * (flops_per_position(speed.model) + scoring) * static_cast<double>(speed.labels);
+  const double blocks = retriever_family(speed.model.model_type).flops_per_position(speed.model);
+  return 3 * (blocks + scoring) * static_cast<double>(speed.labels);
 }
 
 void run_training_bench(const TrainingBenchOptions& options) {

@@ -48,6 +48,10 @@ std::string_view seen_items_name(SeenItems seen) {
   return "none";
 }
 
+double Retriever::flops_per_position() const {
+  return retriever_family(config().model_type).flops_per_position(config());
+}
+
 std::vector<std::vector<ScoredItem>> Retriever::top_k(std::span<const History> histories, int64_t k,
                                                       SeenItems seen, ThreadPool& pool) const {
   return top_k_and_rank(histories, k, {}, seen, pool).top;

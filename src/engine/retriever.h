@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "core/thread_pool.h"
 #include "engine/kernels/score_topk.h"
 #include "models/retriever_config.h"
@@ -42,6 +43,9 @@ class Retriever {
   int64_t num_items() const { return config().num_items; }
   int64_t width() const { return config().width; }
   int64_t max_length() const { return config().max_length; }
+  // What the model is, for reports; FLOPs of one position in all blocks, forward, without scores.
+  virtual Json describe() const { return config().to_json(); }
+  virtual double flops_per_position() const;
   // Whether the model has the item; all of 1..num_items unless it was renumbered.
   virtual bool knows(int32_t item) const = 0;
 

@@ -45,6 +45,18 @@ Hllm::Hllm(const HllmFiles& files, ItemVectors vectors, Precision precision)
       model_(files.user_tower, nullptr, precision),
       vectors_(std::move(vectors)) {}
 
+Json Hllm::describe() const {
+  return {{"model_type", kHllmModelType},
+          {"num_items", num_items()},
+          {"width", width()},
+          {"layers", model_.config().num_layers},
+          {"max_length", max_length()}};
+}
+
+double Hllm::flops_per_position() const {
+  return static_cast<double>(model_.config().flops_per_token(false));
+}
+
 void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) const {
   std::vector<int64_t> lengths;
   for (const History& window : windows) lengths.push_back(std::ssize(window));

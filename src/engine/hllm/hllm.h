@@ -36,6 +36,8 @@ class Hllm final : public TableRetriever, public IncrementalRetriever {
   // ShapeError when the vectors are not as wide as the model.
   Hllm(const HllmFiles& files, ItemVectors vectors, Precision precision = Precision::kFloat32);
 
+  Json describe() const override;
+  double flops_per_position() const override;
   const IncrementalRetriever* incremental() const override { return this; }
   void step(UserState& state, int32_t item, float* hidden) const override;
   int64_t state_size(int64_t items) const override;
