@@ -16,14 +16,13 @@
 namespace tandem {
 namespace {
 
-constexpr int64_t kChunk = 1024;  // rows
-
 // What a chunk must have been made of to count.
 Json chunk_facts(const ItemMatrixFacts& facts, const EncodeItemsOptions& options) {
   return {{"model", facts.model},
           {"texts", facts.texts},
           {"dataset", facts.dataset},
-          {"type", item_matrix_type_name(options.type)}};
+          {"type", item_matrix_type_name(options.type)},
+          {"chunk", fmt::format("{}", options.chunk)}};
 }
 
 fs::path chunk_path(const fs::path& run, int64_t chunk) {
@@ -80,7 +79,7 @@ EncodedItems encode_items(const fs::path& run, const Dataset& dataset,
   fs::create_directories(run / kItemPartsFolder);
 
   const int64_t rows = dataset.num_items() + 1;
-  EncodedItems result{.items = rows - 1, .chunks = (rows + kChunk - 1) / kChunk};
+  EncodedItems result{.items = rows - 1, .chunks = (rows + options.chunk - 1) / options.chunk};
   std::vector<int64_t> mine;
   for (int64_t chunk = options.part; chunk < result.chunks; chunk += options.parts) {
     if (is_done(chunk_path(run, chunk), wanted))
@@ -88,9 +87,9 @@ EncodedItems encode_items(const fs::path& run, const Dataset& dataset,
     else
       mine.push_back(chunk);
   }
-  Progress progress("encoding items", std::ssize(mine) * kChunk, "items");
+  Progress progress("encoding items", std::ssize(mine) * options.chunk, "items");
   for (int64_t i = 0; i < std::ssize(mine); ++i) {
-    const int64_t begin = mine[i] * kChunk, count = std::min(kChunk, rows - begin);
+    const int64_t begin = mine[i] * options.chunk, count = std::min(options.chunk, rows - begin);
     std::vector<int32_t> items(static_cast<size_t>(count));
     std::iota(items.begin(), items.end(), static_cast<int32_t>(begin));
     if (interrupted())
@@ -102,7 +101,7 @@ EncodedItems encode_items(const fs::path& run, const Dataset& dataset,
     const engine::Matrix vectors = encoder.encode(tokens, pool);
     write_chunk(chunk_path(run, mine[i]),
                 encode_item_rows(vectors.values, vectors.columns, options.type), wanted);
-    progress.update((i + 1) * kChunk);
+    progress.update((i + 1) * options.chunk);
   }
   progress.finish();
   if (options.parts > 1) return result;

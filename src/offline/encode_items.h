@@ -17,6 +17,7 @@ struct EncodeItemsOptions {
   ItemMatrixType type = ItemMatrixType::kFloat32;
   // Of several processes, this one encodes every parts-th chunk from `part` on, 0-based.
   int64_t part = 0, parts = 1;
+  int64_t chunk = 1024;  // rows; another number may change a vector by rounding
 };
 
 struct EncodedItems {
@@ -26,7 +27,7 @@ struct EncodedItems {
   bool written = false;     // the matrix is in the run folder
 };
 
-// Encodes all items of a data set with a run's Item LLM into the run's item matrix. A chunk of 1024
+// Encodes all items of a data set with a run's Item LLM into the run's item matrix. A chunk of
 // items is written whole, so what is done when the pass ends stays and the next pass goes on; it is
 // encoded by itself, so the matrix has the same bits however many processes share the work and how
 // often they are interrupted. With parts > 1 no process waits for another: when all are done, a call

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "data/string_table.h"
 #include "formats/run_folder.h"
+#include "rank/hllm_catalogue.h"
 
 namespace tandem {
 namespace {
@@ -106,25 +107,37 @@ std::string CatalogueMatch::describe() const {
         "{}: keeps no item ids: that its {} items are those of {}, in the same order, could not be "
         "checked",
         model, items, dataset);
+  if (encoded > 0 && encoded == items)
+    return fmt::format(
+        "{}: has no vectors of the items of {}: all {} were encoded from their text; `tandem embed "
+        "--items` stores them",
+        model, dataset, items);
   std::string text = fmt::format("{}: trained on another data set than {}; ", model, dataset);
-  text += unknown == 0 ? fmt::format("it knows all {} items by their ids", items)
-                       : fmt::format(
-                             "items unknown to it: {} of {}, never recommended, with {} of {} "
-                             "interactions, skipped",
-                             unknown, items, skipped, interactions);
+  if (encoded > 0)
+    text += fmt::format("it knows {} of {} items by their ids and {} by their text",
+                        items - encoded, items, encoded);
+  else
+    text += unknown == 0 ? fmt::format("it knows all {} items by their ids", items)
+                         : fmt::format(
+                               "items unknown to it: {} of {}, never recommended, with {} of {} "
+                               "interactions, skipped",
+                               unknown, items, skipped, interactions);
   if (left_out > 0)
     text += fmt::format("; its items that the data set lacks: {}, left out", left_out);
   return text;
 }
 
 Json CatalogueMatch::to_json() const {
-  return {{"proof", proof_name(proof)},      {"items", items},
-          {"unknown_items", unknown},        {"interactions", interactions},
-          {"skipped_interactions", skipped}, {"left_out_items", left_out}};
+  Json json = {{"proof", proof_name(proof)},      {"items", items},
+               {"unknown_items", unknown},        {"interactions", interactions},
+               {"skipped_interactions", skipped}, {"left_out_items", left_out}};
+  if (encoded > 0) json["encoded_items"] = encoded;
+  return json;
 }
 
 OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
                                const RetrieverModelConfig& fallback) {
+  if (is_hllm_folder(path)) return open_hllm_retriever(path, dataset);
   RetrieverWeights weights = RetrieverWeights::open(path, fallback);
   const RetrieverModelConfig& model = weights.config();
   const fs::path file = weights.run_folder() / kRetrieverItemsFile;

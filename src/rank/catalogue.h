@@ -29,11 +29,12 @@ struct CatalogueMatch {
   int64_t items = 0, unknown = 0;         // of the data set; of those, what the model lacks
   int64_t interactions = 0, skipped = 0;  // of the data set; of those, with unknown items
   int64_t left_out = 0;                   // items of the model that the data set lacks
+  int64_t encoded = 0;  // of HLLM: items new to the model, which has them from their text
 
   // What was found and what is done about it, one sentence; "" when the content is the same.
   std::string describe() const;
   // {"proof": "item ids", "items": ..., "unknown_items": ..., "interactions": ...,
-  // "skipped_interactions": ..., "left_out_items": ...}
+  // "skipped_interactions": ..., "left_out_items": ...}, and of HLLM "encoded_items" where it has any
   Json to_json() const;
 };
 
@@ -44,7 +45,8 @@ struct OpenedRetriever {
 
 // The retriever of a run folder or checkpoint (RetrieverWeights::open) for a data set: equal
 // fingerprints, or items matched by outside ids, or, where the model keeps neither, as many items.
-// Logs match.describe(), and that a run ended untrained. O(N log N) and one pass over the
+// An HLLM run has every item, new ones from their text (rank/hllm_catalogue.h). Logs
+// match.describe(), and that a run ended untrained. O(N log N) and one pass over the
 // interactions when ids are matched. DataError when fewer than half of the data set's interactions
 // are with items that the model knows, when a fingerprint differs and no ids are kept, or when the
 // number of items does; FormatError for a broken items.bin.
