@@ -10,6 +10,7 @@
 #include "core/thread_pool.h"
 #include "formats/gguf.h"
 #include "formats/hf_folder.h"
+#include "models/hllm_convert.h"
 #include "models/llama2c.h"
 #include "models/llama_merge.h"
 #include "tokenizer/gguf_vocab.h"
@@ -20,6 +21,13 @@ namespace {
 struct ConvertOptions {
   std::string input, output, to, second_level = "search";
   bool double_quant = false, overwrite = false;
+  // Of a checkpoint of HLLM, which has none of it.
+  std::string base;
+  HllmConfig hllm = {.max_length = 50,
+                     .max_text_length = 256,
+                     .item_prompt = "Compress the following sentence into embedding: ",
+                     .item_keys = {"title", "description"},
+                     .pandas_text = true};
 };
 
 std::optional<DType> float_type(const std::string& name) {
@@ -32,6 +40,21 @@ std::optional<DType> float_type(const std::string& name) {
 void run_convert(const ConvertOptions& options) {
   if (options.double_quant && options.to != "nf4")
     throw UsageError("model convert: --double-quant goes with --to nf4");
+  refuse_deepspeed(options.input);
+  if (is_hllm_checkpoint(options.input)) {
+    if (!options.to.empty())
+      throw UsageError("model convert: the tensors of HLLM's checkpoint keep their types; no --to");
+    if (options.base.empty())
+      throw UsageError(
+          "model convert: {} is a checkpoint of HLLM, which has no configuration; --base names the "
+          "folder of the language model that its towers began as",
+          options.input);
+    convert_hllm(
+        options.input, options.base, options.hllm,
+        Output(options.output, kHllmFolder, options.overwrite, {options.input, options.base}));
+    spdlog::info("{}: written", options.output);
+    return;
+  }
   const Output output(options.output, kModelFolder, options.overwrite, {options.input});
   if (fs::is_regular_file(options.input) && !is_gguf_file(options.input)) {
     if (!options.to.empty() && options.to != "float32")
@@ -100,6 +123,25 @@ void add_model_convert(CLI::App& model) {
       ->check(CLI::IsMember({"search", "compat"}))
       ->capture_default_str();
   verb->add_flag("--overwrite", options->overwrite, "replace an existing folder");
+  verb->add_option(
+          "--base", options->base,
+          "of an HLLM's pytorch_model.bin: folder with the language model's config.json and "
+          "tokenizer")
+      ->group("HLLM");
+  verb->add_option("--max-length", options->hllm.max_length, "items of a history that it reads")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("HLLM");
+  verb->add_option("--max-text-length", options->hllm.max_text_length, "tokens of an item's text")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group("HLLM");
+  verb->add_option("--item-prompt", options->hllm.item_prompt, "before each item's text")
+      ->capture_default_str()
+      ->group("HLLM");
+  verb->add_option("--item-keys", options->hllm.item_keys, "fields of an item's text, in order")
+      ->capture_default_str()
+      ->group("HLLM");
   verb->callback([options] { run_convert(*options); });
 }
 

@@ -23,7 +23,7 @@ void HllmConfig::validate(std::string_view where) const {
     if (value < least || value > most)
       throw ConfigError("{}: {} is {}, expected {} to {}", where, key, value, least, most);
   };
-  in_range("num_items", num_items, 1, std::numeric_limits<int32_t>::max() - 1);
+  in_range("num_items", num_items, 0, std::numeric_limits<int32_t>::max() - 1);
   in_range("width", width, 1, 1 << 20);
   in_range("max_length", max_length, 1, 1 << 20);
   in_range("max_text_length", max_text_length, 1, 1 << 20);

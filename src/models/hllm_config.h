@@ -23,7 +23,7 @@ std::string_view hllm_pooling_name(HllmPooling pooling);
 // vector, a User LLM reads the vectors of a history and predicts the next one. This is config.json
 // of a run folder; what the two towers are, their own folders say.
 struct HllmConfig {
-  int64_t num_items = 0;         // N, those of items.bin; item 0 is padding
+  int64_t num_items = 0;         // N of the training; item 0 is padding. 0: a converted checkpoint
   int64_t width = 0;             // D of the User LLM and of all vectors
   int64_t max_length = 10;       // S, the newest items of a history that the User LLM reads
   int64_t max_text_length = 64;  // tokens of an item's text, BOS included, that are kept

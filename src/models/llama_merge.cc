@@ -113,17 +113,6 @@ Json result_config(const LlamaSource& source, DType dtype) {
   return json;
 }
 
-// Tokenizer and generation settings: everything small that is no weight.
-void copy_side_files(const LlamaSource& source, const fs::path& folder) {
-  if (!fs::is_directory(source.path())) return;
-  for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer.model",
-                           "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                           "vocab.json", "merges.txt", "chat_template.jinja", "spiece.model",
-                           "sentencepiece.bpe.model", "encoder.json", "vocab.bpe"}) {
-    if (fs::exists(source.path() / name)) fs::copy_file(source.path() / name, folder / name);
-  }
-}
-
 void write_floats(const LlamaSource& source, const PeftFolder* adapter, const Output& output,
                   const LlamaExport& options, ThreadPool& pool) {
   const LlamaConfig& config = source.config();
@@ -151,12 +140,22 @@ void write_floats(const LlamaSource& source, const PeftFolder* adapter, const Ou
   }
   writer.finish();
   write_json(staged.path() / "config.json", json);
-  copy_side_files(source, staged.path());
+  copy_model_side_files(source.path(), staged.path());
   if (options.add_files) options.add_files(staged.path());
   staged.commit();
 }
 
 }  // namespace
+
+void copy_model_side_files(const fs::path& model, const fs::path& folder) {
+  if (!fs::is_directory(model)) return;
+  for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer.model",
+                           "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                           "vocab.json", "merges.txt", "chat_template.jinja", "spiece.model",
+                           "sentencepiece.bpe.model", "encoder.json", "vocab.bpe"}) {
+    if (fs::exists(model / name)) fs::copy_file(model / name, folder / name);
+  }
+}
 
 std::vector<float> merged_weight(const StoredTensor& weight, const PeftModule& adapter) {
   std::vector<float> values = weight.read();
@@ -197,7 +196,7 @@ void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const Outp
   Json json = result_config(source, rest);
   json["quantization_config"] = bnb_quantization_config(nf4.double_quant, torch_name(rest));
   write_json(staged.path() / "config.json", json);
-  copy_side_files(source, staged.path());
+  copy_model_side_files(source.path(), staged.path());
   if (options.add_files) options.add_files(staged.path());
   staged.commit();
 }

@@ -38,6 +38,10 @@ void merge_adapter(const LlamaSource& base, const PeftFolder& adapter, const Out
 void export_llama(const LlamaSource& source, const Output& output, const LlamaExport& options,
                   ThreadPool& pool);
 
+// Copies what small files lie beside a model's weights: tokenizer and generation settings. Nothing
+// for a GGUF file.
+void copy_model_side_files(const fs::path& model, const fs::path& folder);
+
 // Writes the model as transformers saves bitsandbytes' NF4: linear layers in 4 bits; embedding,
 // norms, biases and head as they are (what is quantised in another way becomes BF16).
 void quantize_llama(const LlamaSource& source, const Nf4Options& nf4, const Output& output,

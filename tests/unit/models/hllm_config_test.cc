@@ -48,7 +48,7 @@ TEST(HllmConfig, RefusesWhatItCannotBe) {
     return refusal(json);
   };
   EXPECT_EQ(with("model_type", "sasrec"), "config.json: model_type is 'sasrec', expected 'hllm'");
-  EXPECT_EQ(with("num_items", 0), "config.json: num_items is 0, expected 1 to 2147483646");
+  EXPECT_EQ(with("num_items", -1), "config.json: num_items is -1, expected 0 to 2147483646");
   EXPECT_EQ(with("max_text_length", -3),
             "config.json: max_text_length is -3, expected 1 to 1048576");
   EXPECT_EQ(with("pooling", "max"), "config.json: pooling is 'max', expected token or mean");
