@@ -60,6 +60,7 @@ void build(CLI::App& app) {
   add_model_verb(app);
   add_tokenizer_verb(app);
   add_train_verb(app);
+  add_embed_verb(app);
   add_retrieve_verb(app);
   add_eval_verb(app);
   add_compare_verb(app);

@@ -14,6 +14,7 @@ void add_data_verb(CLI::App& app);
 void add_model_verb(CLI::App& app);
 void add_tokenizer_verb(CLI::App& app);
 void add_train_verb(CLI::App& app);
+void add_embed_verb(CLI::App& app);
 void add_retrieve_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
 void add_compare_verb(CLI::App& app);
