@@ -30,8 +30,8 @@ class IncrementalRetriever;
 // What one asks a sequence model that scores every item for a user:
 // score(n) = hidden . table[n] + bias[n].
 //
-// Results are the same bits on any number of threads and in any batch. Safe to call concurrently,
-// with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
+// Results are the same bits on any number of threads, and in any batch unless the model says that
+// a batch may change the last bits (HLLM). Safe to call concurrently, with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
 // Items that the model does not know (RetrieverWeights::renumbered) are skipped in histories and
 // never recommended.
 class Retriever {

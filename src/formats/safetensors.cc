@@ -230,23 +230,35 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
 
 void write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
                        const Json& metadata) {
-  for (const TensorView& tensor : tensors) {
+  std::vector<TensorPieces> whole;
+  whole.reserve(tensors.size());
+  for (const TensorView& tensor : tensors) whole.push_back({tensor, {tensor.bytes}});
+  write_safetensors(path, whole, metadata);
+}
+
+void write_safetensors(const fs::path& path, std::span<const TensorPieces> tensors,
+                       const Json& metadata) {
+  std::vector<uint64_t> sizes;
+  for (const auto& [tensor, pieces] : tensors) {
+    uint64_t size = 0;
+    for (const std::span<const std::byte> piece : pieces) size += piece.size();
+    sizes.push_back(size);
     const std::optional<int64_t> expected = checked_bytes(tensor.shape, tensor.dtype);
-    if (!expected || static_cast<uint64_t>(*expected) != tensor.bytes.size())
+    if (!expected || static_cast<uint64_t>(*expected) != size)
       throw FormatError("{}: tensor '{}' has {} bytes, which do not fit shape [{}] of {}",
-                        path.string(), tensor.name, tensor.bytes.size(),
-                        fmt::join(tensor.shape, ", "), dtype_name(tensor.dtype));
+                        path.string(), tensor.name, size, fmt::join(tensor.shape, ", "),
+                        dtype_name(tensor.dtype));
   }
   std::vector<size_t> layout(tensors.size());
   std::iota(layout.begin(), layout.end(), size_t{0});
   std::stable_sort(layout.begin(), layout.end(), [&](size_t a, size_t b) {
-    return dtype_bytes(tensors[a].dtype) > dtype_bytes(tensors[b].dtype);
+    return dtype_bytes(tensors[a].tensor.dtype) > dtype_bytes(tensors[b].tensor.dtype);
   });
   std::vector<uint64_t> begin(tensors.size());
   uint64_t end = 0;
   for (const size_t index : layout) {
     begin[index] = end;
-    end += tensors[index].bytes.size();
+    end += sizes[index];
   }
 
   // Entries are joined by hand: the JSON object looks a key up by a walk, which is slow for
@@ -255,12 +267,12 @@ void write_safetensors(const fs::path& path, std::span<const TensorView> tensors
   std::string header = "{";
   if (!metadata.empty()) header += fmt::format("\"{}\":{},", kMetadataKey, metadata.dump());
   for (size_t i = 0; i < tensors.size(); ++i) {
-    if (tensors[i].name == kMetadataKey || !names.insert(tensors[i].name).second)
-      throw FormatError("{}: tensor name '{}' occurs twice", path.string(), tensors[i].name);
-    header +=
-        fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}},",
-                    Json(tensors[i].name).dump(), dtype_name(tensors[i].dtype),
-                    fmt::join(tensors[i].shape, ","), begin[i], begin[i] + tensors[i].bytes.size());
+    const TensorView& tensor = tensors[i].tensor;
+    if (tensor.name == kMetadataKey || !names.insert(tensor.name).second)
+      throw FormatError("{}: tensor name '{}' occurs twice", path.string(), tensor.name);
+    header += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}},",
+                          Json(tensor.name).dump(), dtype_name(tensor.dtype),
+                          fmt::join(tensor.shape, ","), begin[i], begin[i] + sizes[i]);
   }
   if (header.back() == ',') header.pop_back();
   header += "}";
@@ -269,7 +281,8 @@ void write_safetensors(const fs::path& path, std::span<const TensorView> tensors
   const uint64_t header_bytes = header.size();
   std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(&header_bytes, 1)),
                                                     std::as_bytes(std::span(header))};
-  for (const size_t index : layout) pieces.push_back(tensors[index].bytes);
+  for (const size_t index : layout)
+    pieces.insert(pieces.end(), tensors[index].pieces.begin(), tensors[index].pieces.end());
   write_file(path, pieces);
 }
 

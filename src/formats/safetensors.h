@@ -62,4 +62,13 @@ class SafetensorsFile {
 void write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
                        const Json& metadata = Json::object());
 
+// A tensor whose data lie in pieces, one after the other; tensor.bytes is not looked at.
+struct TensorPieces {
+  TensorView tensor = {};
+  std::vector<std::span<const std::byte>> pieces = {};
+};
+// The same for tensors in pieces, which are never put together in memory.
+void write_safetensors(const fs::path& path, std::span<const TensorPieces> tensors,
+                       const Json& metadata = Json::object());
+
 }  // namespace tandem

@@ -126,6 +126,17 @@ PackedMatrix::PackedMatrix(const float* w, int64_t rows, int64_t columns, int64_
   pack_panels(w, rows, columns, stride, panels_.data());
 }
 
+PackedMatrix::PackedMatrix(int64_t rows, int64_t columns,
+                           const std::function<void(int64_t row, float* out)>& read)
+    : rows_(rows), columns_(columns), panels_((rows + kPanel - 1) / kPanel * kPanel * columns) {
+  std::vector<float> panel(static_cast<size_t>(kPanel * columns));
+  for (int64_t begin = 0; begin < rows; begin += kPanel) {
+    const int64_t count = std::min(kPanel, rows - begin);
+    for (int64_t j = 0; j < count; ++j) read(begin + j, panel.data() + j * columns);
+    pack_panels(panel.data(), count, columns, columns, panels_.data() + begin * columns);
+  }
+}
+
 void PackedMatrix::copy_row(int64_t n, float* out) const {
   TANDEM_DCHECK(n >= 0 && n < rows_, "row {} of {}", n, rows_);
   const float* first = panels_.data() + n / kPanel * kPanel * columns_ + n % kPanel;

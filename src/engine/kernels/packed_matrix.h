@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace tandem::engine {
@@ -20,6 +21,9 @@ class PackedMatrix {
   PackedMatrix() = default;
   // w [rows, columns] with the given row stride.
   PackedMatrix(const float* w, int64_t rows, int64_t columns, int64_t stride);
+  // read(n, out) writes row n of W, K values; called once a row, in order.
+  PackedMatrix(int64_t rows, int64_t columns,
+               const std::function<void(int64_t row, float* out)>& read);
 
   int64_t rows() const { return rows_; }        // N, outputs
   int64_t columns() const { return columns_; }  // K
