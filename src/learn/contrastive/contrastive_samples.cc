@@ -13,9 +13,11 @@ ContrastiveSamples::ContrastiveSamples(const Dataset& dataset, const SampleOptio
       negatives_{.num_items = dataset.num_items(),
                  .max_length = options.max_length,
                  .per_row = options.negatives,
+                 .per_transition = options.negatives_a_transition,
                  .seed = options.seed} {
   const UserOrder order = options.compat ? UserOrder::kFirstInteraction : UserOrder::kDataset;
-  samples_ = user_chunks(training_sequences(dataset, {}, order), options.max_length, options.split);
+  samples_ = user_chunks(training_sequences(dataset, options.folds, order), options.max_length,
+                         options.split);
   if (!options.compat) {
     std::erase_if(samples_, [](const UserSequence& sample) { return sample.items.size() < 2; });
     return;

@@ -17,8 +17,10 @@ struct SampleOptions {
   int64_t max_length = 0;  // L, inputs of a row at most
   bool split = true;       // cut long sequences into rows; false: the newest items alone
   int64_t negatives = 0;   // a row; 0: one a transition
-  bool compat = false;     // the authors' order, padding and random numbers
+  int64_t negatives_a_transition = 0;  // instead: so many for each; 0: by the row
+  bool compat = false;                 // the authors' order, padding and random numbers
   int64_t rows_a_step = 0;
+  UserFolds folds = {};
   uint64_t seed = 0;
 };
 
