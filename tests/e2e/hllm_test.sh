@@ -6,9 +6,7 @@
 set -eu
 tandem=$1
 . "$(dirname "$0")/tiny_dataset.sh"
-make_dataset "$tandem" "$work/ids"
-awk -F, -v OFS=, 'NR == 1 { print $0, "title" } NR > 1 { print $0, "part " substr($2, 2) " of a long story" }' "$work/ids.csv" > "$work/titled.csv"
-"$tandem" --quiet data import --format csv --input "$work/titled.csv" --output "$work/data"
+make_titled_dataset "$tandem" "$work/data"
 "$tandem" --quiet model init --preset tiny --vocab-size 400 --hidden-size 32 --layers 2 --heads 2 --stddev 0.2 --output "$work/base"
 "$tandem" --quiet tokenizer train --input "$work/data" --vocab-size 300 --output "$work/base" > "$work/tokenizer.txt"
 
@@ -65,7 +63,7 @@ for variant in model.pooling=mean item.tuning=lora data.compat=true data.split=f
   "${train[@]}" "${base[@]}" --set train.max_steps=3 --set "$variant" --output "$work/variant" --overwrite
 done
 
-refused 3 "no item of $work/ids has a text" "${train[@]}" --base "$work/base" --dataset "$work/ids" --output "$work/none"
+refused 3 "no item of $work/data-ids has a text" "${train[@]}" --base "$work/base" --dataset "$work/data-ids" --output "$work/none"
 refused 2 "text.max_tokens is 3: the 60 items of .* have the same tokens" "${train[@]}" "${base[@]}" --set text.max_tokens=3 --output "$work/none"
 refused 1 "the towers have collapsed" "${train[@]}" "${base[@]}" --set nce.threshold=-1 --output "$work/collapsed"
 refused 2 "item.layers is 99, but the base has" "${train[@]}" "${base[@]}" --set item.layers=99 --output "$work/none"
