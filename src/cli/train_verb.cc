@@ -43,9 +43,9 @@ constexpr const char* kHllmFooter =
 void add_retriever(CLI::App& train) {
   auto request =
       std::make_shared<learn::TrainRequest>(learn::TrainRequest{.verb = "train retriever"});
-  CLI::App* verb = train.add_subcommand(
-      "retriever",
-      "Train LRURec, SASRec, NARM or BERT4Rec (model.type), with validation and early stopping");
+  CLI::App* verb = train.add_subcommand("retriever",
+                                        "Train LRURec, SASRec, NARM, BERT4Rec, HSTU or LLMIDRec "
+                                        "(model.type), with validation and early stopping");
   verb->add_option("--dataset", request->inputs["dataset"],
                    "data set folder of `tandem data import`")
       ->required();

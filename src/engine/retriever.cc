@@ -3,6 +3,8 @@
 
 #include "core/error.h"
 #include "engine/bert4rec/bert4rec.h"
+#include "engine/hstu/hstu.h"
+#include "engine/llmid/llmid.h"
 #include "engine/lrurec/lrurec.h"
 #include "engine/narm/narm.h"
 #include "engine/sasrec/sasrec.h"
@@ -21,10 +23,9 @@ struct Maker {
   std::string_view family;
   std::unique_ptr<Retriever> (*make)(const RetrieverWeights& weights);
 };
-constexpr Maker kFamilies[] = {{"lrurec", make<LruRec>},
-                               {"sasrec", make<SasRec>},
-                               {"narm", make<Narm>},
-                               {"bert4rec", make<Bert4Rec>}};
+constexpr Maker kFamilies[] = {{"lrurec", make<LruRec>}, {"sasrec", make<SasRec>},
+                               {"narm", make<Narm>},     {"bert4rec", make<Bert4Rec>},
+                               {"hstu", make<Hstu>},     {"llmid", make<LlmId>}};
 
 }  // namespace
 

@@ -29,7 +29,7 @@ std::string_view seen_items_name(SeenItems seen);
 class IncrementalRetriever;
 
 // What one asks a sequence model that scores every item for a user:
-// score(n) = hidden . table[n] + bias[n].
+// score(n) = hidden . table[n] + bias[n], or the cosine of hidden and table[n] (Similarity).
 //
 // Results are the same bits on any number of threads, and in any batch unless the model says that
 // a batch may change the last bits (HLLM). Safe to call concurrently, with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.

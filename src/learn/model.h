@@ -26,6 +26,7 @@ struct PackedBatch {
 
   // Those rows of x [P, ...].
   at::Tensor at_wanted(const at::Tensor& x) const;
+  PackedBatch to(const at::Device& device) const;
 };
 
 // A trainable tensor under the authors' name.
@@ -62,6 +63,8 @@ class Retriever {
   // do rows behind N (a mask's), which are never recommended.
   virtual at::Tensor item_table() const = 0;  // [N+1 or more, D]
   virtual at::Tensor item_bias() const = 0;   // [as many]
+  // Rows of the table: of items [Q] -> [Q, D].
+  virtual at::Tensor item_vectors(const at::Tensor& items) const;
   // Whether weight decay applies to the parameter of this name.
   virtual bool decayed(std::string_view name) const = 0;
 };

@@ -44,6 +44,16 @@ at::Tensor ParameterInit::unit_normal(std::string_view name, at::IntArrayRef sha
   return result;
 }
 
+at::Tensor ParameterInit::glorot(std::string_view name, int64_t out, int64_t in) const {
+  Rng rng = stream(seed_, name);
+  const double bound = std::sqrt(6.0 / static_cast<double>(in + out));
+  at::Tensor result = at::empty({out, in}, at::kFloat);
+  float* values = result.data_ptr<float>();
+  for (int64_t i = 0; i < result.numel(); ++i)
+    values[i] = static_cast<float>(bound * (2 * rng.uniform() - 1));
+  return result;
+}
+
 at::Tensor ParameterInit::ring(std::string_view name, int64_t channels) const {
   Rng rng = stream(seed_, name);
   at::Tensor result = at::empty({3, channels}, at::kFloat);

@@ -8,7 +8,7 @@
 
 namespace tandem::learn {
 
-// Initial values of the parameters of LRURec, NARM and BERT4Rec. Each parameter draws from its own
+// Initial values of the parameters of LRURec, NARM, BERT4Rec and HSTU. Each parameter draws from its own
 // stream, keyed by seed and name, so adding one does not change the others.
 class ParameterInit {
  public:
@@ -18,6 +18,8 @@ class ParameterInit {
   at::Tensor normal(std::string_view name, at::IntArrayRef shape) const;
   // N(0, 1).
   at::Tensor unit_normal(std::string_view name, at::IntArrayRef shape) const;
+  // Glorot's uniform: [out, in], within sqrt(6 / (in + out)) of 0.
+  at::Tensor glorot(std::string_view name, int64_t out, int64_t in) const;
   // LRURec's params_log [3, H]: |lambda| uniform by area on the ring 0.8..0.99, its angle on the
   // whole circle, and gamma = sqrt(1 - |lambda|^2), so that the state has the variance of its
   // input.

@@ -23,6 +23,12 @@ RetrieverModelConfig from_file(const Read& read, std::string_view where) {
   }
 }
 
+Similarity parse_similarity(std::string_view name, std::string_view where) {
+  if (name == "dot") return Similarity::kDot;
+  if (name == "cosine") return Similarity::kCosine;
+  throw ConfigError("{}: similarity is '{}', expected dot or cosine", where, name);
+}
+
 std::string type_at(std::string_view where) { return fmt::format("{}: model_type", where); }
 
 }  // namespace
@@ -36,19 +42,25 @@ void RetrieverModelConfig::validate(std::string_view where) const {
   in_range("num_items", num_items, std::numeric_limits<int32_t>::max() - 1);
   in_range("width", width, 8192);
   in_range("max_length", max_length, 1 << 20);
+  if (similarity == Similarity::kCosine && !family.cosine)
+    throw ConfigError("{}: similarity is 'cosine', expected dot: {} scores by products", where,
+                      family.title);
   for (const RetrieverKey& key : family.keys) {
     const int64_t value = this->*key.field;
+    if (value == 0 && key.may_be_zero) continue;
     in_range(key.name, value, key.divides_width ? width : key.most);
     if (key.divides_width && width % value != 0)
       throw ConfigError("{}: width {} is not a multiple of {} {}", where, width, key.name, value);
   }
+  if (family.check != nullptr) family.check(*this, where);
 }
 
 Json RetrieverModelConfig::to_json() const {
   Json json = {{"model_type", model_type}, {"num_items", num_items}, {"width", width}};
   for (const RetrieverKey& key : retriever_family(model_type).keys)
-    json[std::string(key.name)] = this->*key.field;
+    if (!key.may_be_zero || this->*key.field != 0) json[std::string(key.name)] = this->*key.field;
   json["max_length"] = max_length;
+  if (similarity == Similarity::kCosine) json["similarity"] = "cosine";
   if (!dataset_fingerprint.empty()) json["dataset_fingerprint"] = dataset_fingerprint;
   return json;
 }
@@ -67,6 +79,8 @@ RetrieverModelConfig RetrieverModelConfig::from_json(const Json& json, std::stri
                                     : json_get<int64_t>(json, name, where);
         }
         config.max_length = json_get<int64_t>(json, "max_length", where);
+        config.similarity =
+            parse_similarity(json_get_or<std::string>(json, "similarity", "dot", where), where);
         config.dataset_fingerprint =
             json_get_or<std::string>(json, "dataset_fingerprint", "", where);
         return config;

@@ -12,6 +12,9 @@
 
 namespace tandem {
 
+// How hidden state h and item vector v make a score: h.v + bias, or the cosine of the two.
+enum class Similarity { kDot, kCosine };
+
 // What a retriever is, without its weights; `config.json` of a run folder.
 struct RetrieverModelConfig {
   std::string model_type = "lrurec";  // the name of a RetrieverFamily
@@ -21,7 +24,11 @@ struct RetrieverModelConfig {
   int64_t blocks = 2;
   int64_t heads = 2;
   int64_t inner = 2;         // width of the feed-forward layer as a multiple of D
+  int64_t kv_heads = 0;      // heads of keys and values; 0: heads
+  int64_t ffn_width = 0;     // of the feed-forward layer; 0: by the family
+  int64_t item_width = 0;    // of the item table, projected to D; 0: it is D wide
   int64_t max_length = 200;  // L, the newest items of a history that the model sees
+  Similarity similarity = Similarity::kDot;
   // Of the data set whose item numbers the model knows; empty: unknown.
   std::string dataset_fingerprint = "";
 

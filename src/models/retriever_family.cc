@@ -17,8 +17,8 @@ double transformer_flops_per_position(const RetrieverModelConfig& config) {
 }
 
 std::span<const RetrieverFamily> retriever_families() {
-  static const RetrieverFamily families[] = {lrurec_family(), sasrec_family(), narm_family(),
-                                             bert4rec_family()};
+  static const RetrieverFamily families[] = {lrurec_family(),   sasrec_family(), narm_family(),
+                                             bert4rec_family(), hstu_family(),   llmid_family()};
   return families;
 }
 

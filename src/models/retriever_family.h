@@ -19,6 +19,7 @@ struct RetrieverKey {
   int64_t most;                // the least is 1
   bool may_be_absent = false;  // then the field's default is meant
   bool divides_width = false;
+  bool may_be_zero = false;  // 0 has a meaning of its own and is not written
 };
 
 inline constexpr RetrieverKey kBlocksKey{"blocks", &RetrieverModelConfig::blocks, 256};
@@ -26,6 +27,12 @@ inline constexpr RetrieverKey kHeadsKey{
     .name = "heads", .field = &RetrieverModelConfig::heads, .most = 8192, .divides_width = true};
 inline constexpr RetrieverKey kInnerKey{
     .name = "inner", .field = &RetrieverModelConfig::inner, .most = 64, .may_be_absent = true};
+
+inline constexpr RetrieverKey kItemWidthKey{.name = "item_width",
+                                            .field = &RetrieverModelConfig::item_width,
+                                            .most = 8192,
+                                            .may_be_absent = true,
+                                            .may_be_zero = true};
 
 // What a model_type means, without arithmetic. Each family is one file of this folder; engine and
 // learn have a table of constructors by the same names.
@@ -36,7 +43,9 @@ struct RetrieverFamily {
   std::string_view own_name;  // a tensor that no other family's checkpoints have
   // Besides num_items, width and max_length, in the order in which they are written.
   std::span<const RetrieverKey> keys;
-  int64_t default_inner;  // what 0 means in a training's model.inner
+  int64_t default_inner;     // what 0 means in a training's model.inner
+  bool cosine = false;       // whether its scores may be cosines
+  bool contrastive = false;  // trained by contrast unless another loss is asked for
 
   // All parameters, in the order in which they are written.
   std::vector<TensorSpec> (*parameters)(const RetrieverModelConfig& config);
@@ -45,6 +54,8 @@ struct RetrieverFamily {
                       RetrieverModelConfig& config);
   // Of all blocks, forward, without the scores.
   double (*flops_per_position)(const RetrieverModelConfig& config);
+  // What else must hold of a configuration whose keys are in range. FormatError names `where`.
+  void (*check)(const RetrieverModelConfig& config, std::string_view where) = nullptr;
 };
 
 // flops_per_position of blocks of attention and a feed-forward layer.
@@ -54,6 +65,8 @@ RetrieverFamily lrurec_family();
 RetrieverFamily sasrec_family();
 RetrieverFamily narm_family();
 RetrieverFamily bert4rec_family();
+RetrieverFamily hstu_family();
+RetrieverFamily llmid_family();
 
 // All of them, in the order in which help and messages list them.
 std::span<const RetrieverFamily> retriever_families();

@@ -44,9 +44,10 @@ RetrieverFamily sasrec_family() {
   return {.name = "sasrec",
           .title = "SASRec",
           .made_of = "self-attention",
-          .own_name = "item_embedding.weight",
+          .own_name = "trm_encoder.layer.0.multi_head_attention.query.weight",
           .keys = kKeys,
           .default_inner = 2,
+          .cosine = true,
           .parameters = parameters,
           .read_shapes = read_shapes,
           .flops_per_position = transformer_flops_per_position};

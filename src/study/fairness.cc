@@ -15,6 +15,7 @@
 #include "eval/candidate_lists.h"
 #include "eval/candidates.h"
 #include "formats/run_folder.h"
+#include "study/path_fingerprint.h"
 #include "study/run_config.h"
 
 namespace tandem {

@@ -9,28 +9,17 @@
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "study/path_fingerprint.h"
 
 namespace tandem {
 namespace {
 
-constexpr size_t kWholeBytes = size_t{64} << 20, kEndBytes = size_t{1} << 20;
 constexpr size_t kFolderDigits = 10;  // of the key in a folder's name
 constexpr const char* kCandidatesFile = "candidates.safetensors";
 
 StepWord word(std::string text) { return {.text = std::move(text)}; }
 StepWord outside(const fs::path& path) { return {.text = path.string(), .is_path = true}; }
 StepWord output_of(size_t step) { return {.text = "", .step = step, .is_path = true}; }
-
-void add_file(Sha256& sha, const fs::path& path) {
-  const MappedFile file(path);
-  sha.add(fmt::format("{}\n", file.size()));
-  const auto bytes = file.bytes();
-  if (bytes.size() <= kWholeBytes) {
-    sha.add(bytes);
-  } else {
-    sha.add(bytes.first(kEndBytes)).add(bytes.last(kEndBytes));
-  }
-}
 
 // Builds the plan; equal commands become one step.
 class Planner {
@@ -64,6 +53,7 @@ class Planner {
   void plan_seed() {
     const bool any_shared = std::ranges::any_of(config_.arms, &StudyArm::ranks_candidates);
     const bool any_ranker = !std::ranges::all_of(config_.arms, &StudyArm::is_retriever);
+    towers_.clear();
     std::optional<size_t> shared;
     if (any_shared)
       shared = train_retriever("retriever", config_.retriever.for_dataset(dataset_name()));
@@ -78,6 +68,9 @@ class Planner {
         cell.retriever =
             train_retriever(arm.name, merged(config_.retriever.for_dataset(dataset_name()),
                                              arm.retriever_settings.for_dataset(dataset_name())));
+      } else if (arm.retriever == StudyArm::Retriever::kHllm) {
+        cell.retriever = train_hllm(arm, cell);
+        towers_[arm.name] = *cell.retriever;
       }
       if (!arm.is_retriever()) plan_ranker(arm, cell);
       cell.eval = evaluate(arm, cell);
@@ -122,6 +115,22 @@ class Planner {
 
   size_t train_retriever(const std::string& owner, const Settings& settings) {
     return training("train retriever", owner, {word("--dataset"), data()}, settings);
+  }
+
+  size_t train_hllm(const StudyArm& arm, StudyCell& cell) {
+    const auto earlier = towers_.find(arm.towers);  // of this data set and seed
+    StepWord start;
+    if (earlier != towers_.end()) {
+      start = output_of(earlier->second);
+    } else {
+      const StudyBase& base = config_.base(arm.towers);
+      if (base.path.empty()) cell.base = make_base(base);
+      start = cell.base ? output_of(*cell.base) : outside(base.path);
+    }
+    return training("train hllm", arm.name,
+                    {word("--dataset"), data(), word("--base"), std::move(start)},
+                    merged(config_.hllm.for_dataset(dataset_name()),
+                           arm.retriever_settings.for_dataset(dataset_name())));
   }
 
   // A verb that goes on from its checkpoints and takes --set, --device and --threads.
@@ -292,6 +301,7 @@ class Planner {
   fs::path folder_;
   StudyPlan plan_;
   size_t dataset_ = 0, seed_ = 0;
+  std::map<std::string, size_t> towers_;  // steps of the arms with towers so far
   std::map<std::string, size_t> by_key_;
   std::map<std::string, std::string> fingerprints_;
   std::map<std::string, std::string> folders_;  // end of the name to the name
@@ -307,25 +317,6 @@ fs::path StudyPlan::path_of(const StepWord& word) const {
 
 StudyPlan make_study_plan(const StudyConfig& config, const fs::path& folder) {
   return Planner(config, fs::absolute(folder).lexically_normal()).plan();
-}
-
-std::string path_fingerprint(const fs::path& path) {
-  Sha256 sha;
-  if (!fs::exists(path)) throw IoError("{}: there is no such file or folder", path.string());
-  if (!fs::is_directory(path)) {
-    add_file(sha, path);
-    return sha.hex();
-  }
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
-  for (const fs::path& file : files) {
-    sha.add(file.filename().string()).add("\n");
-    add_file(sha, file);
-  }
-  return sha.hex();
 }
 
 }  // namespace tandem

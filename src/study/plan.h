@@ -61,8 +61,4 @@ struct StudyPlan {
 // is missing.
 StudyPlan make_study_plan(const StudyConfig& config, const fs::path& folder);
 
-// SHA-256 of a file or of a folder's files by name. Of a file larger than 64 MiB the size and the
-// first and last MiB count.
-std::string path_fingerprint(const fs::path& path);
-
 }  // namespace tandem

@@ -1,124 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "study/read_arm.h"
 #include "study/study_config.h"
 #include "study/yaml_reader.h"
 
 namespace tandem {
 namespace {
-
-// Names become folders.
-void check_name(const YamlReader& reader, const YAML::Node& node, const std::string& name) {
-  const bool good = !name.empty() && name[0] != '.' && name.size() <= 64 &&
-                    name.find_first_not_of(
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789._-") == std::string::npos;
-  if (!good)
-    throw ConfigError("{}: the name '{}' must be of letters, digits, '.', '_' and '-'",
-                      reader.where(node), name);
-}
-
-StudyDataset read_dataset(const YamlReader& reader, const std::string& name,
-                          const YAML::Node& node) {
-  StudyDataset dataset{.name = name, .path = {}, .import = {}};
-  if (node.IsScalar()) {
-    dataset.path = reader.path(node.Scalar());
-    return dataset;
-  }
-  reader.map(node, "data set " + name,
-             {{"path", [&](const YAML::Node& v) { dataset.path = reader.path(v.Scalar()); }},
-              {"import", [&](const YAML::Node& v) {
-                 dataset.import = reader.settings(v, "import").common;
-                 for (auto& [key, value] : dataset.import) {
-                   if (key == "input" || key == "meta") value = reader.path(value).string();
-                 }
-               }}});
-  if (dataset.path.empty() == dataset.import.empty())
-    throw ConfigError("{}: data set '{}' needs either a path or an import", reader.where(node),
-                      name);
-  if (!dataset.import.empty() && !find_setting(dataset.import, "input"))
-    throw ConfigError("{}: import of '{}' has no input", reader.where(node), name);
-  return dataset;
-}
-
-StudyBase read_base(const YamlReader& reader, const std::string& name, const YAML::Node& node) {
-  StudyBase base{.name = name, .path = {}, .tokenizer = {}, .init = {}, .pretrain = {}};
-  if (node.IsScalar()) {
-    base.path = reader.path(node.Scalar());
-    return base;
-  }
-  bool made = false;
-  const auto into = [&](StudySettings& settings, const char* what) {
-    return [&reader, &settings, &made, what](const YAML::Node& v) {
-      settings = reader.settings(v, what);
-      made = true;
-    };
-  };
-  reader.map(node, "base " + name,
-             {{"path", [&](const YAML::Node& v) { base.path = reader.path(v.Scalar()); }},
-              {"tokenizer", into(base.tokenizer, "tokenizer")},
-              {"init", into(base.init, "init")},
-              {"pretrain", into(base.pretrain, "pretrain")}});
-  if (base.path.empty() != made)
-    throw ConfigError("{}: base '{}' needs either a path, or tokenizer, init and pretrain",
-                      reader.where(node), name);
-  return base;
-}
-
-StudyArm read_arm(const YamlReader& reader, const std::string& name, const YAML::Node& node) {
-  StudyArm arm;
-  arm.name = name;
-  bool has_score = false;
-  Settings verbalizer;
-  reader.map(node, "arm " + name,
-             {{"retriever",
-               [&](const YAML::Node& v) {
-                 if (v.IsMap()) {
-                   arm.retriever = StudyArm::Retriever::kOwn;
-                   arm.retriever_settings = reader.settings(v, "retriever");
-                 } else if (reader.text(v, "retriever") == "popularity") {
-                   arm.retriever = StudyArm::Retriever::kPopularity;
-                 } else if (v.Scalar() != "shared") {
-                   throw ConfigError(
-                       "{}: retriever is '{}', expected shared, popularity or settings",
-                       reader.where(v), v.Scalar());
-                 }
-               }},
-              {"base", [&](const YAML::Node& v) { arm.base = reader.text(v, "base"); }},
-              {"ranker",
-               [&](const YAML::Node& v) {
-                 arm.trains_ranker = true;
-                 arm.ranker = reader.settings(v, "ranker");
-               }},
-              {"prompt", [&](const YAML::Node& v) { arm.prompt = reader.settings(v, "prompt"); }},
-              {"eval", [&](const YAML::Node& v) { arm.options = reader.settings(v, "eval"); }},
-              {"verbalizer",
-               [&](const YAML::Node& v) {
-                 verbalizer = {{"verbalizer", reader.text(v, "verbalizer")}};
-               }},
-              {"score", [&](const YAML::Node& v) {
-                 const std::string score = reader.text(v, "score");
-                 has_score = true;
-                 if (score == "letters") {
-                   arm.score = ArmScore::kLetters;
-                 } else if (score == "likelihood") {
-                   arm.score = ArmScore::kLikelihood;
-                 } else if (score == "fused") {
-                   arm.score = ArmScore::kFused;
-                 } else {
-                   throw ConfigError("{}: score is '{}', expected letters, likelihood or fused",
-                                     reader.where(v), score);
-                 }
-               }}});
-  arm.prompt.common = merged(arm.prompt.common, verbalizer);
-  if (arm.base.empty() && (arm.trains_ranker || has_score || !arm.prompt.common.empty()))
-    throw ConfigError("{}: arm '{}' has ranker, score or prompt, but no base", reader.where(node),
-                      name);
-  if (!arm.base.empty() && !arm.ranks_candidates())
-    throw ConfigError(
-        "{}: arm '{}' has a base and a retriever of its own; an arm with a base ranks the "
-        "candidates of the shared retriever, whose settings stand under retriever",
-        reader.where(node), name);
-  return arm;
-}
 
 PublishedFigures read_published(const YamlReader& reader, const YAML::Node& node,
                                 std::string& source) {
@@ -201,9 +87,16 @@ void check(const StudyConfig& config, const std::string& file) {
     for (const StudySettings* settings : {&base.init, &base.pretrain})
       refuse_seed(*settings, "base " + base.name, file);
   }
+  check_datasets(config.hllm, "hllm");
+  refuse_seed(config.hllm, "hllm", file);
+  std::vector<std::string> starts = bases;  // of towers: bases, and arms with towers so far
   for (const StudyArm& arm : config.arms) {
     if (!arm.base.empty())
       expect_name(arm.base, bases, fmt::format("{}: base of arm {}:", file, arm.name));
+    if (!arm.towers.empty()) {
+      expect_name(arm.towers, starts, fmt::format("{}: towers of arm {}:", file, arm.name));
+      starts.push_back(arm.name);
+    }
     for (const StudySettings* settings :
          {&arm.retriever_settings, &arm.ranker, &arm.prompt, &arm.options})
       check_datasets(*settings, "arm " + arm.name);
@@ -322,6 +215,7 @@ void read_keys(const YamlReader& reader, const YAML::Node& root, StudyConfig& co
               {"bases", named("bases", read_base, config.bases)},
               {"prompt", settings("prompt", all.prompt)},
               {"ranker", settings("ranker", all.ranker)},
+              {"hllm", settings("hllm", config.hllm)},
               {"arms", named("arms", read_arm, config.arms)},
               {"baseline", text("baseline", all.baseline)},
               {"compare", [&](const YAML::Node& v) { read_pairs(reader, v, config); }},

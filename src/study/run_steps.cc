@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/version.h"
+#include "study/path_fingerprint.h"
 #include "study/process.h"
 
 namespace tandem {

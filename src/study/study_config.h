@@ -51,9 +51,10 @@ enum class ArmScore { kLetters, kLikelihood, kFused };
 // of the shared retriever.
 struct StudyArm {
   std::string name;
-  enum class Retriever { kShared, kPopularity, kOwn } retriever = Retriever::kShared;
-  StudySettings retriever_settings;  // kOwn: put over those of the shared one
-  std::string base;                  // name, or ""
+  enum class Retriever { kShared, kPopularity, kOwn, kHllm } retriever = Retriever::kShared;
+  StudySettings retriever_settings;  // kOwn, kHllm: put over those of the shared one, of all HLLMs
+  std::string towers;  // kHllm: a base, or an earlier arm whose run is trained further
+  std::string base;    // name, or ""
   bool trains_ranker = false;
   StudySettings ranker;   // of `tandem train ranker`
   StudySettings prompt;   // prompt.* keys without the prefix
@@ -90,6 +91,7 @@ struct StudyConfig {
   int64_t resample_seed = 42;
   std::vector<StudyDataset> datasets;
   StudySettings retriever;  // shared
+  StudySettings hllm;       // of all arms with towers
   std::vector<StudyBase> bases;
   std::vector<StudyArm> arms;
   std::vector<std::pair<std::string, std::string>> compare;  // (arm, the one it is compared with)

@@ -7,7 +7,7 @@ tandem=$1
 examples=$PWD/examples
 . "$(dirname "$0")/tiny_dataset.sh"
 cd "$work"
-make_dataset "$tandem" data
+make_titled_dataset "$tandem" data
 "$tandem" --quiet model init --preset tiny --vocab-size 400 --hidden-size 32 --layers 2 --heads 2 --output base
 "$tandem" --quiet tokenizer train --input data --titles-as-tokens data --vocab-size 300 --output base > /dev/null
 "$tandem" --quiet train retriever --dataset data --set train.max_steps=20 --set model.width=8 --set valid.every=20 \
@@ -38,4 +38,5 @@ accepts() {
 
 accepts retriever.yaml train retriever -- --dataset data
 accepts ranker.yaml train ranker -- --dataset data --base base --retriever run
+accepts hllm-training.yaml train hllm -- --dataset data --base base
 accepts pretrain.yaml pretrain -- --model base --dataset data

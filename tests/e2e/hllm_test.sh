@@ -6,14 +6,14 @@
 set -eu
 tandem=$1
 . "$(dirname "$0")/tiny_dataset.sh"
-make_dataset "$tandem" "$work/data"
-"$tandem" --quiet tokenizer train --input "$work/data" --vocab-size 300 --output "$work/tokenizer"
-"$tandem" --quiet model init --arch llama --preset tiny --tokenizer "$work/tokenizer" --output "$work/base"
+make_titled_dataset "$tandem" "$work/data"
+"$tandem" --quiet model init --preset tiny --vocab-size 400 --hidden-size 32 --layers 2 --heads 2 --stddev 0.2 --output "$work/base"
+"$tandem" --quiet tokenizer train --input "$work/data" --vocab-size 300 --output "$work/base" > "$work/tokenizer.txt"
 
-train=("$tandem" --quiet train hllm --dataset "$work/data" --threads 1 --set item.layers=1 --set user.layers=1
-  --set train.batch=12 --set train.lr=1e-3 --set text.max_tokens=12 --set log.every=1 --set valid.every=10
+train=("$tandem" --quiet train hllm --threads 1 --set item.layers=1 --set user.layers=1
+  --set train.batch=12 --set train.lr=1e-3 --set text.prompt=Item: --set text.max_tokens=32 --set log.every=1 --set valid.every=10
   --set checkpoint.every=4 --set valid.users=60)
-base=(--base "$work/base")
+base=(--base "$work/base" --dataset "$work/data")
 
 # worst OTHER: the largest difference of its losses from those of `whole`.
 follows() {
@@ -52,16 +52,20 @@ for file in item_llm/model.safetensors user_llm/model.safetensors extra_paramete
 done
 
 # The second stage: the User LLM alone, on longer histories; the Item LLM stays as it is.
-"${train[@]}" --base "$work/whole" --set item.tuning=frozen --set train.freeze=item_emb_tokens --set model.max_length=20 \
-  --set train.max_steps=5 --set item.layers=0 --set user.layers=0 --output "$work/second"
+"${train[@]}" --base "$work/whole" --dataset "$work/data" --set item.tuning=frozen --set train.freeze=item_emb_tokens --set model.max_length=20 \
+  --set train.max_steps=40 --set train.lr=5e-3 --set item.layers=0 --set user.layers=0 --output "$work/second"
 cmp "$work/whole/item_llm/model.safetensors" "$work/second/item_llm/model.safetensors" || fail "a frozen Item LLM has changed"
 ! cmp -s "$work/whole/user_llm/model.safetensors" "$work/second/user_llm/model.safetensors" || fail "the User LLM has not changed"
 
-for variant in model.shared_towers=true model.pooling=mean item.tuning=lora data.compat=true data.split=false nce.negatives=3; do
+"${train[@]}" "${base[@]}" --set train.max_steps=3 --set model.shared_towers=true --set user.layers=0 --output "$work/shared"
+[ ! -e "$work/shared/user_llm" ] || fail "shared towers, and yet two"
+for variant in model.pooling=mean item.tuning=lora data.compat=true data.split=false nce.negatives=3; do
   "${train[@]}" "${base[@]}" --set train.max_steps=3 --set "$variant" --output "$work/variant" --overwrite
 done
 
-refused 1 "the towers have collapsed" "${train[@]}" "${base[@]}" --set nce.threshold=-1 --output "$work/none"
+refused 3 "no item of $work/data-ids has a text" "${train[@]}" --base "$work/base" --dataset "$work/data-ids" --output "$work/none"
+refused 2 "text.max_tokens is 3: the 60 items of .* have the same tokens" "${train[@]}" "${base[@]}" --set text.max_tokens=3 --output "$work/none"
+refused 1 "the towers have collapsed" "${train[@]}" "${base[@]}" --set nce.threshold=-1 --output "$work/collapsed"
 refused 2 "item.layers is 99, but the base has" "${train[@]}" "${base[@]}" --set item.layers=99 --output "$work/none"
 refused 2 "valid.metric is 'NDCG@7'; expected Recall, NDCG or MRR @1, 5, 10, 20, 50 or 200" \
   "${train[@]}" "${base[@]}" --set valid.metric=NDCG@7 --output "$work/none"

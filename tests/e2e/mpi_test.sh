@@ -7,7 +7,7 @@ command -v mpirun > /dev/null || { echo "SKIP: no mpirun"; exit 77; }
 . "$(dirname "$0")/tiny_dataset.sh"
 make_dataset "$tandem" "$work/data"
 
-for model in lrurec sasrec narm bert4rec; do
+for model in lrurec sasrec narm bert4rec hstu llmid; do
   train="--quiet train retriever --dataset $work/data --threads 1 --set model.type=$model --set train.max_steps=40
     --set train.batch=9 --set model.width=16 --set model.max_length=10 --set valid.every=20 --set log.every=1"
   "$tandem" $train --output "$work/one-$model"

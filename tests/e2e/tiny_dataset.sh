@@ -15,6 +15,13 @@ make_dataset() {
   "$1" --quiet data import --format csv --input "$2.csv" --output "$2"
 }
 
+# The same with titles.
+make_titled_dataset() {
+  make_dataset "$1" "$2-ids"
+  awk -F, -v OFS=, 'NR == 1 { print $0, "title" } NR > 1 { print $0, "part " substr($2, 2) " of a long story" }' "$2-ids.csv" > "$2.csv"
+  "$1" --quiet data import --format csv --input "$2.csv" --output "$2"
+}
+
 # Values of KEY in metrics.jsonl lines that have it.
 values_of() {
   grep -o "\"$1\":[^,}]*" "$2/metrics.jsonl" | cut -d: -f2

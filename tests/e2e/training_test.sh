@@ -10,7 +10,7 @@ make_dataset "$tandem" data
 "$tandem" --quiet model init --preset tiny --vocab-size 400 --hidden-size 32 --layers 2 --heads 2 --output start
 "$tandem" --quiet tokenizer train --input data --titles-as-tokens data --vocab-size 300 --output start > /dev/null
 retriever=("$tandem" --quiet train retriever --dataset data --threads 1 --set model.width=16 --set train.max_steps=4
-  --set valid.every=2)
+  --set valid.every=2 --set log.every=2)
 "${retriever[@]}" --output retriever
 
 # dry_run VERB...: it prints what would be done, ends with 0 and writes nothing.
@@ -31,6 +31,15 @@ dry_run train ranker --dataset data --base start --retriever retriever $limits
 
 refused 2 "train.warmup_steps is 4, but the training has 4 steps" "${retriever[@]}" --set train.warmup_steps=4 --output warm
 [ ! -e warm ] || fail "a refused training left a folder"
+
+# HSTU by contrast, from training to a recommendation.
+"${retriever[@]}" --set model.type=hstu --output hstu
+grep -q '"similarity": "cosine"' hstu/config.json || fail "scores of a contrast are no cosines: $(cat hstu/config.json)"
+grep -q '"nce_samples"' hstu/metrics.jsonl || fail "the log lacks nce_samples: $(cat hstu/metrics.jsonl)"
+"$tandem" --quiet eval --dataset data --retriever hstu --resamples 20 > /dev/null
+[ "$("$tandem" --quiet recommend --dataset data --run hstu --user u5 --json -k 3 | grep -c '"item_id"')" = 3 ] ||
+  fail "HSTU recommends nothing to u5"
+refused 2 "train.loss is nce; expected softmax for lrurec" "${retriever[@]}" --set train.loss=nce --output nce
 
 # Without a learning rate nothing gets better.
 "${retriever[@]}" --set train.lr=0 --output untrained 2> untrained.log

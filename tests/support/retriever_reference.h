@@ -11,14 +11,14 @@
 
 namespace tandem::test {
 
-// The four retrievers a second time, to check engine and learn against: plain loops in double,
+// The retrievers a second time, to check engine and learn against: plain loops in double,
 // written from the papers and their code's formulas. Weights are row-major under the authors'
 // names.
 struct RetrieverReference {
   using Vector = std::vector<double>;
   using Rows = std::vector<Vector>;
 
-  std::string type;  // lrurec, sasrec, narm, bert4rec
+  std::string type;  // lrurec, sasrec, narm, bert4rec, hstu
   int64_t num_items, width, blocks, heads, max_length;
   std::map<std::string, Vector> weights;
 
@@ -27,8 +27,10 @@ struct RetrieverReference {
     const Vector state = type == "lrurec"   ? lrurec(inputs)
                          : type == "sasrec" ? sasrec(inputs)
                          : type == "narm"   ? narm(inputs)
+                         : type == "hstu"   ? hstu(inputs)
                                             : bert4rec(inputs);
-    const std::string table = type == "sasrec" ? "item_embedding.weight" : "embedding.token.weight";
+    const bool hllms = type == "sasrec" || type == "hstu";
+    const std::string table = hllms ? "item_embedding.weight" : "embedding.token.weight";
     const bool has_bias = type == "lrurec" || type == "bert4rec";
     const auto rows = static_cast<int64_t>(weights.at(table).size()) / width;
     return product(table, state, has_bias ? weights.at("model.bias") : Vector(rows, 0.0));
@@ -164,6 +166,56 @@ struct RetrieverReference {
             layer_norm(part + "LayerNorm", sum(linear(part + "dense", seen), x[t]), 1e-12);
         const Vector inner = gelu(linear(ffn + "dense_1", h));
         x[t] = layer_norm(ffn + "LayerNorm", sum(linear(ffn + "dense_2", inner), h), 1e-12);
+      }
+    }
+    return x.back();
+  }
+
+  static Vector plain_norm(Vector x) {
+    double mean = 0, squares = 0;
+    for (const double v : x) mean += v / static_cast<double>(x.size());
+    for (const double v : x) squares += (v - mean) * (v - mean);
+    const double deviation = std::sqrt(squares / static_cast<double>(x.size()) + 1e-6);
+    for (double& v : x) v = (v - mean) / deviation;
+    return x;
+  }
+
+  // Zhai et al., as HLLM's authors released it. Inputs take the last of L slots; padding is neither
+  // seen nor sees.
+  Vector hstu(const std::vector<int64_t>& inputs) const {
+    Rows x;
+    const int64_t first = max_length - std::ssize(inputs), size = width / heads;
+    for (int64_t t = 0; t < std::ssize(inputs); ++t)
+      x.push_back(sum(row("item_embedding.weight", inputs[t]),
+                      row("position_embedding.weight", first + t)));
+    for (int64_t block = 0; block < blocks; ++block) {
+      const std::string layer = "_hstu._attention_layers." + std::to_string(block) + ".";
+      const Vector& w = weights.at(layer + "_uvqk");
+      Rows mixed;  // u, v, q, k
+      for (const Vector& one : x) {
+        const Vector normed = plain_norm(one);
+        Vector& out = mixed.emplace_back(4 * width, 0.0);
+        for (int64_t o = 0; o < 4 * width; ++o) {
+          for (int64_t i = 0; i < width; ++i) out[o] += normed[i] * w[i * 4 * width + o];
+          out[o] *= sigmoid(out[o]);
+        }
+      }
+      for (size_t t = 0; t < x.size(); ++t) {
+        Vector seen(width, 0.0);
+        for (size_t s = 0; s <= t; ++s) {
+          if (inputs[s] == 0 || inputs[t] == 0) continue;
+          for (int64_t head = 0; head < heads; ++head) {
+            double dot = 0;
+            for (int64_t i = head * size; i < (head + 1) * size; ++i)
+              dot += mixed[t][2 * width + i] * mixed[s][3 * width + i];
+            const double share = dot * sigmoid(dot) / static_cast<double>(max_length);
+            for (int64_t i = head * size; i < (head + 1) * size; ++i)
+              seen[i] += share * mixed[s][width + i];
+          }
+        }
+        seen = plain_norm(seen);
+        for (int64_t i = 0; i < width; ++i) seen[i] *= mixed[t][i];
+        x[t] = sum(linear(layer + "_o", seen), x[t]);
       }
     }
     return x.back();

@@ -47,7 +47,7 @@ void SasRec::forward(std::span<const History> windows, float* out) const {
   for (const History& window : windows) {
     const int64_t steps = std::ssize(window);
     std::vector<float> x(steps * width());
-    for (int64_t t = 0; t < steps; ++t) item_table().copy_row(window[t], x.data() + t * width());
+    for (int64_t t = 0; t < steps; ++t) copy_item(window[t], x.data() + t * width());
     add_to(x, positions_.data() + (max_length() - steps) * width());
     embedding_norm_.apply(x.data(), steps);
     encode_last(blocks_, x, config().heads, causal_ranges(0, steps));

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/check.h"
 #include "core/sha256.h"
 
 namespace tandem::learn {
@@ -14,9 +13,11 @@ ContrastiveSamples::ContrastiveSamples(const Dataset& dataset, const SampleOptio
       negatives_{.num_items = dataset.num_items(),
                  .max_length = options.max_length,
                  .per_row = options.negatives,
+                 .per_transition = options.negatives_a_transition,
                  .seed = options.seed} {
   const UserOrder order = options.compat ? UserOrder::kFirstInteraction : UserOrder::kDataset;
-  samples_ = user_chunks(training_sequences(dataset, {}, order), options.max_length, options.split);
+  samples_ = user_chunks(training_sequences(dataset, options.folds, order), options.max_length,
+                         options.split);
   if (!options.compat) {
     std::erase_if(samples_, [](const UserSequence& sample) { return sample.items.size() < 2; });
     return;
@@ -36,13 +37,18 @@ std::optional<std::vector<int64_t>> ContrastiveSamples::order(int64_t epoch) con
   return loader_->order(epoch);
 }
 
+bool ContrastiveSamples::is_step(std::span<const int64_t> samples, int64_t epoch,
+                                 int64_t step) const {
+  const std::vector<int64_t> all = loader_->order(epoch);
+  const int64_t begin = step % loader_->num_batches() * options_.rows_a_step;
+  const int64_t count = std::min(options_.rows_a_step, std::ssize(all) - begin);
+  return std::ranges::equal(samples, std::span(all).subspan(begin, count));
+}
+
 std::vector<ContrastiveRow> ContrastiveSamples::rows(std::span<const int64_t> samples,
                                                      int64_t epoch, int64_t step) const {
-  if (loader_) {
-    std::vector<ContrastiveRow> rows = loader_->batch(epoch, step % loader_->num_batches());
-    TANDEM_CHECK(rows.size() == samples.size());
-    return rows;
-  }
+  if (loader_ && is_step(samples, epoch, step))
+    return loader_->batch(epoch, step % loader_->num_batches());
   std::vector<ContrastiveRow> rows;
   for (const int64_t sample : samples)
     rows.push_back(draw_row(samples_[sample], negatives_, sample, epoch));
@@ -52,21 +58,15 @@ std::vector<ContrastiveRow> ContrastiveSamples::rows(std::span<const int64_t> sa
 std::string ContrastiveSamples::first_epoch() const {
   std::vector<int64_t> all(samples_.size());
   std::iota(all.begin(), all.end(), 0);
+  if (loader_) all = loader_->order(0);
   Sha256 sha;
-  const auto add = [&](std::span<const int64_t> samples, int64_t step) {
-    for (const ContrastiveRow& row : rows(samples, 0, step)) {
+  const int64_t at_once = loader_ ? options_.rows_a_step : std::ssize(all);
+  for (int64_t begin = 0, step = 0; begin < std::ssize(all); begin += at_once, ++step) {
+    const int64_t count = std::min(at_once, std::ssize(all) - begin);
+    for (const ContrastiveRow& row : rows(std::span(all).subspan(begin, count), 0, step)) {
       sha.add(std::as_bytes(row.shown.items));
       sha.add(std::as_bytes(std::span(row.negatives)));
     }
-  };
-  if (!loader_) {
-    add(all, 0);
-    return sha.hex();
-  }
-  for (int64_t step = 0; step < loader_->num_batches(); ++step) {
-    const int64_t begin = step * options_.rows_a_step;
-    const int64_t count = std::min(options_.rows_a_step, std::ssize(all) - begin);
-    add(std::span(all).subspan(begin, count), step);
   }
   return sha.hex();
 }

@@ -35,7 +35,8 @@ std::vector<int32_t> newest(std::vector<int32_t> items, int64_t count) {
 ContrastiveRow draw_row(const UserSequence& sample, const NegativeOptions& options, int64_t number,
                         int64_t epoch) {
   ContrastiveRow row{.shown = sample.last(options.max_length + 1), .padding = {}, .negatives = {}};
-  const int64_t count = options.per_row > 0 ? options.per_row : row.num_transitions();
+  int64_t count = options.per_row > 0 ? options.per_row : row.num_transitions();
+  if (options.per_transition > 0) count = options.per_transition * row.num_transitions();
   if (count == 0) return row;
   check_some_left(sample.items, options.num_items, "a sample's");
   std::vector<int32_t> avoided(sample.items.begin(), sample.items.end());

@@ -26,6 +26,9 @@ struct NegativeOptions {
   // Negatives of each row; 0: as many as it has transitions. The authors' num_negatives n is
   // ceil(n / (processes * batch)) a row.
   int64_t per_row = 0;
+  // Instead, of draw_row() alone: so many of each transition, those of the first first; 0: by the
+  // row.
+  int64_t per_transition = 0;
   uint64_t seed = 0;
 };
 

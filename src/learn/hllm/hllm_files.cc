@@ -2,6 +2,7 @@
 #include "learn/hllm/hllm_files.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
@@ -60,7 +61,7 @@ HllmExtras read_hllm_extras(const HllmFiles& files) {
   HllmExtras extras{.item_token = files.item_token.empty()
                                       ? at::Tensor()
                                       : at::tensor(files.item_token).view({1, 1, item_width}),
-                    .logit_scale = at::tensor(files.log_scale).view({})};
+                    .logit_scale = at::full({}, files.log_scale, at::kFloat)};
   if (!files.projector.empty())
     extras.projector = at::tensor(files.projector).view({-1, item_width});
   return extras;

@@ -93,7 +93,8 @@ ConfigSchema HllmOptions::schema() {
   schema.add("data.split", &split_rows,
              "cut long histories into rows of model.max_length + 1 items; false: the newest alone");
   add_keys(schema, "users' rows a step (times train.accumulate)",
-           "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50,200");
+           "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50,200",
+           "on everything, as the authors have it");
   schema.add("train.warmup_share", &warmup_share,
              "linear warm-up over this share of the steps, instead of train.warmup_steps");
   schema.add("train.freeze", &freeze,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/hllm/train_hllm.h"
 
+#include <fmt/ranges.h>
+
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/error.h"
@@ -58,6 +61,29 @@ ItemTokens item_tokens(const ItemTexts& texts, const Tokenizer& tokenizer, HllmP
   return tokens;
 }
 
+// Items of equal tokens have one vector, and nothing can tell them apart.
+void check_texts(const ItemTexts& texts, const ItemTokens& tokens, const Dataset& dataset) {
+  const int64_t items = texts.num_items();
+  const int64_t distinct = std::ssize(std::set(tokens.begin() + 1, tokens.end()));
+  int64_t empty = 0;
+  for (int32_t item = 1; item <= items; ++item) empty += texts.text(item).empty();
+  if (empty == items)
+    throw DataError(
+        "no item of {} has a text in {}; import it with titles (--meta), or name other "
+        "fields in text.keys",
+        dataset.folder().string(), fmt::join(texts.config().keys, ", "));
+  if (distinct == 1 && items > 1)
+    throw ConfigError(
+        "text.max_tokens is {}: the {} items of {} have the same tokens up to there; "
+        "expected more than text.prompt alone takes",
+        texts.config().max_tokens, items, dataset.folder().string());
+  if (distinct < items)
+    spdlog::warn(
+        "{} items have {} different texts of at most {} tokens, {} have none: items of one "
+        "text have one vector",
+        items, distinct, texts.config().max_tokens, empty);
+}
+
 // Facts that a study compares between arms.
 Json facts_of(const ItemTexts& texts, const ContrastiveSamples& samples) {
   return {{"texts", texts.fingerprint()}, {"first_epoch", samples.first_epoch()}};
@@ -99,9 +125,11 @@ void train_hllm(const TrainRequest& request, ProcessGroup& group) {
                    options.frozen_prefixes());
 
   const ItemTexts texts(dataset, options.item_text());
+  ItemTokens tokens = item_tokens(texts, *tokenizer, options.pooling, session.pool());
+  check_texts(texts, tokens, dataset);
   const ContrastiveSamples samples(dataset, options.samples());
   HllmTask task(model, samples, dataset, options,
-                {.tokens = item_tokens(texts, *tokenizer, options.pooling, session.pool()),
+                {.tokens = std::move(tokens),
                  .fingerprint = Sha256().add(dataset.fingerprint()).add(texts.fingerprint()).hex()},
                 item, user);
   const int64_t reals = count_reals(model.parameters());

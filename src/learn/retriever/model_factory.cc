@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "learn/bert4rec/bert4rec.h"
+#include "learn/hstu/hstu.h"
+#include "learn/llmid/llmid.h"
 #include "learn/lrurec/lrurec.h"
 #include "learn/narm/narm.h"
 #include "learn/retriever/cloze.h"
@@ -46,6 +48,30 @@ std::unique_ptr<Retriever> make_transformer(const RetrieverConfig& config, int64
                                  seed_of(config));
 }
 
+std::unique_ptr<Retriever> make_hstu(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<Hstu>(HstuConfig{.num_items = num_items,
+                                           .width = config.width,
+                                           .item_width = config.item_width,
+                                           .blocks = config.blocks,
+                                           .heads = config.heads,
+                                           .max_length = config.max_length,
+                                           .dropout = config.dropout},
+                                seed_of(config));
+}
+
+std::unique_ptr<Retriever> make_llmid(const RetrieverConfig& config, int64_t num_items) {
+  return std::make_unique<LlmId>(RetrieverModelConfig{.model_type = "llmid",
+                                                      .num_items = num_items,
+                                                      .width = config.width,
+                                                      .blocks = config.blocks,
+                                                      .heads = config.heads,
+                                                      .kv_heads = config.kv_heads,
+                                                      .ffn_width = config.ffn_width,
+                                                      .item_width = config.item_width,
+                                                      .max_length = config.max_length},
+                                 seed_of(config));
+}
+
 std::unique_ptr<TrainingObjective> next_item(const RetrieverConfig& config, int64_t) {
   return std::make_unique<NextItem>(config.max_length);
 }
@@ -68,10 +94,10 @@ struct Maker {
   std::unique_ptr<Retriever> (*model)(const RetrieverConfig& config, int64_t num_items);
   std::unique_ptr<TrainingObjective> (*objective)(const RetrieverConfig& config, int64_t num_items);
 };
-constexpr Maker kFamilies[] = {{"lrurec", make_lrurec, next_item},
-                               {"sasrec", make_transformer<SasRec>, next_item},
-                               {"narm", make_narm, next_of_prefix},
-                               {"bert4rec", make_transformer<Bert4Rec>, cloze}};
+constexpr Maker kFamilies[] = {
+    {"lrurec", make_lrurec, next_item},  {"sasrec", make_transformer<SasRec>, next_item},
+    {"narm", make_narm, next_of_prefix}, {"bert4rec", make_transformer<Bert4Rec>, cloze},
+    {"hstu", make_hstu, next_item},      {"llmid", make_llmid, next_item}};
 
 const Maker& maker_of(const RetrieverConfig& config) {
   const RetrieverFamily& family = retriever_family(config.model_type, "model.type");

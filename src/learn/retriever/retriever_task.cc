@@ -3,36 +3,13 @@
 
 #include "core/error.h"
 #include "learn/checkpoint/checkpoint.h"
+#include "learn/retriever/placed_dropout.h"
 #include "learn/retriever/validation.h"
 #include "learn/trainer/validation_metrics.h"
 #include "rank/catalogue.h"
 
 namespace tandem::learn {
 namespace {
-
-// Masks for rows that start at a place within the step's rows: as if all of them were drawn
-// together.
-class PlacedDropout : public DropoutRng {
- public:
-  PlacedDropout(uint64_t seed, uint64_t step, int64_t first)
-      : DropoutRng(seed, step), first_(first) {}
-
-  at::Tensor keep(std::string_view site, int64_t rows, int64_t columns, double p) const override {
-    if (first_ == 0) return DropoutRng::keep(site, rows, columns, p);
-    return DropoutRng::keep(site, first_ + rows, columns, p).narrow(0, first_, rows).contiguous();
-  }
-
- private:
-  int64_t first_;
-};
-
-PackedBatch to_device(PackedBatch batch, const at::Device& device) {
-  if (device.is_cpu()) return batch;
-  return {.items = batch.items.to(device),
-          .labels = batch.labels.to(device),
-          .row_starts = batch.row_starts.to(device),
-          .wanted = batch.wanted.defined() ? batch.wanted.to(device) : batch.wanted};
-}
 
 std::vector<TrainingRow> all_rows(const Dataset& dataset, const TrainingObjective& objective,
                                   const UserFolds& folds) {
@@ -56,16 +33,20 @@ RetrieverTask::RetrieverTask(Retriever& model, const TrainingObjective& objectiv
       config_(config),
       rows_(all_rows(dataset, objective, config.folds)) {}
 
-std::string RetrieverTask::label() const {
-  const UserFolds& folds = config_.folds;
+std::string RetrieverTask::label() const { return training_label(config_.folds); }
+
+std::string RetrieverTask::fingerprint() const {
+  return training_fingerprint(dataset_, config_.folds);
+}
+
+std::string training_label(const UserFolds& folds) {
   return folds.left_out < 0 ? "train"
                             : fmt::format("train fold {} of {}", folds.left_out + 1, folds.count);
 }
 
-std::string RetrieverTask::fingerprint() const {
-  const UserFolds& folds = config_.folds;
-  return folds.left_out < 0 ? dataset_.fingerprint()
-                            : fmt::format("{} without fold {} of {}", dataset_.fingerprint(),
+std::string training_fingerprint(const Dataset& dataset, const UserFolds& folds) {
+  return folds.left_out < 0 ? dataset.fingerprint()
+                            : fmt::format("{} without fold {} of {}", dataset.fingerprint(),
                                           folds.left_out, folds.count);
 }
 
@@ -92,7 +73,7 @@ double RetrieverTask::add_gradients(const StepPart& part, double weight) const {
   const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
                               before);
   const at::Tensor loss =
-      retriever_loss(model_, to_device(batch, model_.item_table().device()), &dropout).mul(weight);
+      retriever_loss(model_, batch.to(model_.item_table().device()), &dropout).mul(weight);
   loss.backward();
   return loss.item<double>();
 }
@@ -102,10 +83,16 @@ std::string RetrieverTask::validated_on() const {
 }
 
 ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) const {
+  return validate_retriever(model_, objective_, dataset_, config_, group, pool);
+}
+
+ValidationResult validate_retriever(const Retriever& model, const TrainingObjective& objective,
+                                    const Dataset& dataset, const RetrieverConfig& config,
+                                    ProcessGroup& group, ThreadPool& pool) {
   const ValidationMetrics metrics = metrics_of_ranks(validation_ranks(
-      model_, objective_, dataset_,
-      {.exclude_history = config_.exclude_history, .folds = config_.folds}, group, pool));
-  ValidationResult result{.value = metrics.value(config_.metric), .metrics = metrics.to_json()};
+      model, objective, dataset, {.exclude_history = config.exclude_history, .folds = config.folds},
+      group, pool));
+  ValidationResult result{.value = metrics.value(config.metric), .metrics = metrics.to_json()};
   for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
     result.scalars.emplace_back(name, metrics.value(name));
   return result;
@@ -113,9 +100,14 @@ ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) 
 
 void RetrieverTask::write_model(const fs::path& folder,
                                 std::span<const NamedParameter> parameters) const {
+  write_retriever(folder, config_, dataset_, parameters);
+}
+
+void write_retriever(const fs::path& folder, const RetrieverConfig& config, const Dataset& dataset,
+                     std::span<const NamedParameter> parameters) {
   // The weights last: a run that has them is whole.
-  write_item_ids(folder, dataset_);
-  write_json(folder / "config.json", retriever_model_config(config_, dataset_).to_json());
+  write_item_ids(folder, dataset);
+  write_json(folder / "config.json", retriever_model_config(config, dataset).to_json());
   save_tensors(folder / "model.safetensors", parameters);
 }
 
@@ -126,7 +118,11 @@ RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const
           .blocks = config.blocks,
           .heads = config.heads,
           .inner = config.inner,
+          .kv_heads = config.kv_heads,
+          .ffn_width = config.ffn_width,
+          .item_width = config.item_width,
           .max_length = config.max_length,
+          .similarity = config.loss == RetrieverLoss::kNce ? Similarity::kCosine : Similarity::kDot,
           .dataset_fingerprint = dataset.fingerprint()};
 }
 

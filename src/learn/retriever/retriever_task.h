@@ -42,6 +42,17 @@ class RetrieverTask : public TrainingTask {
   std::vector<TrainingRow> rows_;
 };
 
+// What the tasks of a retriever have in common, whatever the loss.
+
+std::string training_label(const UserFolds& folds);
+// The data set's, and the fold that is left out.
+std::string training_fingerprint(const Dataset& dataset, const UserFolds& folds);
+ValidationResult validate_retriever(const Retriever& model, const TrainingObjective& objective,
+                                    const Dataset& dataset, const RetrieverConfig& config,
+                                    ProcessGroup& group, ThreadPool& pool);
+// A run folder's config.json, items.bin and model.safetensors.
+void write_retriever(const fs::path& folder, const RetrieverConfig& config, const Dataset& dataset,
+                     std::span<const NamedParameter> parameters);
 // The trained model as the engine knows it; the config must be resolved.
 RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const Dataset& dataset);
 

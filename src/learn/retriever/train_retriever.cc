@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <memory>
 #include <optional>
 
 #include "core/error.h"
@@ -10,6 +11,7 @@
 #include "core/plural.h"
 #include "data/dataset.h"
 #include "learn/retriever/model_factory.h"
+#include "learn/retriever/nce_task.h"
 #include "learn/retriever/retriever_config.h"
 #include "learn/retriever/retriever_task.h"
 #include "learn/trainer/session.h"
@@ -17,6 +19,13 @@
 
 namespace tandem::learn {
 namespace {
+
+std::unique_ptr<TrainingTask> make_task(Retriever& model, const TrainingObjective& objective,
+                                        const Dataset& dataset, const RetrieverConfig& config) {
+  if (config.loss == RetrieverLoss::kNce)
+    return std::make_unique<NceTask>(model, objective, dataset, config);
+  return std::make_unique<RetrieverTask>(model, objective, dataset, config);
+}
 
 // One retriever; what it was told.
 RetrieverConfig train_one(const TrainRequest& request, ProcessGroup& group) {
@@ -29,7 +38,8 @@ RetrieverConfig train_one(const TrainRequest& request, ProcessGroup& group) {
   const auto model = make_retriever(config, dataset.num_items(), session.device());
   const int64_t reals = count_reals(model->parameters());
   const auto objective = make_objective(config, dataset.num_items());
-  RetrieverTask task(*model, *objective, dataset, config);
+  const auto task_of_loss = make_task(*model, *objective, dataset, config);
+  TrainingTask& task = *task_of_loss;
   if (!session.announce(task, config)) return config;
   RunFolder* folder =
       session.open_folder({.seed = static_cast<uint64_t>(config.seed),
@@ -43,7 +53,7 @@ RetrieverConfig train_one(const TrainRequest& request, ProcessGroup& group) {
                session.device(), counted(group.size(), "process", "processes"),
                counted(session.threads(), "thread"), counted(trainer.total_steps(), "step"));
   session.train(trainer, config);
-  if (folder != nullptr) task.write_model(folder->path(), model->parameters());
+  if (folder != nullptr) task.write_model(folder->path(), task.parameters());
   group.barrier();
   return config;
 }
@@ -95,8 +105,8 @@ TrainingSpeed time_retriever(const TrainRequest& request, int64_t steps) {
   ProcessGroup& group = world();
   if (group.size() > 1) throw UsageError("bench measures one process; start it without mpirun");
   const auto objective = make_objective(config, dataset.num_items());
-  RetrieverTask task(*model, *objective, dataset, config);
-  Trainer trainer(task, config, nullptr, group, pool);
+  const auto task = make_task(*model, *objective, dataset, config);
+  Trainer trainer(*task, config, nullptr, group, pool);
   trainer.time_steps(kWarmUpSteps);
   const Trainer::Timing timing = trainer.time_steps(steps);
   return {.model = retriever_model_config(config, dataset),

@@ -8,12 +8,10 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
-#include "core/error.h"
 #include "core/rng.h"
-#include "learn/modules/packed_rows.h"
+#include "learn/modules/window.h"
 
 namespace tandem::learn {
 namespace {
@@ -22,21 +20,8 @@ constexpr double kNormEps = 1e-12;
 
 // Causal, but that nobody sees padding at a row's start save itself.
 KeyRanges visible(const PackedBatch& batch, const at::Tensor& wanted) {
-  KeyRanges ranges = causal_ranges(batch.row_starts, wanted);
-  const at::Tensor inputs = batch.items.cpu();
-  const int64_t *item = inputs.const_data_ptr<int64_t>(),
-                *starts = ranges.row_starts.const_data_ptr<int64_t>(),
-                *queries = ranges.query_starts.const_data_ptr<int64_t>(),
-                *end = ranges.end.const_data_ptr<int64_t>();
-  int64_t* begin = ranges.begin.data_ptr<int64_t>();
-  for (int64_t row = 0; row + 1 < ranges.row_starts.numel(); ++row) {
-    int64_t first = starts[row];  // input that is an item
-    while (first < starts[row + 1] && item[first] == 0) ++first;
-    for (int64_t p = first; p < starts[row + 1]; ++p)
-      if (item[p] == 0) throw ShapeError("sasrec: row {} has padding after an item", row);
-    for (int64_t q = queries[row]; q < queries[row + 1]; ++q)
-      begin[q] = std::min(first, end[q] - 1);
-  }
+  KeyRanges ranges = item_ranges("sasrec", batch, wanted);
+  ranges.begin = ranges.begin.minimum(ranges.end - 1);
   return ranges;
 }
 
@@ -98,12 +83,9 @@ bool SasRec::decayed(std::string_view name) const {
 at::Tensor SasRec::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   const int64_t positions = batch.items.size(0);
   PostNormBlock::Pass pass = post_norm_pass("sasrec", config_, visible(batch, {}), positions, rng);
-  const at::Tensor starts = batch.row_starts.cpu();
-  const at::Tensor lengths = starts.slice(0, 1) - starts.slice(0, 0, -1);
-  const at::Tensor slot = count_positions(starts, positions) +
-                          (config_.max_length - lengths).repeat_interleave(lengths);
+  const at::Tensor slot = last_slots("sasrec", batch, config_.max_length);
   const at::Tensor x = at::embedding(item_embedding_, batch.items) +
-                       at::embedding(position_embedding_, slot.to(batch.items.device()));  // [P, D]
+                       at::embedding(position_embedding_, slot);  // [P, D]
   return encode(blocks_, embedding_norm_.forward(x, {}), std::move(pass), batch.wanted,
                 [&] { return visible(batch, batch.wanted); });
 }

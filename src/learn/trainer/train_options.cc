@@ -19,9 +19,9 @@ void check_probability(const char* key, double p) {
 }
 
 void TrainOptions::add_keys(ConfigSchema& schema, const std::string& batch_help,
-                            const std::string& metric_help) {
+                            const std::string& metric_help, const std::string& decayed) {
   schema.add("train.lr", &lr, "learning rate (peak)");
-  schema.add("train.weight_decay", &weight_decay, "decoupled decay; not on biases and norms");
+  schema.add("train.weight_decay", &weight_decay, "decoupled decay; " + decayed);
   schema.add("train.batch", &batch, batch_help);
   schema.add("train.accumulate", &accumulate, "micro-batches an optimiser step");
   const auto scheduled = [this] {

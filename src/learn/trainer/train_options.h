@@ -28,8 +28,8 @@ struct TrainOptions {
   int64_t checkpoint_every = 500, log_every = 50;
 
   // The keys, bound to this object, which must outlive the schema.
-  void add_keys(ConfigSchema& schema, const std::string& batch_help,
-                const std::string& metric_help);
+  void add_keys(ConfigSchema& schema, const std::string& batch_help, const std::string& metric_help,
+                const std::string& decayed = "not on biases and norms");
   // ConfigError naming the key.
   void check() const;
   // ConfigError when the warm-up would last to the end, so that no step had the learning rate.

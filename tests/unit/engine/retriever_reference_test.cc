@@ -10,7 +10,7 @@ namespace tandem::engine {
 namespace {
 
 TEST(RetrieverReference, ScoresOfHistoriesOfEveryLength) {
-  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
+  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec", "hstu"}) {
     SCOPED_TRACE(type);
     const RetrieverModelConfig config = test::small_retriever(type);
     const test::TemporaryFolder folder;

@@ -140,7 +140,7 @@ class AnyRetriever : public testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, AnyRetriever,
-                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec", "hstu", "llmid"),
                          [](const auto& model) { return std::string(model.param); });
 
 TEST_P(AnyRetriever, BatchOfOneEqualsBatchOfManyOnAnyNumberOfThreads) {
@@ -242,7 +242,7 @@ class RenumberedRetriever : public testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, RenumberedRetriever,
-                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec", "hstu", "llmid"),
                          [](const auto& model) { return std::string(model.param); });
 
 TEST_P(RenumberedRetriever, GivesEveryItemItsScoreUnderItsNewNumber) {

@@ -13,7 +13,7 @@ namespace {
 class ComposedRetriever : public testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Models, ComposedRetriever,
-                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec", "hstu", "llmid"),
                          [](const auto& model) { return std::string(model.param); });
 
 TEST_P(ComposedRetriever, AStepEqualsTheKernels) {

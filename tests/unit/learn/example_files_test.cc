@@ -3,6 +3,7 @@
 // verbs take them, is in tests/e2e/examples_test.sh.
 #include <gtest/gtest.h>
 
+#include "learn/hllm/hllm_options.h"
 #include "learn/pretrain/pretrain_config.h"
 #include "learn/ranker/ranker_config.h"
 #include "learn/retriever/retriever_config.h"
@@ -24,6 +25,7 @@ TEST(ExampleFiles, HaveTheDefaults) {
   expect_defaults<RetrieverConfig>("examples/retriever.yaml");
   expect_defaults<RankerConfig>("examples/ranker.yaml");
   expect_defaults<PretrainConfig>("examples/pretrain.yaml");
+  expect_defaults<HllmOptions>("examples/hllm-training.yaml");
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ TEST_F(RetrieverTaskTest, AFoldTrainsWithoutItsUsers) {
 
 // Dropout and cloze draw by a sample's place in the whole step.
 TEST_F(RetrieverTaskTest, PartsAddUpToTheStep) {
-  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
+  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec", "hstu", "llmid"}) {
     SCOPED_TRACE(type);
     config_.dropout = config_.attn_dropout = 0.5;
     const OpenTask task = this->task(type);

@@ -223,8 +223,8 @@ TEST(RetrieverConfig, AnUnknownTypeIsRefusedWithTheNearest) {
   RetrieverConfig config;
   config.model_type = "sasreq";
   const std::string expected =
-      "model.type is 'sasreq', expected one of lrurec, sasrec, narm, bert4rec; did you mean "
-      "'sasrec'?";
+      "model.type is 'sasreq', expected one of lrurec, sasrec, narm, bert4rec, hstu, llmid; did "
+      "you mean 'sasrec'?";
   const auto error_of = [](const auto& work) {
     try {
       work();

@@ -184,7 +184,7 @@ TEST_P(ValidationRanks, AreWhatTheTaskReports) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ValidationRanks,
-                         testing::Values("lrurec", "sasrec", "narm", "bert4rec"),
+                         testing::Values("lrurec", "sasrec", "narm", "bert4rec", "hstu"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(ValidationMetrics, HandWorked) {

@@ -16,7 +16,7 @@ RetrieverModelConfig small(std::string_view model_type) {
           .num_items = 7,
           .width = 6,
           .blocks = 3,
-          .heads = 2,
+          .heads = model_type == "llmid" ? 3 : 2,  // the rotation needs pairs
           .inner = 5,
           .max_length = 9};
 }
@@ -38,17 +38,18 @@ std::string error_of(const Work& work) {
 }
 
 TEST(RetrieverFamily, AnUnknownNameIsRefusedWithTheNearest) {
-  EXPECT_EQ(error_of<ConfigError>([] { retriever_family("lrurek"); }),
-            "model_type is 'lrurek', expected one of lrurec, sasrec, narm, bert4rec; did you mean "
-            "'lrurec'?");
+  EXPECT_EQ(
+      error_of<ConfigError>([] { retriever_family("lrurek"); }),
+      "model_type is 'lrurek', expected one of lrurec, sasrec, narm, bert4rec, hstu, llmid; did "
+      "you mean 'lrurec'?");
   EXPECT_EQ(error_of<ConfigError>([] { retriever_family("", "model.type"); }),
-            "model.type is '', expected one of lrurec, sasrec, narm, bert4rec");
+            "model.type is '', expected one of lrurec, sasrec, narm, bert4rec, hstu, llmid");
   EXPECT_THROW(retriever_parameters(small("SASRec")), ConfigError);
   Json json = small("sasrec").to_json();
   json["model_type"] = "sasreq";
   EXPECT_EQ(error_of<FormatError>([&] { RetrieverModelConfig::from_json(json, "c.json"); }),
-            "c.json: model_type is 'sasreq', expected one of lrurec, sasrec, narm, bert4rec; did "
-            "you mean 'sasrec'?");
+            "c.json: model_type is 'sasreq', expected one of lrurec, sasrec, narm, bert4rec, hstu, "
+            "llmid; did you mean 'sasrec'?");
 }
 
 TEST(RetrieverFamily, TheConfigurationHasItsKeysAndNoOthers) {
@@ -86,6 +87,24 @@ TEST(RetrieverFamily, HeadsDivideTheWidthWhereThereAreHeads) {
   config.validate("c");
 }
 
+// A model of cosines and a narrow table says so; the usual ones say nothing.
+TEST(RetrieverFamily, SimilarityAndItemWidthAreWrittenWhereTheyAreNotTheUsual) {
+  RetrieverModelConfig config = small("hstu");
+  config.inner = RetrieverModelConfig().inner;
+  EXPECT_EQ(config.to_json().dump(),
+            R"({"model_type":"hstu","num_items":7,"width":6,"blocks":3,"heads":2,"max_length":9})");
+  config.item_width = 4;
+  config.similarity = Similarity::kCosine;
+  EXPECT_EQ(RetrieverModelConfig::from_json(config.to_json(), "c.json"), config);
+  Json json = config.to_json();
+  json["similarity"] = "cosin";
+  EXPECT_EQ(error_of<FormatError>([&] { RetrieverModelConfig::from_json(json, "c.json"); }),
+            "c.json: similarity is 'cosin', expected dot or cosine");
+  config.model_type = "lrurec";
+  EXPECT_EQ(error_of<ConfigError>([&] { config.validate("c"); }),
+            "c: similarity is 'cosine', expected dot: LRURec scores by products");
+}
+
 TEST(RetrieverFamily, ABareCheckpointIsRecognisedByATensorOfItsOwn) {
   for (const RetrieverFamily& family : retriever_families()) {
     SCOPED_TRACE(family.name);
@@ -93,16 +112,19 @@ TEST(RetrieverFamily, ABareCheckpointIsRecognisedByATensorOfItsOwn) {
     const TensorShapes shapes = shapes_of(config);
     for (const RetrieverFamily& other : retriever_families())
       EXPECT_EQ(shapes.contains(std::string(other.own_name)), other.name == family.name);
-    EXPECT_EQ(config_from_shapes(shapes, {.heads = 2, .max_length = 9}, "m.pth").to_json(),
-              config.to_json());
+    EXPECT_EQ(
+        config_from_shapes(shapes, {.heads = config.heads, .max_length = 9}, "m.pth").to_json(),
+        config.to_json());
   }
   EXPECT_EQ(error_of<FormatError>([] {
               config_from_shapes({{"w", {2}}}, {}, "m.pth");
             }),
             "m.pth: is no retriever's checkpoint, none of "
-            "'model.lru_blocks.0.lru_layer.params_log' (LRURec), 'item_embedding.weight' (SASRec), "
-            "'model.gru.weight_hh_l0' (NARM), 'embedding.position.pe.weight' (BERT4Rec) is among "
-            "its 1 tensors");
+            "'model.lru_blocks.0.lru_layer.params_log' (LRURec), "
+            "'trm_encoder.layer.0.multi_head_attention.query.weight' (SASRec), "
+            "'model.gru.weight_hh_l0' (NARM), 'embedding.position.pe.weight' (BERT4Rec), "
+            "'_hstu._attention_layers.0._uvqk' (HSTU), 'user_llm.model.norm.weight' (LLMIDRec) is "
+            "among its 1 tensors");
 }
 
 // The products of a position by hand, D = 6: two operations a weight of every matrix but tables.
@@ -114,6 +136,7 @@ TEST(RetrieverFamily, FlopsArePerWeightOfTheMatrices) {
   EXPECT_EQ(flops("sasrec"), 3 * 2 * 36 * (4 + 2 * 5));
   EXPECT_EQ(flops("bert4rec"), 3 * 2 * 36 * (4 + 2 * 5));
   EXPECT_EQ(flops("narm"), 2 * 36 * (6 + 12 + 4));
+  EXPECT_EQ(flops("hstu"), 3 * 2 * 36 * (4 + 1));
 }
 
 }  // namespace

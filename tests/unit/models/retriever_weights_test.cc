@@ -52,7 +52,7 @@ TEST(RetrieverWeights, NamesWhatDoesNotFit) {
 }
 
 TEST(RetrieverWeights, BareCheckpointsExplainThemselves) {
-  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec"}) {
+  for (const char* type : {"lrurec", "sasrec", "narm", "bert4rec", "hstu", "llmid"}) {
     const test::TemporaryFolder folder;
     test::write_random_run(folder.path(), small_retriever(type), 1);
     fs::remove(folder.path() / kRetrieverConfigFile);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "study/path_fingerprint.h"
 #include "study/process.h"
 #include "study/run_steps.h"
 #include "support/temporary_folder.h"
@@ -263,6 +264,45 @@ TEST(Process, GivesOutputAndExitCode) {
                IoError);
   EXPECT_EQ(command_line({"eval", "--set", "a=b c", "it's"}),
             "tandem eval --set 'a=b c' 'it'\\''s'");
+}
+
+constexpr const char* kTowers = R"(
+datasets: {films: {import: {format: csv, input: films.csv}}}
+seeds: [1, 2]
+hllm: {train.epochs: 1, item.layers: 2}
+bases: {smollm: model, own: {tokenizer: {vocab-size: 300}, init: {preset: tiny}}}
+arms:
+  both: {towers: smollm, hllm: {}}
+  scratch: {towers: smollm, hllm: {item.random: true, datasets: {films: {train.epochs: 3}}}}
+  cached: {towers: both, hllm: {item.tuning: frozen}}
+  small: {towers: own, hllm: {}}
+  popular: {retriever: popularity}
+baseline: scratch
+)";
+
+TEST_F(Study, ArmsWithTowers) {
+  fs::create_directories(folder_ / "model");
+  const StudyPlan plan = make_study_plan(read(kTowers), folder_ / "out");
+  EXPECT_EQ(count(plan, "train hllm"), 8u);
+  EXPECT_EQ(count(plan, "train retriever"), 0u);
+  EXPECT_EQ(line(plan, *plan.cells[1].retriever),
+            fmt::format("train hllm --dataset <data import> --base {} --set seed=1 --set "
+                        "train.epochs=3 --set item.layers=2 --set item.random=true",
+                        (folder_ / "model").string()));
+  EXPECT_EQ(line(plan, *plan.cells[2].retriever),
+            "train hllm --dataset <data import> --base <train hllm> --set seed=1 --set "
+            "train.epochs=1 --set item.layers=2 --set item.tuning=frozen");
+  EXPECT_EQ(plan.steps[*plan.cells[7].retriever].words[3].step, plan.cells[5].retriever);
+  EXPECT_EQ(line(plan, *plan.cells[3].retriever).substr(0, 53),
+            "train hllm --dataset <data import> --base <pretrain> ");
+  EXPECT_EQ(line(plan, plan.cells[0].eval),
+            "eval --dataset <data import> --retriever <train hllm> --resamples 2000");
+  EXPECT_FALSE(plan.subset[0].has_value());
+
+  expect_error(replaced(kTowers, "both: {towers: smollm, hllm: {}}", "both: {towers: smollm}"),
+               "arm 'both' needs both hllm and towers, or neither");
+  expect_error(replaced(kTowers, "both: {towers: smollm,", "both: {towers: cached,"),
+               "towers of arm both: 'cached' is not there");
 }
 
 }  // namespace

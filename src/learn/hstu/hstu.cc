@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/hstu/hstu.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "learn/modules/window.h"
+#include "learn/ops/silu_attention.h"
+#include "learn/parameter_init.h"
+
+namespace tandem::learn {
+namespace {
+
+constexpr double kNormEps = 1e-6;
+
+at::Tensor plain_norm(const at::Tensor& x) {
+  return at::layer_norm(x, x.size(1), {}, {}, kNormEps);
+}
+
+}  // namespace
+
+void HstuConfig::validate() const {
+  const std::pair<const char*, int64_t> counts[] = {{"num_items", num_items},
+                                                    {"width", width},
+                                                    {"blocks", blocks},
+                                                    {"heads", heads},
+                                                    {"max_length", max_length}};
+  for (const auto& [name, value] : counts)
+    if (value < 1) throw ConfigError("hstu: {} is {}, expected 1 or more", name, value);
+  if (item_width < 0) throw ConfigError("hstu: item_width is {}, expected 0 or more", item_width);
+  if (width % heads != 0)
+    throw ConfigError("hstu: width {} is not a multiple of {} heads", width, heads);
+  if (!(dropout >= 0 && dropout < 1))
+    throw ConfigError("hstu: dropout is {}; expected 0 <= p < 1", dropout);
+}
+
+at::Tensor HstuLayer::forward(const at::Tensor& x, const KeyRanges& ranges,
+                              const at::Tensor& wanted, const HstuConfig& config,
+                              const DropoutSites& dropout) const {
+  const auto asking = [&](const at::Tensor& of_all) {
+    return wanted.defined() ? of_all.index_select(0, wanted) : of_all;
+  };
+  const std::vector<at::Tensor> parts =
+      at::silu(at::matmul(plain_norm(x), uvqk)).split(config.width, 1);  // each [P, D]
+  const at::Tensor seen = silu_attention(config.heads, asking(parts[2]), parts[3], parts[1], ranges,
+                                         static_cast<double>(config.max_length));  // [Q, D]
+  const at::Tensor gated = asking(parts[0]) * plain_norm(seen);
+  return output.forward(dropout.at(wanted).apply(gated, site)) + asking(x);
+}
+
+Hstu::Hstu(const HstuConfig& config, uint64_t seed) : config_(config) {
+  config_.validate();
+  const ParameterInit init(seed);
+  const int64_t width = config_.width,
+                item_width = config_.item_width > 0 ? config_.item_width : width;
+  const auto add = [&](const std::string& name, at::Tensor value) {
+    parameters_.push_back({name, value});
+    return value;
+  };
+  const auto add_table = [&](const std::string& name, int64_t rows, int64_t columns) {
+    return add(name, init.normal(name, {rows, columns}));
+  };
+  const auto add_glorot = [&](const std::string& name, int64_t out, int64_t in) {
+    return add(name, init.glorot(name, out, in));
+  };
+  items_.embedding = add_table("item_embedding.weight", config_.num_items + 1, item_width);
+  if (config_.item_width > 0)
+    items_.projection = add_glorot("item_id_proj_tower.weight", width, item_width);
+  position_embedding_ = add_table("position_embedding.weight", config_.max_length + 1, width);
+  for (int64_t i = 0; i < config_.blocks; ++i) {
+    const std::string layer = fmt::format("_hstu._attention_layers.{}.", i);
+    const std::string uvqk = layer + "_uvqk";
+    HstuLayer block;
+    block.uvqk = add(uvqk, init.unit_normal(uvqk, {width, 4 * width}).mul_(0.02));
+    block.output.weight = add_glorot(layer + "_o.weight", width, width);
+    block.output.bias = add(layer + "_o.bias", at::zeros({width}, at::kFloat));
+    block.site = fmt::format("layer.{}.gated", i);
+    layers_.push_back(block);
+  }
+  item_bias_ = at::zeros({config_.num_items + 1}, at::kFloat);
+  for (const NamedParameter& parameter : parameters_) parameter.value.set_requires_grad(true);
+}
+
+at::Tensor Hstu::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
+  const DropoutSites dropout{.rng = rng, .p = config_.dropout, .positions = batch.items.size(0)};
+  const KeyRanges all = item_ranges("hstu", batch, {});
+  at::Tensor x = items_.vectors(batch.items) +
+                 at::embedding(position_embedding_, last_slots("hstu", batch, config_.max_length));
+  for (size_t i = 0; i + 1 < layers_.size(); ++i)
+    x = layers_[i].forward(x, all, {}, config_, dropout);  // [P, D]
+  const KeyRanges asked = batch.wanted.defined() ? item_ranges("hstu", batch, batch.wanted) : all;
+  return layers_.back().forward(x, asked, batch.wanted, config_, dropout);  // [Q, D]
+}
+
+}  // namespace tandem::learn

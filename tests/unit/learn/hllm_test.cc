@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/hllm/hllm.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <set>
+
+#include "core/error.h"
+#include "learn/hllm/first_layers.h"
+#include "learn/hllm/item_encoding.h"
+#include "learn/hllm/step.h"
+#include "learn/ops/nce_loss.h"
+#include "unit/learn/op_gradient.h"
+
+namespace tandem::learn {
+namespace {
+
+using test::relative_difference;
+
+constexpr int64_t kWhole = int64_t{1} << 40;
+
+LlamaConfig tower_config(int64_t width, bool words) {
+  LlamaConfig config;
+  config.vocab_size = 40;
+  config.hidden_size = width;
+  config.intermediate_size = 24;
+  config.num_layers = 2;
+  config.num_heads = config.num_kv_heads = 2;
+  config.head_dim = width / 2;
+  config.has_embedding = words;
+  config.has_head = false;
+  return config;
+}
+
+Llama tower(int64_t width, bool words, uint64_t seed) {
+  return {*random_weights(tower_config(width, words), seed, 0.3), {.train_base = true}};
+}
+
+Hllm model(HllmPooling pooling = HllmPooling::kToken, int64_t item_width = 16,
+           const std::vector<std::string>& frozen = {}) {
+  return {{.num_items = 12, .width = 16, .pooling = pooling, .has_projector = item_width != 16},
+          tower(item_width, true, 1),
+          tower(16, false, 2),
+          new_hllm_extras(item_width, 16, 3),
+          frozen};
+}
+
+// Of items 0 to 12, 2 to 8 tokens each.
+ItemTokens texts() {
+  Rng rng(4);
+  ItemTokens tokens;
+  for (int item = 0; item <= 12; ++item) {
+    auto& text = tokens.emplace_back();
+    for (int i = 0; i < 2 + item % 7; ++i) text.push_back(static_cast<int32_t>(rng.below(40)));
+  }
+  return tokens;
+}
+
+struct Rows {
+  std::vector<std::vector<int32_t>> items{{1, 2, 3, 4}, {5}, {6, 2, 7}};
+  std::vector<ContrastiveRow> rows{3};
+
+  Rows() {
+    const std::vector<int32_t> negatives[] = {{8, 9, 8}, {10, 11}, {1, 12}};
+    for (size_t i = 0; i < rows.size(); ++i) {
+      rows[i].shown.items = items[i];
+      rows[i].negatives = negatives[i];
+    }
+  }
+};
+
+// Loss and gradients of a step, users taken in `parts` parts.
+std::vector<at::Tensor> step(const Hllm& model, int64_t chunk, size_t parts) {
+  for (const NamedParameter& parameter : model.parameters())
+    parameter.value.mutable_grad() = at::Tensor();
+  const Rows rows;
+  const ItemTokens tokens = texts();
+  const HllmItems items(rows.rows);
+  ItemEncoding encoding(model, tokens, items.items, chunk, alone());
+  HllmFigures found;
+  for (size_t part = 0; part < parts; ++part) {
+    const size_t begin = rows.rows.size() * part / parts,
+                 end = rows.rows.size() * (part + 1) / parts;
+    found.add(add_position_gradients(model, items, encoding.vectors(),
+                                     std::span(rows.rows).subspan(begin, end - begin), {}, 0.2));
+  }
+  encoding.backward();
+  std::vector<at::Tensor> result{at::tensor(found.loss)};
+  for (const NamedParameter& parameter : model.parameters())
+    result.push_back(parameter.value.grad().clone());
+  EXPECT_EQ(found.positions, 5);
+  return result;
+}
+
+TEST(Hllm, ChunksAndPartsChangeNothing) {
+  for (const HllmPooling pooling : {HllmPooling::kToken, HllmPooling::kMean}) {
+    const Hllm hllm = model(pooling);
+    const std::vector<at::Tensor> whole = step(hllm, kWhole, 1);
+    test::expect_all_close(step(hllm, 9, 1), whole, 1e-5);
+    test::expect_all_close(step(hllm, kWhole, 3), whole, 1e-5);
+  }
+}
+
+// Against the loss as the paper writes it, every text and history for itself.
+TEST(Hllm, StepEqualsThePaper) {
+  const Hllm hllm = model();
+  const double found = step(hllm, kWhole, 1)[0].item<double>() / 5;
+  at::NoGradGuard no_grad;
+  const ItemTokens tokens = texts();
+  const auto vector = [&](int32_t item) {
+    const std::vector<int64_t> ids(tokens[item].begin(), tokens[item].end());
+    return hllm.encode({at::tensor(ids, at::kLong),
+                        at::tensor(std::vector<int64_t>{0, std::ssize(ids)}, at::kLong)});
+  };
+  const Rows rows;
+  std::vector<at::Tensor> negatives;
+  for (const ContrastiveRow& row : rows.rows)
+    for (const int32_t item : row.negatives) negatives.push_back(vector(item));
+  const at::Tensor table = unit_rows(at::cat(negatives));
+  double sum = 0;
+  for (const ContrastiveRow& row : rows.rows) {
+    for (size_t seen = 1; seen < row.shown.items.size(); ++seen) {
+      std::vector<at::Tensor> history;
+      for (size_t i = 0; i < seen; ++i) history.push_back(vector(row.shown.items[i]));
+      const at::Tensor user = unit_rows(hllm.user_states(
+          at::cat(history),
+          at::tensor(std::vector<int64_t>{0, static_cast<int64_t>(seen)}, at::kLong),
+          at::tensor(std::vector<int64_t>{static_cast<int64_t>(seen) - 1}, at::kLong)));
+      const double scale = hllm.logit_scale().exp().item<double>();
+      const double right =
+          scale * user.mul(unit_rows(vector(row.shown.items[seen]))).sum().item<double>();
+      double total = std::exp(right);
+      int64_t j = 0;
+      for (const ContrastiveRow& other : rows.rows) {
+        for (const int32_t item : other.negatives) {
+          if (item != row.shown.items[seen])
+            total += std::exp(scale * user.mul(table[j]).sum().item<double>());
+          ++j;
+        }
+      }
+      sum += std::log(total) - right;
+    }
+  }
+  EXPECT_NEAR(found, sum / 5, 1e-5);
+}
+
+TEST(Hllm, ProjectorJoinsTowersOfTwoWidths) {
+  const Hllm hllm = model(HllmPooling::kToken, 24);
+  EXPECT_EQ(encode_all_items(hllm, texts(), kWhole, alone()).size(1), 16);
+  const std::vector<at::Tensor> found = step(hllm, kWhole, 1);
+  size_t projectors = 0;
+  for (size_t i = 0; i < hllm.parameters().size(); ++i) {
+    if (hllm.parameters()[i].name != "projector.weight") continue;
+    EXPECT_GT(found[i + 1].abs().max().item<float>(), 0);
+    ++projectors;
+  }
+  EXPECT_EQ(projectors, 1u);
+  EXPECT_THROW(
+      Hllm({.width = 16}, tower(24, true, 1), tower(16, false, 2), new_hllm_extras(16, 16, 3)),
+      ConfigError);
+}
+
+TEST(Hllm, FreezesByPrefix) {
+  const Hllm hllm = model(HllmPooling::kToken, 16, {"item_llm.", "item_emb_tokens"});
+  EXPECT_FALSE(hllm.trains_items());
+  for (const NamedParameter& parameter : hllm.parameters())
+    EXPECT_TRUE(parameter.name.starts_with("user_llm.") || parameter.name == "logit_scale")
+        << parameter.name;
+  EXPECT_TRUE(model().trains_items());
+}
+
+TEST(Hllm, SharedTowersAreOne) {
+  const Hllm hllm({.num_items = 12, .width = 16, .shared_towers = true}, tower(16, true, 1), {},
+                  new_hllm_extras(16, 16, 3));
+  std::set<std::string> names;
+  for (const NamedParameter& parameter : hllm.parameters()) names.insert(parameter.name);
+  EXPECT_EQ(names.size(), hllm.parameters().size());
+  EXPECT_FALSE(std::ranges::any_of(
+      names, [](const std::string& name) { return name.starts_with("user_llm."); }));
+  step(hllm, kWhole, 1);
+}
+
+TEST(FirstLayers, KeepsTheFirst) {
+  const LlamaConfig config = tower_config(16, true);
+  const Llama all(*random_weights(config, 1), {}),
+      one(*first_layers(random_weights(config, 1), 1, "item.layers"), {});
+  EXPECT_EQ(one.blocks().size(), 1u);
+  EXPECT_EQ(first_layers(random_weights(config, 1), 0, "item.layers")->config().num_layers, 2);
+  EXPECT_THROW(first_layers(random_weights(config, 1), 3, "item.layers"), ConfigError);
+}
+
+}  // namespace
+}  // namespace tandem::learn
