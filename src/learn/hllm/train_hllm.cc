@@ -19,6 +19,7 @@
 #include "learn/hllm/hllm_task.h"
 #include "learn/trainer/session.h"
 #include "models/hllm_files.h"
+#include "offline/encode_items.h"
 #include "rank/item_prompt.h"
 #include "tokenizer/files.h"
 
@@ -153,7 +154,10 @@ void train_hllm(const TrainRequest& request, ProcessGroup& group) {
                counted(group.size(), "process", "processes"), counted(session.threads(), "thread"),
                counted(task.num_samples(), "row"), counted(trainer.total_steps(), "step"));
   session.train(trainer, options);
-  if (folder != nullptr) task.write_model(folder->path(), task.parameters());
+  if (folder != nullptr) {
+    task.write_model(folder->path(), task.parameters());
+    encode_items(folder->path(), dataset, {}, session.pool());
+  }
   group.barrier();
 }
 
