@@ -84,13 +84,14 @@ Trainer::StepResult Trainer::train_step() {
   const at::Device device = optimizer_.gradients().device();
   optimizer_.zero_gradients();
 
+  const double stopped = interrupted() ? 1 : 0;  // asked once, so that all processes stop together
   StepShare share = task_.add_share({.samples = samples,
                                      .labels = result.labels,
                                      .epoch = epoch,
                                      .number = state_.step,
                                      .accumulate = options_.accumulate},
                                     group_);
-  std::vector<double> sums{share.loss, interrupted() ? 1.0 : 0.0};  // and who was interrupted
+  std::vector<double> sums{share.loss, stopped};
   for (const auto& [name, value] : share.figures) sums.push_back(value);
   if (group_.size() > 1) {
     at::NoGradGuard no_grad;

@@ -15,6 +15,7 @@
 #include "learn/ops/kernels.h"
 #include "learn/retriever/model_factory.h"
 #include "learn/retriever/retriever_task.h"
+#include "learn/retriever/unit_retriever.h"
 #include "learn/trainer/validation_metrics.h"
 #include "models/retriever_weights.h"
 #include "offline/full_ranking.h"
@@ -69,9 +70,11 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
   }
 
   std::vector<int64_t> ranks(bool exclude_history, UserFolds folds = {}) {
-    return validation_ranks(*model_, *objective_, dataset_,
-                            {.exclude_history = exclude_history, .batch = 5, .folds = folds},
-                            world(), pool_);
+    const ValidationOptions options{.exclude_history = exclude_history, .batch = 5, .folds = folds};
+    if (config_.loss == RetrieverLoss::kNce)  // scores are cosines
+      return validation_ranks(UnitRetriever(*model_), *objective_, dataset_, options, world(),
+                              pool_);
+    return validation_ranks(*model_, *objective_, dataset_, options, world(), pool_);
   }
 
   // 1 + items (and the padding, unless something is excluded) with a greater score, counted.
