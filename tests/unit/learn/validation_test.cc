@@ -14,6 +14,7 @@
 #include "learn/checkpoint/checkpoint.h"
 #include "learn/ops/kernels.h"
 #include "learn/retriever/model_factory.h"
+#include "learn/retriever/nce_task.h"
 #include "learn/retriever/retriever_task.h"
 #include "learn/retriever/unit_retriever.h"
 #include "learn/trainer/validation_metrics.h"
@@ -67,6 +68,12 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
     write_json(folder_ / "run" / kRetrieverConfigFile,
                retriever_model_config(config_, dataset_).to_json());
     engine_ = engine::load_retriever(folder_ / "run");
+  }
+
+  std::unique_ptr<TrainingTask> new_task() {
+    if (config_.loss == RetrieverLoss::kNce)
+      return std::make_unique<NceTask>(*model_, *objective_, dataset_, config_);
+    return std::make_unique<RetrieverTask>(*model_, *objective_, dataset_, config_);
   }
 
   std::vector<int64_t> ranks(bool exclude_history, UserFolds folds = {}) {
@@ -175,13 +182,13 @@ TEST_P(ValidationRanks, AreWhatTheTaskReports) {
   for (const bool exclude : {false, true}) {
     config_.exclude_history = exclude;
     config_.metric = "MRR@5";
-    const RetrieverTask task(*model_, *objective_, dataset_, config_);
-    const ValidationResult result = task.validate(world(), pool_);
+    const std::unique_ptr<TrainingTask> task = new_task();
+    const ValidationResult result = task->validate(world(), pool_);
     const ValidationMetrics want = metrics_of_ranks(ranks(exclude));
     EXPECT_EQ(result.value, want.value("MRR@5"));
     EXPECT_EQ(result.metrics, want.to_json());
     EXPECT_EQ(result.metrics["users"], 12);
-    EXPECT_EQ(task.validated_on(), "12 users");
+    EXPECT_EQ(task->validated_on(), "12 users");
     for (const auto& [name, value] : result.scalars) EXPECT_EQ(value, want.value(name)) << name;
   }
 }
