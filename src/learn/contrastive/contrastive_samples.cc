@@ -39,7 +39,7 @@ std::optional<std::vector<int64_t>> ContrastiveSamples::order(int64_t epoch) con
 
 bool ContrastiveSamples::is_step(std::span<const int64_t> samples, int64_t epoch,
                                  int64_t step) const {
-  const std::vector<int64_t> all = loader_->order(epoch);
+  const std::vector<int64_t>& all = loader_->order(epoch);
   const int64_t begin = step % loader_->num_batches() * options_.rows_a_step;
   const int64_t count = std::min(options_.rows_a_step, std::ssize(all) - begin);
   return std::ranges::equal(samples, std::span(all).subspan(begin, count));

@@ -65,8 +65,9 @@ int64_t CompatLoader::num_batches() const {
   return (std::ssize(samples_) + options_.batch - 1) / options_.batch;
 }
 
-std::vector<int64_t> CompatLoader::order(int64_t epoch) const {
-  return torch_randperm(std::ssize(samples_), static_cast<uint64_t>(epoch));
+const std::vector<int64_t>& CompatLoader::order(int64_t epoch) {
+  if (epoch != epoch_) begin(epoch);
+  return order_;
 }
 
 CompatLoader::Worker CompatLoader::fresh_worker(int64_t worker) const {
@@ -75,7 +76,7 @@ CompatLoader::Worker CompatLoader::fresh_worker(int64_t worker) const {
 
 void CompatLoader::begin(int64_t epoch) {
   epoch_ = epoch;
-  order_ = order(epoch);
+  order_ = torch_randperm(std::ssize(samples_), static_cast<uint64_t>(epoch));
   workers_.clear();
   for (int64_t worker = 0; worker < options_.workers; ++worker)
     workers_.push_back(fresh_worker(worker));

@@ -61,8 +61,9 @@ class CompatLoader {
   CompatLoader(std::span<const UserSequence> samples, const Options& options);
 
   int64_t num_batches() const;
-  // Which samples an epoch takes, in order; batch b has order[b * batch] and on.
-  std::vector<int64_t> order(int64_t epoch) const;
+  // Which samples an epoch takes, in order; batch b has order[b * batch] and on. Valid until
+  // another epoch is asked for.
+  const std::vector<int64_t>& order(int64_t epoch);
   // The rows of a batch. In ascending order each batch is drawn once; for an earlier one its
   // worker's draws are repeated from the epoch's start. DataError when a sample has all items.
   std::vector<ContrastiveRow> batch(int64_t epoch, int64_t number);

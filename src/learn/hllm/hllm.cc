@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "learn/contrastive/contrast.h"
 #include "learn/ops/linear.h"
 #include "learn/parameter_init.h"
 
@@ -36,7 +37,7 @@ void HllmExtras::move_to(at::Device device) {
 HllmExtras new_hllm_extras(int64_t item_width, int64_t user_width, uint64_t seed) {
   const ParameterInit init(seed);
   HllmExtras extras{.item_token = init.unit_normal("item_emb_tokens", {1, 1, item_width}) * 0.02,
-                    .logit_scale = init.constant({}, static_cast<float>(std::log(1 / 0.07)))};
+                    .logit_scale = init.constant({}, static_cast<float>(initial_log_scale()))};
   if (item_width != user_width)
     extras.projector = init.unit_normal("projector.weight", {user_width, item_width}) /
                        std::sqrt(static_cast<double>(item_width));

@@ -7,8 +7,8 @@
 
 #include "core/config.h"
 #include "data/dataset.h"
+#include "learn/contrastive/contrast.h"
 #include "learn/contrastive/contrastive_samples.h"
-#include "learn/hllm/step.h"
 #include "learn/llama/llama.h"
 #include "learn/trainer/train_options.h"
 #include "models/hllm_config.h"
@@ -48,7 +48,7 @@ struct HllmOptions : TrainOptions {
   bool checkpoint_layers = false;
   int64_t chunk_tokens = 4096;
 
-  NceOptions nce;
+  NceFilter nce;
   int64_t num_negatives = 0;  // a row; 0: one a transition
   bool compat_samples = false, split_rows = true;
   bool exclude_history = true;

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "learn/distributed/sum_over.h"
+
 namespace tandem::learn {
 namespace {
 
@@ -64,14 +66,6 @@ at::Tensor encode_shared(const Hllm& model, const ItemTokens& tokens,
 
 }  // namespace
 
-void sum_over(ProcessGroup& group, at::Tensor& values) {
-  if (group.size() == 1) return;
-  at::NoGradGuard no_grad;
-  const at::Tensor on_cpu = values.cpu().contiguous();
-  group.sum(std::span(on_cpu.data_ptr<float>(), static_cast<size_t>(on_cpu.numel())));
-  values.copy_(on_cpu);
-}
-
 ItemEncoding::ItemEncoding(const Hllm& model, const ItemTokens& tokens,
                            std::span<const int32_t> items, int64_t chunk_tokens,
                            ProcessGroup& group)
@@ -88,7 +82,7 @@ ItemEncoding::ItemEncoding(const Hllm& model, const ItemTokens& tokens,
 
 void ItemEncoding::backward() {
   at::Tensor gradients = vectors_.grad();
-  if (!gradients.defined()) gradients = at::zeros_like(vectors_);
+  gradients = gradients.defined() ? gradients.contiguous() : at::zeros_like(vectors_);
   if (whole_.defined()) {
     whole_.backward(gradients);
     return;

@@ -49,7 +49,4 @@ class ItemEncoding {
 at::Tensor encode_all_items(const Hllm& model, const ItemTokens& tokens, int64_t chunk_tokens,
                             ProcessGroup& group);
 
-// Sums a float32 tensor over the processes, in place.
-void sum_over(ProcessGroup& group, at::Tensor& values);
-
 }  // namespace tandem::learn

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 
-#include "learn/ops/nce_loss.h"
-
 namespace tandem::learn {
 namespace {
 
@@ -51,19 +49,12 @@ HllmPositions HllmItems::positions(std::span<const ContrastiveRow> rows) const {
           .row_starts = longs(starts)};
 }
 
-void HllmFigures::add(const HllmFigures& other) {
-  loss += other.loss;
-  survivors += other.survivors;
-  first += other.first;
-  positions += other.positions;
-}
-
-HllmFigures add_position_gradients(const Hllm& model, const HllmItems& items,
-                                   const at::Tensor& vectors, std::span<const ContrastiveRow> rows,
-                                   const NceOptions& options, double weight) {
+ContrastFigures add_position_gradients(const Hllm& model, const HllmItems& items,
+                                       const at::Tensor& vectors,
+                                       std::span<const ContrastiveRow> rows,
+                                       const NceFilter& filter, double weight) {
   const HllmPositions at = items.positions(rows);
-  const int64_t count = at.inputs.numel();
-  if (count == 0) return {};
+  if (at.inputs.numel() == 0) return {};
   const at::Device device = vectors.device();
   const auto of = [&](const at::Tensor& places) {
     return vectors.index_select(0, places.to(device));
@@ -72,18 +63,12 @@ HllmFigures add_position_gradients(const Hllm& model, const HllmItems& items,
                  .targets = of(at.targets),
                  .negatives = of(items.negatives),
                  .log_scale = model.logit_scale(),
-                 .threshold = options.threshold};
-  if (options.by_id) {
+                 .threshold = filter.threshold};
+  if (filter.by_id) {
     input.target_ids = at.target_items.to(device);
     input.negative_ids = items.negative_items.to(device);
   }
-  const NceLoss found = nce_loss(input);
-  const auto positions = static_cast<double>(count);
-  found.loss.mul(weight * positions).backward();
-  return {.loss = found.loss.item<double>() * positions,
-          .survivors = found.survivors * positions,
-          .first = static_cast<double>(found.ranks.eq(1).sum().item<int64_t>()),
-          .positions = count};
+  return add_contrast_gradients(input, weight);
 }
 
 }  // namespace tandem::learn

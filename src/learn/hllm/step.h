@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "learn/contrastive/contrast.h"
 #include "learn/contrastive/negatives.h"
 #include "learn/hllm/hllm.h"
 #include "learn/hllm/item_encoding.h"
@@ -31,26 +32,14 @@ struct HllmItems {
   HllmPositions positions(std::span<const ContrastiveRow> rows) const;  // of some of the rows
 };
 
-struct NceOptions {
-  double threshold = 0.99;
-  bool by_id = true;  // negatives that are the target itself are dropped by their number, too
-};
-
-// Sums over positions.
-struct HllmFigures {
-  double loss = 0, survivors = 0, first = 0;  // first: positions where no negative scores higher
-  int64_t positions = 0;
-
-  void add(const HllmFigures& other);
-};
-
 // Forward and backward pass of the User LLM and the loss on some rows of a step: adds weight x the
 // gradient of the loss, summed over the positions, to the parameters' and the vectors' grad(). The
 // rows' negatives are those of the whole step.
 //
 //   vectors [n, D]  of items.items, a leaf
-HllmFigures add_position_gradients(const Hllm& model, const HllmItems& items,
-                                   const at::Tensor& vectors, std::span<const ContrastiveRow> rows,
-                                   const NceOptions& options, double weight);
+ContrastFigures add_position_gradients(const Hllm& model, const HllmItems& items,
+                                       const at::Tensor& vectors,
+                                       std::span<const ContrastiveRow> rows,
+                                       const NceFilter& filter, double weight);
 
 }  // namespace tandem::learn

@@ -128,15 +128,14 @@ void train_hllm(const TrainRequest& request, ProcessGroup& group) {
   const ItemTexts texts(dataset, options.item_text());
   ItemTokens tokens = item_tokens(texts, *tokenizer, options.pooling, session.pool());
   check_texts(texts, tokens, dataset);
-  const ContrastiveSamples samples(dataset, options.samples());
-  HllmTask task(model, samples, dataset, options,
+  HllmTask task(model, dataset, options,
                 {.tokens = std::move(tokens),
                  .fingerprint = Sha256().add(dataset.fingerprint()).add(texts.fingerprint()).hex()},
                 item, user);
   const int64_t reals = count_reals(model.parameters());
   if (!session.announce(task, options)) return;
   Json facts;
-  if (session.first() && !session.resuming()) facts = facts_of(texts, samples);
+  if (session.first() && !session.resuming()) facts = facts_of(texts, task.samples());
   RunFolder* folder =
       session.open_folder({.seed = seed,
                            .dataset_fingerprint = dataset.fingerprint(),

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "learn/retriever/nce_task.h"
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
 
-#include "core/error.h"
-#include "learn/ops/nce_loss.h"
 #include "learn/retriever/placed_dropout.h"
 #include "learn/retriever/retriever_task.h"
 #include "learn/retriever/unit_retriever.h"
@@ -16,11 +13,6 @@
 
 namespace tandem::learn {
 namespace {
-
-constexpr double kTemperature = 0.07;  // at the start, where it is learned
-constexpr double kLargestScale = 100;
-// Below this a position has hardly a negative left to learn from.
-constexpr double kCollapsed = 2;
 
 SampleOptions sample_options(const RetrieverConfig& config) {
   const NceConfig& nce = config.nce;
@@ -60,16 +52,14 @@ at::Tensor negatives_of(std::span<const ContrastiveRow> rows) {
 
 NceTask::NceTask(Retriever& model, const TrainingObjective& objective, const Dataset& dataset,
                  const RetrieverConfig& config)
-    : model_(model),
+    : ContrastiveTask(dataset, sample_options(config), config.nce, "items"),
+      model_(model),
       objective_(objective),
       dataset_(dataset),
-      config_(config),
-      samples_(dataset, sample_options(config)) {
-  if (samples_.size() == 0)
-    throw DataError("{}: no user has two items to train on", dataset.folder().string());
+      config_(config) {
   const bool learned = config.nce.fixed_scale == 0;
-  const double scale = learned ? 1 / kTemperature : config.nce.fixed_scale;
-  logit_scale_ = at::full({}, std::log(scale), at::kFloat).to(model.item_bias().device());
+  const double log_scale = learned ? initial_log_scale() : std::log(config.nce.fixed_scale);
+  logit_scale_ = at::full({}, log_scale, at::kFloat).to(model.item_bias().device());
   logit_scale_.set_requires_grad(learned);
 }
 
@@ -83,81 +73,37 @@ std::string NceTask::label() const { return training_label(config_.folds); }
 
 std::string NceTask::fingerprint() const { return training_fingerprint(dataset_, config_.folds); }
 
-int64_t NceTask::num_labels(std::span<const int64_t> samples, int64_t) const {
-  int64_t labels = 0;
-  for (const int64_t sample : samples) labels += samples_.num_items(sample) - 1;
-  return labels;
-}
-
-NceTask::Figures NceTask::add_part(const StepPart& part, double weight_a_position) const {
-  const std::vector<ContrastiveRow> rows = samples_.rows(part.samples, part.epoch, part.step);
-  const auto own = std::span(rows).subspan(part.begin, part.end - part.begin);
+ContrastFigures NceTask::add_part(const Rows& rows, const StepPart& part, double weight) const {
+  const std::span<const ContrastiveRow> own = rows.of(part);
   int64_t before = 0;  // positions
-  for (const ContrastiveRow& row : std::span(rows).first(part.begin))
-    before += row.num_transitions();
+  for (const ContrastiveRow& row : rows.all.first(part.begin)) before += row.num_transitions();
   const at::Device device = logit_scale_.device();
   const PackedBatch batch = pack_rows(own).to(device);
   const int64_t positions = batch.labels.numel();
   if (positions == 0) return {};
-  at::Tensor drawn = negatives_of(config_.nce.own ? own : std::span(rows)).to(device);
+  at::Tensor drawn = negatives_of(config_.nce.own ? own : rows.all).to(device);
   const PlacedDropout dropout(static_cast<uint64_t>(config_.seed), static_cast<uint64_t>(part.step),
                               before);
   NceInput input{.users = model_.hidden(batch, &dropout),
                  .targets = model_.item_vectors(batch.labels),
                  .negatives = model_.item_vectors(drawn),
                  .log_scale = logit_scale_,
-                 .threshold = config_.nce.threshold};
+                 .threshold = filter().threshold};
   if (config_.nce.own) {
     drawn = drawn.view({positions, config_.nce.negatives});
     input.negatives = input.negatives.view({positions, config_.nce.negatives, -1});
   }
-  if (config_.nce.by_id) {
+  if (filter().by_id) {
     input.target_ids = batch.labels;
     input.negative_ids = drawn;
   }
-  const NceLoss found = nce_loss(input);
-  const auto count = static_cast<double>(positions);
-  found.loss.mul(weight_a_position * count).backward();
-  return {.loss = found.loss.item<double>() * count,
-          .survivors = found.survivors * count,
-          .first = static_cast<double>(found.ranks.eq(1).sum().item<int64_t>()),
-          .positions = positions};
+  return add_contrast_gradients(input, weight);
 }
 
-StepShare NceTask::add_share(const Step& step, ProcessGroup& group) const {
-  if (logit_scale_.requires_grad()) {
-    at::NoGradGuard no_grad;
-    logit_scale_.detach().clamp_(0, std::log(kLargestScale));
-  }
-  // Compat alone: a step whose rows have one item each has no label, and no figures either.
-  const auto labels = static_cast<double>(step.labels);
-  const double weight = step.labels > 0 ? 1 / labels : 0;
-  Figures sum;
-  for (int64_t micro = 0; micro < step.accumulate; ++micro) {
-    const Figures found = add_part(step.part(micro, group), weight);
-    sum.loss += found.loss;
-    sum.survivors += found.survivors;
-    sum.first += found.first;
-  }
-  return {
-      .loss = sum.loss * weight,
-      .figures = {{"nce_samples", sum.survivors / labels}, {"nce_top1_acc", sum.first / labels}}};
-}
-
-double NceTask::add_gradients(const StepPart& part, double weight) const {
-  const auto labels = static_cast<double>(num_labels(part.own(), part.epoch));
-  return labels == 0 ? 0 : add_part(part, weight / labels).loss * weight / labels;
-}
-
-void NceTask::check_figures(const StepShare& step) const {
-  const double survivors = step.figures[0].second;
-  if (!(survivors < kCollapsed)) return;
-  throw Error(ExitCode::kFailure,
-              fmt::format("the items have collapsed: of each position's negatives {:.2f} are left, "
-                          "the others are as near to its target as nce.threshold {}; lower "
-                          "train.lr, or take more rows a step (train.batch) or negatives "
-                          "(nce.negatives)",
-                          survivors - 1, config_.nce.threshold));
+ContrastFigures NceTask::add_rows(const Rows& rows, double weight, ProcessGroup&) const {
+  ContrastFigures sum;
+  for (const StepPart& part : rows.parts) sum.add(add_part(rows, part, weight));
+  return sum;
 }
 
 std::string NceTask::validated_on() const {

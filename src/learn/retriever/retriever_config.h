@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "data/dataset.h"
 #include "data/folds.h"
+#include "learn/contrastive/contrast.h"
 #include "learn/trainer/train_options.h"
 
 namespace tandem::learn {
@@ -16,12 +17,10 @@ namespace tandem::learn {
 enum class RetrieverLoss { kByModel, kSoftmax, kNce };
 
 // Keys of the contrast, nce.*.
-struct NceConfig {
+struct NceConfig : NceFilter {
   int64_t negatives = 0;   // a row; 0: one a transition. Of own: a position, at least 1
   bool own = false;        // each position has its own; else all rows of a step see all
   double fixed_scale = 0;  // what cosines are multiplied by; 0: learned
-  double threshold = 0.99;
-  bool by_id = true;
   bool compat_samples = false, split_rows = true;
 };
 

@@ -89,13 +89,11 @@ ValidationResult RetrieverTask::validate(ProcessGroup& group, ThreadPool& pool) 
 ValidationResult validate_retriever(const Retriever& model, const TrainingObjective& objective,
                                     const Dataset& dataset, const RetrieverConfig& config,
                                     ProcessGroup& group, ThreadPool& pool) {
-  const ValidationMetrics metrics = metrics_of_ranks(validation_ranks(
-      model, objective, dataset, {.exclude_history = config.exclude_history, .folds = config.folds},
-      group, pool));
-  ValidationResult result{.value = metrics.value(config.metric), .metrics = metrics.to_json()};
-  for (const char* name : {"Recall@10", "NDCG@10", "Recall@20", "NDCG@20"})
-    result.scalars.emplace_back(name, metrics.value(name));
-  return result;
+  const Excluded exclude = config.exclude_history ? Excluded::kInput : Excluded::kNothing;
+  return validation_result(
+      validation_ranks(model, objective, dataset, {.exclude = exclude, .folds = config.folds},
+                       group, pool),
+      config.metric, {10, 20});
 }
 
 void RetrieverTask::write_model(const fs::path& folder,

@@ -64,6 +64,12 @@ std::vector<int64_t> ranks_on_cpu(const at::Tensor& hidden, const at::Tensor& ta
   return ranks;
 }
 
+// Beside the padding item.
+History excluded_of(History history, const TrainingObjective& objective, Excluded exclude) {
+  if (exclude == Excluded::kHistory) return history;
+  return exclude == Excluded::kInput ? objective.seen(history) : History();
+}
+
 std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective& objective,
                                 int64_t num_items, std::span<const History> histories,
                                 std::span<const int32_t> targets, const ValidationOptions& options,
@@ -75,7 +81,8 @@ std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective&
   std::vector<History> excluded;
   for (const History history : histories) {
     questions.push_back(objective.question(history));
-    if (options.exclude_history) excluded.push_back(objective.seen(history));
+    if (options.exclude != Excluded::kNothing)
+      excluded.push_back(excluded_of(history, objective, options.exclude));
   }
   PackedBatch batch = pack_questions(questions);
   batch = {.items = batch.items.to(table.device()),
@@ -83,22 +90,18 @@ std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective&
            .row_starts = batch.row_starts.to(table.device()),
            .wanted = batch.wanted.to(table.device())};
   const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
-  return target_ranks(hidden, table, bias, targets, excluded, pool);
-}
-
-}  // namespace
-
-std::vector<int64_t> target_ranks(const at::Tensor& hidden, const at::Tensor& table,
-                                  const at::Tensor& bias, std::span<const int32_t> targets,
-                                  std::span<const History> excluded, ThreadPool& pool) {
   return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
                              : ranks_on_device(hidden, table, bias, targets, excluded);
 }
 
-std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds) {
+}  // namespace
+
+std::vector<int64_t> validation_users(const Dataset& dataset, const UserFolds& folds,
+                                      int64_t most_users) {
   std::vector<int64_t> users;
   for (int64_t user = 0; user < dataset.num_users(); ++user)
     if (target_item(dataset, user, Split::kValid) && folds.trains(user)) users.push_back(user);
+  if (most_users > 0 && most_users < std::ssize(users)) users.resize(most_users);
   return users;
 }
 
@@ -108,7 +111,7 @@ std::vector<int64_t> validation_ranks(const Retriever& model, const TrainingObje
   at::NoGradGuard no_grad;
   std::vector<History> histories;
   std::vector<int32_t> targets;
-  for (const int64_t user : validation_users(dataset, options.folds)) {
+  for (const int64_t user : validation_users(dataset, options.folds, options.most_users)) {
     histories.push_back(input_items(dataset, user, Split::kValid));
     targets.push_back(*target_item(dataset, user, Split::kValid));
   }

@@ -15,6 +15,7 @@
 #include "core/progress.h"
 #include "core/rng.h"
 #include "learn/checkpoint/checkpoint.h"
+#include "learn/distributed/sum_over.h"
 
 namespace tandem::learn {
 Json TrainerState::to_json() const {
@@ -81,7 +82,6 @@ Trainer::StepResult Trainer::train_step() {
   const std::vector<int64_t> samples = samples_of_step(state_.step);
   const int64_t epoch = state_.step / steps_per_epoch_;
   StepResult result{.labels = task_.num_labels(samples, epoch), .samples = std::ssize(samples)};
-  const at::Device device = optimizer_.gradients().device();
   optimizer_.zero_gradients();
 
   const double stopped = interrupted() ? 1 : 0;  // asked once, so that all processes stop together
@@ -93,14 +93,8 @@ Trainer::StepResult Trainer::train_step() {
                                     group_);
   std::vector<double> sums{share.loss, stopped};
   for (const auto& [name, value] : share.figures) sums.push_back(value);
-  if (group_.size() > 1) {
-    at::NoGradGuard no_grad;
-    const at::Tensor& gradients = optimizer_.gradients();
-    const at::Tensor on_cpu = gradients.cpu();  // itself when it is there already
-    group_.sum(std::span(on_cpu.data_ptr<float>(), static_cast<size_t>(on_cpu.numel())));
-    if (!device.is_cpu()) gradients.copy_(on_cpu);
-    group_.sum(std::span<double>(sums));
-  }
+  sum_over(group_, optimizer_.gradients());
+  group_.sum(std::span<double>(sums));
   for (size_t i = 0; i < share.figures.size(); ++i) share.figures[i].second = sums[2 + i];
   result.figures = share.figures;
   share.loss = sums[0];

@@ -36,4 +36,18 @@ ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks,
   return result;
 }
 
+ValidationResult validation_result(std::span<const int64_t> ranks, std::string_view metric,
+                                   std::initializer_list<int32_t> shown,
+                                   std::span<const int32_t> cutoffs) {
+  const ValidationMetrics metrics = metrics_of_ranks(ranks, cutoffs);
+  ValidationResult result{.value = metrics.value(metric), .metrics = metrics.to_json()};
+  for (const int32_t cutoff : shown) {
+    for (const char* kind : {"Recall", "NDCG"}) {
+      const std::string name = fmt::format("{}@{}", kind, cutoff);
+      result.scalars.emplace_back(name, metrics.value(name));
+    }
+  }
+  return result;
+}
+
 }  // namespace tandem::learn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "core/json.h"
 #include "eval/metrics.h"
+#include "learn/trainer/task.h"
 
 namespace tandem::learn {
 
@@ -24,6 +26,12 @@ struct ValidationMetrics {
 };
 
 ValidationMetrics metrics_of_ranks(std::span<const int64_t> ranks,
+                                   std::span<const int32_t> cutoffs = kDefaultCutoffs);
+
+// What a ranking validation found: `metric` decides, and people are shown Recall and NDCG at the
+// cut-offs `shown`. ConfigError for a metric that is not at one of `cutoffs`.
+ValidationResult validation_result(std::span<const int64_t> ranks, std::string_view metric,
+                                   std::initializer_list<int32_t> shown,
                                    std::span<const int32_t> cutoffs = kDefaultCutoffs);
 
 }  // namespace tandem::learn

@@ -81,7 +81,7 @@ std::vector<at::Tensor> step(const Hllm& model, int64_t chunk, size_t parts) {
   const ItemTokens tokens = texts();
   const HllmItems items(rows.rows);
   ItemEncoding encoding(model, tokens, items.items, chunk, alone());
-  HllmFigures found;
+  ContrastFigures found;
   for (size_t part = 0; part < parts; ++part) {
     const size_t begin = rows.rows.size() * part / parts,
                  end = rows.rows.size() * (part + 1) / parts;

@@ -77,7 +77,10 @@ class ValidationRanks : public testing::TestWithParam<const char*> {
   }
 
   std::vector<int64_t> ranks(bool exclude_history, UserFolds folds = {}) {
-    const ValidationOptions options{.exclude_history = exclude_history, .batch = 5, .folds = folds};
+    const ValidationOptions options{
+        .exclude = exclude_history ? Excluded::kInput : Excluded::kNothing,
+        .batch = 5,
+        .folds = folds};
     if (config_.loss == RetrieverLoss::kNce)  // scores are cosines
       return validation_ranks(UnitRetriever(*model_), *objective_, dataset_, options, world(),
                               pool_);
@@ -157,7 +160,8 @@ TEST_P(ValidationRanks, OfAFoldAreThoseOfTheOtherUsers) {
 TEST_P(ValidationRanks, OfATargetThatMayNotBeOfferedAgainIsNone) {
   const Dataset repeating = repeating_dataset(folder_ / "repeating");
   const auto find = [&](bool exclude_history) {
-    return validation_ranks(*model_, *objective_, repeating, {.exclude_history = exclude_history},
+    return validation_ranks(*model_, *objective_, repeating,
+                            {.exclude = exclude_history ? Excluded::kInput : Excluded::kNothing},
                             world(), pool_);
   };
   const auto check = [&] {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "learn/contrastive/contrast.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <cmath>
+
+namespace tandem::learn {
+
+double initial_log_scale() { return std::log(1 / 0.07); }
+
+void ContrastFigures::add(const ContrastFigures& other) {
+  loss += other.loss;
+  survivors += other.survivors;
+  first += other.first;
+  positions += other.positions;
+}
+
+ContrastFigures add_contrast_gradients(const NceInput& input, double weight) {
+  const NceLoss found = nce_loss(input);
+  const int64_t positions = input.users.size(0);
+  const auto count = static_cast<double>(positions);
+  found.loss.mul(weight * count).backward();
+  return {.loss = found.loss.item<double>() * count,
+          .survivors = found.survivors * count,
+          .first = static_cast<double>(found.ranks.eq(1).sum().item<int64_t>()),
+          .positions = positions};
+}
+
+}  // namespace tandem::learn
