@@ -16,13 +16,13 @@
 #include <vector>
 
 #include "core/json.h"
-#include "eval/metrics.h"
 #include "learn/hllm/hllm.h"
 #include "learn/hllm/item_encoding.h"
 #include "learn/hllm/step.h"
 #include "learn/ops/nce_loss.h"
 #include "learn/optim/adamw.h"
 #include "models/hllm_files.h"
+#include "oracle/learn/contrast_checks.h"
 #include "oracle/learn/tensors.h"
 #include "oracle/report.h"
 
@@ -31,10 +31,9 @@ namespace {
 
 // README.md of the oracle, "Tolerance".
 constexpr double kVectorLimit = 5e-5, kLogitLimit = 2e-4, kLossLimit = 2e-5, kGradientLimit = 3e-5;
-constexpr double kStepLossLimit = 5e-5, kScoreLimit = 1e-5;
-constexpr double kFinalLimit = 5e-6;   // ten times the float32 run's own noise after the steps
-constexpr double kMetricLimit = 1e-6;  // recall and NDCG are stored with 7 decimals
-constexpr double kCountLimit = 1e-5;   // means of counts, stored as float32
+constexpr double kStepLossLimit = 5e-5;
+constexpr double kFinalLimit = 5e-6;  // ten times the float32 run's own noise after the steps
+constexpr double kCountLimit = 1e-5;  // means of counts, stored as float32
 constexpr int64_t kWhole = int64_t{1} << 40, kChunk = 200;  // tokens
 
 Llama read_tower(const fs::path& folder, bool words) {
@@ -123,20 +122,6 @@ void clamp_scale(const Hllm& model) {
   model.logit_scale().detach().clamp_(0, std::log(100.0));
 }
 
-// nce_samples, nce_topK_acc: what the authors log of a batch.
-double logged_difference(double survivors, const at::Tensor& ranks, int64_t logits,
-                         const Json& logged, const Case& c) {
-  double worst = std::abs(survivors / c.number(logged, "nce_samples") - 1);
-  for (const int64_t k : {1, 5, 10, 50}) {
-    const std::string key = fmt::format("nce_top{}_acc", k);
-    if (logged.contains(key) != (k <= logits)) return std::numeric_limits<double>::infinity();
-    if (!logged.contains(key)) continue;
-    const double found = ranks.le(k).to(at::kDouble).mean().item<double>();
-    worst = std::max(worst, std::abs(found - c.number(logged, key.c_str())));
-  }
-  return worst;
-}
-
 struct Grid {
   at::Tensor cells, starts;  // [P] in the [B, S] grid; [B' + 1]
 };
@@ -202,7 +187,7 @@ void check_loss(const Case& c, const std::string& name, OracleReport& report) {
     report.error("loss", std::abs(loss.loss.item<double>() - c.number(one, "loss_fp64")),
                  kLossLimit);
     report.error("logged counts",
-                 logged_difference(loss.survivors, loss.ranks, logits.size(1), one, c),
+                 logged_difference(loss.survivors, loss.ranks, logits.size(1), one, c.where),
                  kCountLimit);
     for (const at::Tensor& leaf : {users, positives, negatives, model.logit_scale()})
       leaf.mutable_grad() = at::Tensor();
@@ -236,8 +221,8 @@ Step step(const Hllm& model, const ItemTokens& tokens, std::span<const Contrasti
   const HllmItems items(rows);
   ItemEncoding encoding(model, tokens, items.items, chunk, alone());
   const auto positions = static_cast<double>(items.positions(rows).inputs.numel());
-  const HllmFigures found = add_position_gradients(model, items, encoding.vectors(), rows,
-                                                   {.threshold = threshold}, 1 / positions);
+  const ContrastFigures found = add_position_gradients(model, items, encoding.vectors(), rows,
+                                                       {.threshold = threshold}, 1 / positions);
   encoding.backward();
   return {found.loss / positions, found.survivors / positions, found.first / positions};
 }
@@ -265,7 +250,7 @@ void check_gradients(const Case& c, OracleReport& report) {
     for (const NamedParameter& parameter : model.parameters()) {
       const double error =
           difference(parameter.value.grad(), to_tensor(wanted, parameter.name), true);
-      worst = std::isnan(error) ? error : std::max(worst, error);
+      worst = worse(worst, error);
     }
     report.equal("gradients found", model.parameters().size() == wanted.tensors().size(),
                  fmt::format("{} tensors", wanted.tensors().size()));
@@ -302,7 +287,7 @@ void check_nce(const Case& c, OracleReport& report) {
                                       {".d_pos", targets},
                                       {".d_neg", negatives},
                                       {".d_logit_scale", scale}})
-      worst = std::max(worst, difference(value.grad(), to_tensor(file, name + what), true));
+      worst = worse(worst, difference(value.grad(), to_tensor(file, name + what), true));
     report.error("gradients, of each tensor's largest", worst, kGradientLimit);
   }
 }
@@ -322,17 +307,17 @@ void check_steps(const Case& c, OracleReport& report) {
     const Step found = step(model, tokens, rows_of(batches, fmt::format("step{:02}.", i)).rows,
                             c.number(settings, "thres"), kWhole);
     optimizer.step(c.number(steps[i], "lr"));
-    worst = std::max(worst, std::abs(found.loss - c.number(steps[i], "loss")));
-    worst_survivors = std::max(worst_survivors,
-                               std::abs(found.survivors / c.number(steps[i], "nce_samples") - 1));
+    worst = worse(worst, std::abs(found.loss - c.number(steps[i], "loss")));
     worst_survivors =
-        std::max(worst_survivors, std::abs(found.first - c.number(steps[i], "nce_top1_acc")));
+        worse(worst_survivors, std::abs(found.survivors / c.number(steps[i], "nce_samples") - 1));
+    worst_survivors =
+        worse(worst_survivors, std::abs(found.first - c.number(steps[i], "nce_top1_acc")));
   }
   report.error(fmt::format("losses of {} steps", steps.size()), worst, kStepLossLimit);
   report.error("logged counts of the steps", worst_survivors, kCountLimit);
   double final = 0;
   for (const NamedParameter& parameter : model.parameters())
-    final = std::max(final, difference(parameter.value, to_tensor(wanted, parameter.name)));
+    final = worse(final, difference(parameter.value, to_tensor(wanted, parameter.name)));
   report.error("final parameters", final, kFinalLimit);
 }
 
@@ -353,40 +338,17 @@ void check_evaluation(const Case& c, OracleReport& report) {
                difference(encode_all_items(c.model(HllmPooling::kMean), tokens, kWhole, alone()),
                           to_tensor(file, "item_vectors_mean_pooling")),
                kVectorLimit);
+  report.part("evaluation");
   for (const std::string split : {"valid", "test"}) {
-    report.part(split);
     const at::Tensor sequences = to_tensor(file, split + ".item_seq");
     const Grid grid = grid_of(sequences.ne(0).to(at::kLong));
     const at::Tensor inputs =
         vectors.index_select(0, sequences.reshape({-1}).index_select(0, grid.cells));
     const at::Tensor users = unit_rows(
         model.user_states(inputs, grid.starts).index_select(0, grid.starts.slice(0, 1) - 1));
-    at::Tensor scores = users.matmul(unit_rows(vectors).t());
-    report.error("scores", difference(scores, to_tensor(file, split + ".scores")), kScoreLimit);
-    const at::Tensor excluded = to_tensor(file, split + ".excluded").to(at::kBool);
-    scores = scores.masked_fill(excluded, -std::numeric_limits<float>::infinity()).contiguous();
-    // Which of two items of nearly one score comes first is rounding: compare scores down the list.
-    const at::Tensor stored = scores.gather(1, to_tensor(file, split + ".topk"));
-    report.error("scores down the list",
-                 difference(stored, std::get<0>(scores.topk(stored.size(1)))), kScoreLimit);
-    const at::Tensor targets = to_tensor(file, split + ".target");
-    std::vector<int32_t> ranks;
-    for (int64_t row = 0; row < scores.size(0); ++row) {
-      const auto target = targets[row].item<int64_t>();
-      const at::Tensor score = scores[row];
-      const bool out = excluded[row][target].item<bool>();  // can never be hit
-      ranks.push_back(
-          out ? 0 : 1 + static_cast<int32_t>(score.gt(score[target]).sum().item<int64_t>()));
-    }
-    double worst = 0;
-    const Json authors = c.at(c.at(c.at(c.report, "eval"), split.c_str()), "authors");
-    for (const auto& [name, wanted] : authors.items()) {
-      const Metric metric{name.starts_with("recall") ? MetricKind::kRecall : MetricKind::kNdcg,
-                          std::stoi(name.substr(name.find('@') + 1))};
-      const double mean = means(user_values(ranks, std::vector{metric}))[0];
-      worst = std::max(worst, std::abs(mean - wanted.get<double>()));
-    }
-    report.error("recall and NDCG", worst, kMetricLimit);
+    const at::Tensor scores = users.matmul(unit_rows(vectors).t());
+    check_ranking(scores, file, split, c.at(c.at(c.at(c.report, "eval"), split.c_str()), "authors"),
+                  report);
   }
 }
 

@@ -17,13 +17,13 @@
 #include <vector>
 
 #include "core/json.h"
-#include "eval/metrics.h"
 #include "learn/hstu/hstu.h"
 #include "learn/llmid/llmid.h"
 #include "learn/ops/nce_loss.h"
 #include "learn/optim/adamw.h"
 #include "learn/sasrec/sasrec.h"
 #include "models/llmid.h"
+#include "oracle/learn/contrast_checks.h"
 #include "oracle/learn/tensors.h"
 #include "oracle/report.h"
 
@@ -32,9 +32,8 @@ namespace {
 
 // README.md of the oracle, "Tolerance".
 constexpr double kVectorLimit = 5e-5, kLogitLimit = 2e-4, kLossLimit = 2e-5, kGradientLimit = 3e-5;
-constexpr double kStepLossLimit = 5e-5, kScoreLimit = 1e-5;
-constexpr double kMetricLimit = 1e-6;  // recall and NDCG are stored with 7 decimals
-constexpr double kCountLimit = 1e-5;   // means of counts, stored as float32
+constexpr double kStepLossLimit = 5e-5;
+constexpr double kCountLimit = 1e-5;  // means of counts, stored as float32
 
 struct Rows {
   PackedBatch batch;
@@ -178,7 +177,12 @@ Batch read_batch(const SafetensorsFile& file, const std::string& prefix) {
 
 struct Forward {
   Rows rows;
-  at::Tensor hidden, logits, loss;  // [P, D], [P, 1 + M] with -inf where left out
+  at::Tensor hidden, logits;  // [P, D], [P, 1 + M] with -inf where left out
+  NceLoss loss;
+
+  double logged_difference(const Json& logged, const std::string& where) const {
+    return learn::logged_difference(loss.survivors, loss.ranks, logits.size(1), logged, where);
+  }
 };
 
 // The authors' filter knows no ids. The scale is clamped in the parameter, outside the graph.
@@ -209,29 +213,8 @@ Forward forward(const Case& c, const Batch& batch) {
     at::NoGradGuard no_grad;
     result.logits = nce_logits(input);
   }
-  result.loss = nce_loss(input).loss;
+  result.loss = nce_loss(input);
   return result;
-}
-
-// nce_samples, nce_topK_acc: what the authors log of a batch.
-double logged_difference(const at::Tensor& logits, const Json& logged, const std::string& where) {
-  const at::Tensor kept = logits.detach(), target = kept.narrow(1, 0, 1);
-  const double samples = kept.gt(-std::numeric_limits<double>::infinity())
-                             .sum(1)
-                             .to(at::kDouble)
-                             .mean()
-                             .item<double>();
-  double worst = std::abs(samples / json_get<double>(logged, "nce_samples", where) - 1);
-  const at::Tensor above = kept.gt(target).sum(1);
-  for (const int64_t k : {1, 5, 10, 50}) {
-    const std::string key = fmt::format("nce_top{}_acc", k);
-    if (logged.contains(key) != (k <= logits.size(1)))
-      return std::numeric_limits<double>::infinity();
-    if (!logged.contains(key)) continue;
-    const double found = above.lt(k).to(at::kDouble).mean().item<double>();
-    worst = std::max(worst, std::abs(found - logged.at(key).get<double>()));
-  }
-  return worst;
 }
 
 // The worst gradient of a tensor's largest entry. Softmax does not see a shift of all keys, so the
@@ -246,7 +229,7 @@ void check_gradients(const Case& c, const SafetensorsFile& file, OracleReport& r
                                   : difference(gradient, to_tensor(file, parameter.name), true);
     has_key_bias |= key_bias;
     double& place = key_bias ? largest_key_bias : worst;
-    place = std::isnan(error) ? error : std::max(place, error);
+    place = worse(place, error);
   }
   report.equal("gradients found", c.parameters().size() == file.tensors().size(),
                fmt::format("{} tensors", file.tensors().size()));
@@ -276,11 +259,11 @@ void check_batch(const fs::path& folder, const Case& c, OracleReport& report) {
                kLogitLimit);
   report.error(
       "loss",
-      std::abs(found.loss.item<double>() - json_get<double>(c.report, "loss_fp64", c.where)),
+      std::abs(found.loss.loss.item<double>() - json_get<double>(c.report, "loss_fp64", c.where)),
       kLossLimit);
-  report.error("logged counts", logged_difference(found.logits, c.report, c.where), kCountLimit);
+  report.error("logged counts", found.logged_difference(c.report, c.where), kCountLimit);
   found.hidden.retain_grad();
-  found.loss.backward();
+  found.loss.loss.backward();
   report.error("gradient of user vectors",
                difference(found.hidden.grad(), of_positions("d_user_vectors"), true),
                kGradientLimit);
@@ -298,38 +281,10 @@ void check_evaluation(const fs::path& folder, const Case& c, OracleReport& repor
     const Rows rows = pack_masked(sequences, sequences.ne(0).to(at::kLong));
     const at::Tensor last = rows.batch.row_starts.slice(0, 1) - 1;
     const at::Tensor users = unit_rows(c.model->hidden(rows.batch, nullptr).index_select(0, last));
-    at::Tensor scores = at::matmul(users, items.t());
-    report.error(split + " scores", difference(scores, to_tensor(file, split + ".scores")),
-                 kScoreLimit);
-
-    const at::Tensor excluded = to_tensor(file, split + ".excluded").to(at::kBool);
-    scores = scores.masked_fill(excluded, -std::numeric_limits<float>::infinity()).contiguous();
-    // Which of two items of nearly one score comes first is rounding: compare scores down the list.
-    const at::Tensor stored = scores.gather(1, to_tensor(file, split + ".topk"));
-    const at::Tensor best = std::get<0>(scores.topk(stored.size(1)));
-    report.error(split + " scores down the list", difference(stored, best), kScoreLimit);
-
-    const at::Tensor targets = to_tensor(file, split + ".target");
-    std::vector<int32_t> ranks;
-    for (int64_t row = 0; row < scores.size(0); ++row) {
-      const auto target = targets[row].item<int64_t>();
-      const at::Tensor score = scores[row];
-      const bool out = excluded[row][target].item<bool>();  // can never be hit
-      ranks.push_back(
-          out ? 0 : 1 + static_cast<int32_t>(score.gt(score[target]).sum().item<int64_t>()));
-    }
-    const Json split_report =
+    const at::Tensor scores = at::matmul(users, items.t());
+    const Json eval =
         json_get<Json>(json_get<Json>(c.report, "eval", c.where), split.c_str(), c.where);
-    double worst = 0;
-    const Json authors = json_get<Json>(split_report, "authors", c.where);
-    for (const auto& [name, wanted] : authors.items()) {
-      const size_t at = name.find('@');
-      const Metric metric{name.starts_with("recall") ? MetricKind::kRecall : MetricKind::kNdcg,
-                          std::stoi(name.substr(at + 1))};
-      const double mean = means(user_values(ranks, std::vector{metric}))[0];
-      worst = std::max(worst, std::abs(mean - wanted.get<double>()));
-    }
-    report.error(split + " recall and NDCG", worst, kMetricLimit);
+    check_ranking(scores, file, split, json_get<Json>(eval, "authors", c.where), report);
   }
 }
 
@@ -351,11 +306,11 @@ void check_steps(const fs::path& folder, const Case& c, OracleReport& report) {
     const Json& step = train.at("steps").at(i);
     optimizer.zero_gradients();
     const Forward found = forward(c, read_batch(batches, fmt::format("step{:02}.", i)));
-    found.loss.backward();
+    found.loss.loss.backward();
     optimizer.step(json_get<double>(step, "lr", c.where));
-    const double error = std::abs(found.loss.item<double>() - losses[i]);
-    worst = std::isnan(error) ? error : std::max(worst, error);
-    worst_logged = std::max(worst_logged, logged_difference(found.logits, step, c.where));
+    const double error = std::abs(found.loss.loss.item<double>() - losses[i]);
+    worst = worse(worst, error);
+    worst_logged = worse(worst_logged, found.logged_difference(step, c.where));
   }
   report.error(fmt::format("losses of {} steps", losses.size()), worst, kStepLossLimit);
   report.error("logged counts of the steps", worst_logged, kCountLimit);
@@ -367,7 +322,7 @@ void check_steps(const fs::path& folder, const Case& c, OracleReport& report) {
   for (const NamedParameter& parameter : c.parameters()) {
     if (parameter.name.ends_with("key.bias")) continue;  // AdamW amplifies its rounding
     const double error = difference(parameter.value, to_tensor(final_file, parameter.name));
-    worst_final = std::isnan(error) ? error : std::max(worst_final, error);
+    worst_final = worse(worst_final, error);
   }
   report.error("final parameters, key biases apart", worst_final, c.final_limit);
 }
