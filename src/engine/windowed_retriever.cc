@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/windowed_retriever.h"
 
-#include <cmath>
 #include <utility>
+
+#include "engine/ops/unit_row.h"
 
 namespace tandem::engine {
 namespace {
 
 // Positions of one task, cut by the histories' lengths alone.
 constexpr int64_t kTaskPositions = 512;
-
-// Makes the row's length 1 and gives what it was; zeros stay.
-float make_unit(float* row, int64_t width) {
-  double squares = 0;
-  for (int64_t i = 0; i < width; ++i) squares += static_cast<double>(row[i]) * row[i];
-  const double length = std::sqrt(squares);
-  if (length > 0)
-    for (int64_t i = 0; i < width; ++i) row[i] = static_cast<float>(row[i] / length);
-  return static_cast<float>(length);
-}
 
 }  // namespace
 

@@ -2,21 +2,19 @@
 // HSTU (Zhai et al., "Actions Speak Louder than Words", ICML 2024) in the form that HLLM's authors
 // released as their baseline: names and shapes of their state dict. The relative bias tables there
 // are never used, and not asked for.
+#include "models/projected_items.h"
 #include "models/retriever_family.h"
 
 namespace tandem {
 namespace {
 
 constexpr std::string_view kLayer = "_hstu._attention_layers.";
-constexpr std::string_view kProjection = "item_id_proj_tower.weight";
 constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey, kItemWidthKey};
 
 std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width;
-  const int64_t item_width = config.item_width > 0 ? config.item_width : width;
   std::vector<TensorSpec> specs;
-  specs.push_back({"item_embedding.weight", {config.num_items + 1, item_width}});
-  if (config.item_width > 0) specs.push_back({std::string(kProjection), {width, item_width}});
+  add_projected_items(specs, config);
   // The last row is the authors' and unused: positions are 0..max_length - 1.
   specs.push_back({"position_embedding.weight", {config.max_length + 1, width}});
   for (int64_t i = 0; i < config.blocks; ++i) {
@@ -28,11 +26,9 @@ std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
 }
 
 void read_shapes(const TensorShapes& shapes, std::string_view where, RetrieverModelConfig& config) {
-  const std::vector<int64_t>& table = matrix_shape(shapes, "item_embedding.weight", where);
   const std::vector<int64_t>& places = matrix_shape(shapes, "position_embedding.weight", where);
-  config.num_items = table[0] - 1;
+  read_projected_items(shapes, where, config);
   config.width = places[1];
-  config.item_width = shapes.contains(std::string(kProjection)) ? table[1] : 0;
   config.blocks = count_blocks(shapes, kLayer);
   config.max_length = places[0] - 1;
 }

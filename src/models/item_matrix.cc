@@ -139,10 +139,19 @@ void ItemMatrix::read(int64_t row, float* out) const {
   }
 }
 
+DType item_matrix_dtype(ItemMatrixType type) { return stored_type(type).dtype; }
+
+JoinedIds::JoinedIds(std::span<const std::string_view> ids) {
+  for (const std::string_view id : ids) {
+    text += id;
+    ends.push_back(std::ssize(text));
+  }
+}
+
 void write_item_matrix(const fs::path& path, ItemMatrixType type, int64_t width,
                        std::span<const ItemRowsView> pieces, std::span<const std::string_view> ids,
                        const ItemMatrixFacts& facts) {
-  const DType dtype = stored_type(type).dtype;
+  const DType dtype = item_matrix_dtype(type);
   const int64_t rows = std::ssize(ids) + 1, row_bytes = width * dtype_bytes(dtype);
   TensorPieces vectors{{.name = kVectors, .dtype = dtype, .shape = {rows, width}}, {}};
   TensorPieces scales{{.name = kScales, .dtype = DType::kF32, .shape = {rows}}, {}};
@@ -157,18 +166,13 @@ void write_item_matrix(const fs::path& path, ItemMatrixType type, int64_t width,
   if (bytes != rows * row_bytes || num_scales != (scaled ? rows : 0))
     throw ShapeError("item matrix: {} bytes of vectors and {} scales for {} rows of {} bytes",
                      bytes, num_scales, rows, row_bytes);
-  std::string text;
-  std::vector<int64_t> ends;
-  for (const std::string_view id : ids) {
-    text += id;
-    ends.push_back(std::ssize(text));
-  }
+  const JoinedIds joined(ids);
   std::vector<TensorPieces> tensors = {
       std::move(vectors),
-      {{.name = kIds, .dtype = DType::kU8, .shape = {std::ssize(text)}},
-       {std::as_bytes(std::span(text))}},
+      {{.name = kIds, .dtype = DType::kU8, .shape = {std::ssize(joined.text)}},
+       {std::as_bytes(std::span(joined.text))}},
       {{.name = kIdEnds, .dtype = DType::kI64, .shape = {rows - 1}},
-       {std::as_bytes(std::span(ends))}}};
+       {std::as_bytes(std::span(joined.ends))}}};
   if (scaled) tensors.push_back(std::move(scales));
   write_safetensors(path, tensors,
                     {{"format", kFormatValue},

@@ -70,6 +70,17 @@ struct ItemRowsView {
   std::span<const float> scales = {};
 };
 
+// The type of the stored numbers.
+DType item_matrix_dtype(ItemMatrixType type);
+
+// Texts end to end, and where each ends: how ids are stored.
+struct JoinedIds {
+  std::string text;
+  std::vector<int64_t> ends;
+
+  explicit JoinedIds(std::span<const std::string_view> ids);
+};
+
 // Writes the file from encoded pieces, in the order of the rows, whole or not at all; they are not
 // put together in memory. ids: of rows 1..N. ShapeError when they do not fit each other.
 void write_item_matrix(const fs::path& path, ItemMatrixType type, int64_t width,

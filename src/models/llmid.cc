@@ -4,12 +4,12 @@
 // without the word table and the head, which have no part in it.
 #include "models/llmid.h"
 
+#include "models/projected_items.h"
 #include "models/retriever_family.h"
 
 namespace tandem {
 namespace {
 
-constexpr std::string_view kProjection = "item_id_proj_tower.weight";
 constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey,
                                   RetrieverKey{.name = "kv_heads",
                                                .field = &RetrieverModelConfig::kv_heads,
@@ -24,25 +24,20 @@ constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey,
                                   kItemWidthKey};
 
 std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
-  const int64_t width = config.width;
-  const int64_t item_width = config.item_width > 0 ? config.item_width : width;
   std::vector<TensorSpec> specs;
-  specs.push_back({"item_embedding.weight", {config.num_items + 1, item_width}});
-  if (config.item_width > 0) specs.push_back({std::string(kProjection), {width, item_width}});
+  add_projected_items(specs, config);
   for (TensorSpec& spec : llama_tensors(llmid_trunk(config)))
     specs.push_back({kLlmIdTrunk + spec.name, std::move(spec.shape)});
   return specs;
 }
 
 void read_shapes(const TensorShapes& shapes, std::string_view where, RetrieverModelConfig& config) {
-  const std::vector<int64_t>& table = matrix_shape(shapes, "item_embedding.weight", where);
   const std::string layer = fmt::format("{}model.layers.0.", kLlmIdTrunk);
   const std::vector<int64_t>&up = matrix_shape(shapes, layer + "mlp.up_proj.weight", where),
         &keys = matrix_shape(shapes, layer + "self_attn.k_proj.weight", where);
-  config.num_items = table[0] - 1;
+  read_projected_items(shapes, where, config);
   config.width = up[1];
   config.ffn_width = up[0] == config.width * 11 / 4 ? 0 : up[0];
-  config.item_width = shapes.contains(std::string(kProjection)) ? table[1] : 0;
   config.blocks = count_blocks(shapes, fmt::format("{}model.layers.", kLlmIdTrunk));
   // The number of heads is not in the shapes; it gives that of the key heads.
   const bool fewer = config.width > 0 && keys[0] != config.width;

@@ -63,19 +63,11 @@ void write_jsonl(const fs::path& path, std::span<const float> vectors, int64_t w
 void write_tensors(const fs::path& path, ItemMatrixType type, std::span<const float> vectors,
                    int64_t width, std::span<const std::string_view> ids) {
   const ItemRows rows = encode_item_rows(vectors, width, type);
-  const DType dtype = type == ItemMatrixType::kFloat32    ? DType::kF32
-                      : type == ItemMatrixType::kBfloat16 ? DType::kBf16
-                                                          : DType::kI8;
-  std::string text;
-  std::vector<int64_t> ends;
-  for (const std::string_view id : ids) {
-    text += id;
-    ends.push_back(std::ssize(text));
-  }
+  const JoinedIds joined(ids);
   std::vector<TensorView> tensors = {
-      {"vectors", dtype, {std::ssize(ids), width}, rows.vectors},
-      {"ids", DType::kU8, {std::ssize(text)}, std::as_bytes(std::span(text))},
-      {"id_ends", DType::kI64, {std::ssize(ends)}, std::as_bytes(std::span(ends))}};
+      {"vectors", item_matrix_dtype(type), {std::ssize(ids), width}, rows.vectors},
+      {"ids", DType::kU8, {std::ssize(joined.text)}, std::as_bytes(std::span(joined.text))},
+      {"id_ends", DType::kI64, {std::ssize(joined.ends)}, std::as_bytes(std::span(joined.ends))}};
   if (!rows.scales.empty())
     tensors.push_back(
         {"scales", DType::kF32, {std::ssize(ids)}, std::as_bytes(std::span(rows.scales))});

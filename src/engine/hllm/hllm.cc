@@ -2,24 +2,15 @@
 #include "engine/hllm/hllm.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "engine/ops/unit_row.h"
 #include "models/token_packs.h"
 
 namespace tandem::engine {
 namespace {
-
-// x / |x|, the length summed in double; zeros stay zeros.
-void normalise(float* x, int64_t count) {
-  double squares = 0;
-  for (int64_t d = 0; d < count; ++d) squares += double{x[d]} * double{x[d]};
-  if (squares == 0) return;
-  const double scale = 1 / std::sqrt(squares);
-  for (int64_t d = 0; d < count; ++d) x[d] = static_cast<float>(scale * x[d]);
-}
 
 RetrieverModelConfig retriever_config(const HllmConfig& config, const ItemVectors& vectors) {
   if (vectors.width() != config.width)
@@ -34,7 +25,7 @@ RetrieverModelConfig retriever_config(const HllmConfig& config, const ItemVector
 PackedMatrix normalised_table(const ItemVectors& vectors) {
   return {vectors.num_items() + 1, vectors.width(), [&](int64_t item, float* out) {
             vectors.read(item, out);
-            normalise(out, vectors.width());
+            make_unit(out, vectors.width());
           }};
 }
 
@@ -74,7 +65,7 @@ void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) c
     const Matrix states = model_.hidden(std::move(x), sequences, 1, pool);
     std::copy(states.values.begin(), states.values.end(), out + pack.begin * width());
   }
-  for (int64_t w = 0; w < std::ssize(windows); ++w) normalise(out + w * width(), width());
+  for (int64_t w = 0; w < std::ssize(windows); ++w) make_unit(out + w * width(), width());
 }
 
 int64_t Hllm::numbers_per_position() const {
@@ -118,7 +109,7 @@ void Hllm::step(UserState& state, int32_t item, float* hidden) const {
   const LlamaSequence sequence{.count = 1, .cache = &cache, .positions = {&at, 1}};
   const Matrix out = model_.hidden(std::move(x), {&sequence, 1}, 1, pool);
   std::copy_n(out.data(), width(), hidden);
-  normalise(hidden, width());
+  make_unit(hidden, width());
 
   values.resize(values.size() + static_cast<size_t>(position));
   float* added = values.data() + held * position;

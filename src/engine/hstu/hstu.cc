@@ -8,7 +8,6 @@
 #include <string>
 
 #include "engine/ops/item_table.h"
-#include "engine/ops/layer_norm.h"
 #include "engine/ops/post_norm_block.h"
 
 namespace tandem::engine {
@@ -38,7 +37,8 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 HstuLayer read_layer(const RetrieverWeights& weights, int64_t index) {
   const std::string layer = fmt::format("_hstu._attention_layers.{}.", index);
   return {.uvqk = transposed(weights, layer + "_uvqk"),
-          .output = PackedLinear(weights, layer + "_o")};
+          .output = PackedLinear(weights, layer + "_o"),
+          .norm = plain_norm(weights.config().width)};
 }
 
 }  // namespace
@@ -47,7 +47,6 @@ void HstuLayer::apply(std::vector<float>& x, int64_t heads, int64_t max_length,
                       std::span<const uint8_t> visible, int64_t queries) const {
   const int64_t steps = std::ssize(visible), width = std::ssize(x) / steps;
   const int64_t head = width / heads, first = steps - queries;
-  const LayerNorm norm = plain_norm(width);
   std::vector<float> normed = x, mixed(steps * 4 * width), seen(queries * width, 0.0f);
   norm.apply(normed.data(), steps);
   uvqk.multiply(normed.data(), width, steps, nullptr, mixed.data(), 4 * width);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/kernels/packed_matrix.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/packed_linear.h"
 #include "engine/windowed_retriever.h"
 
@@ -15,6 +16,7 @@ namespace tandem::engine {
 struct HstuLayer {
   PackedMatrix uvqk;    // [4 D, D]
   PackedLinear output;  // [D, D]
+  LayerNorm norm;       // of ones and zeros: the layer's norms have no affine
 
   // x [T, D] of one row, changed in place -> what the last `queries` positions become, [queries, D]
   // at the start of x. visible[t]: whether others see position t; it sees those up to itself.

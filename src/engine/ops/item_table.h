@@ -6,8 +6,8 @@
 
 namespace tandem::engine {
 
-// Item vectors [N + 1, D] of models whose table may be narrower than the model: `item_embedding`,
-// where there is an item_width multiplied by the bias-free `item_id_proj_tower`.
+// Item vectors [N + 1, D] of models whose table may be narrower than the model
+// (models/projected_items.h).
 PackedMatrix projected_items(const RetrieverWeights& weights);
 
 }  // namespace tandem::engine

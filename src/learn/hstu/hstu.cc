@@ -57,28 +57,22 @@ at::Tensor HstuLayer::forward(const at::Tensor& x, const KeyRanges& ranges,
 Hstu::Hstu(const HstuConfig& config, uint64_t seed) : config_(config) {
   config_.validate();
   const ParameterInit init(seed);
-  const int64_t width = config_.width,
-                item_width = config_.item_width > 0 ? config_.item_width : width;
+  const int64_t width = config_.width;
   const auto add = [&](const std::string& name, at::Tensor value) {
     parameters_.push_back({name, value});
     return value;
   };
-  const auto add_table = [&](const std::string& name, int64_t rows, int64_t columns) {
-    return add(name, init.normal(name, {rows, columns}));
-  };
-  const auto add_glorot = [&](const std::string& name, int64_t out, int64_t in) {
-    return add(name, init.glorot(name, out, in));
-  };
-  items_.embedding = add_table("item_embedding.weight", config_.num_items + 1, item_width);
-  if (config_.item_width > 0)
-    items_.projection = add_glorot("item_id_proj_tower.weight", width, item_width);
-  position_embedding_ = add_table("position_embedding.weight", config_.max_length + 1, width);
+  items_ = new_item_table(config_.num_items, width, config_.item_width, init);
+  items_.add_to(parameters_);
+  const std::string positions = "position_embedding.weight";
+  position_embedding_ = add(positions, init.normal(positions, {config_.max_length + 1, width}));
   for (int64_t i = 0; i < config_.blocks; ++i) {
     const std::string layer = fmt::format("_hstu._attention_layers.{}.", i);
     const std::string uvqk = layer + "_uvqk";
     HstuLayer block;
     block.uvqk = add(uvqk, init.unit_normal(uvqk, {width, 4 * width}).mul_(0.02));
-    block.output.weight = add_glorot(layer + "_o.weight", width, width);
+    const std::string output = layer + "_o.weight";
+    block.output.weight = add(output, init.glorot(output, width, width));
     block.output.bias = add(layer + "_o.bias", at::zeros({width}, at::kFloat));
     block.site = fmt::format("layer.{}.gated", i);
     layers_.push_back(block);

@@ -20,17 +20,9 @@ const RetrieverModelConfig& valid(const RetrieverModelConfig& config) {
 LlmId::LlmId(const RetrieverModelConfig& config, uint64_t seed)
     : trunk_(*random_weights(llmid_trunk(valid(config)), seed), {.train_base = true}) {
   const ParameterInit init(seed);
-  const int64_t width = config.width,
-                item_width = config.item_width > 0 ? config.item_width : width;
-  const auto add = [&](const std::string& name, at::Tensor value) {
-    parameters_.push_back({name, value.set_requires_grad(true)});
-    return value;
-  };
-  items_.embedding = add("item_embedding.weight",
-                         init.normal("item_embedding.weight", {config.num_items + 1, item_width}));
-  if (config.item_width > 0)
-    items_.projection = add("item_id_proj_tower.weight",
-                            init.glorot("item_id_proj_tower.weight", width, item_width));
+  items_ = new_item_table(config.num_items, config.width, config.item_width, init);
+  items_.add_to(parameters_);
+  for (const NamedParameter& parameter : parameters_) parameter.value.set_requires_grad(true);
   for (const NamedParameter& parameter : trunk_.parameters())
     parameters_.push_back({kLlmIdTrunk + parameter.name, parameter.value});
   item_bias_ = at::zeros({config.num_items + 1}, at::kFloat);

@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "learn/ops/kernels.h"
+#include "learn/ops/lane_sum.h"
 
 namespace tandem::learn {
 namespace {
@@ -66,16 +67,8 @@ Walk walk(int64_t heads, int64_t width, const variable_list& ranges, double divi
           .divisor = static_cast<float>(divisor)};
 }
 
-// Eight sums side by side, so that the loop has vectors.
 float dot(const float* a, const float* b, int64_t count) {
-  float lanes[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int64_t l = 0; l < 8; ++l) lanes[l] += a[i + l] * b[i + l];
-  float sum = 0;
-  for (; i < count; ++i) sum += a[i] * b[i];
-  for (const float lane : lanes) sum += lane;
-  return sum;
+  return lane_sum<float>(count, [&](int64_t i) { return a[i] * b[i]; });
 }
 
 void add(float* out, float factor, const float* x, int64_t count) {
