@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "offline/encode_items.h"
 #include "offline/vector_file.h"
+#include "rank/history.h"
 #include "rank/hllm_catalogue.h"
 
 namespace tandem {
@@ -89,7 +90,7 @@ void embed_users(const EmbedOptions& options, const Dataset& dataset, const Outp
     if (interrupted()) throw Stopped("embed: stopped after {} users, nothing written", begin);
     std::vector<engine::History> histories;
     for (int64_t user = begin; user < std::min(begin + kUsersAtOnce, dataset.num_users()); ++user) {
-      histories.push_back(dataset.items(user));
+      histories.push_back(history_of(dataset, user));
       ids.push_back(dataset.user_id(user));
     }
     const std::vector<float> hidden = retriever->hidden(histories, pool);

@@ -15,6 +15,7 @@
 #include "core/plural.h"
 #include "offline/recommendation_file.h"
 #include "rank/catalogue.h"
+#include "rank/history.h"
 #include "rank/recommend.h"
 
 namespace tandem {
@@ -90,6 +91,8 @@ Answer answer(const RecommendOptions& options, const Dataset& dataset, engine::H
     return {history, "popularity",
             PopularItems(dataset).top(options.k, again ? engine::History() : history)};
   }
+  if (retriever->reads_times() && history.times().empty())
+    spdlog::warn("{} reads when interactions were; typed titles have no time", options.run);
   ThreadPool pool(options.threads);
   Answer result{history, retriever->config().model_type, {}};
   if (!options.second.asked()) {
@@ -165,11 +168,10 @@ void recommend_to_one(const RecommendOptions& options) {
   const engine::History history =
       options.typed_history
           ? engine::History(typed)
-          : dataset.items(find_user(dataset, options.user,
-                                    "; for a visitor without history: --history \"\""));
+          : history_of(dataset, find_user(dataset, options.user,
+                                          "; for a visitor without history: --history \"\""));
   const Answer found = answer(options, dataset, history);
-  const engine::History recent =
-      history.last(std::min(history.size(), static_cast<size_t>(options.shown)));
+  const engine::History recent = history.newest(static_cast<size_t>(options.shown));
   if (options.json) return print_json(options, dataset, found, recent);
   if (!options.user.empty()) fmt::print("User {}, ", options.user);
   if (!history.empty())

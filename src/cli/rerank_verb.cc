@@ -12,6 +12,7 @@
 #include "offline/full_ranking.h"
 #include "offline/samples.h"
 #include "rank/catalogue.h"
+#include "rank/history.h"
 #include "rank/ranker.h"
 #include "rank/ranker_files.h"
 #include "rank/rerank.h"
@@ -101,18 +102,17 @@ void rerank_user(const RerankOptions& options) {
   if (!options.candidates.empty()) {
     const Split split = parse_split(options.split);
     const CandidateSet set = load_candidates(options.candidates[0], dataset, split, k, pool);
-    history = input_items(dataset, user, split);
+    history = history_of(dataset, user, split);
     const auto row = set.items_of(user);
     items.assign(row.begin(), row.begin() + std::min(k, static_cast<int64_t>(std::ssize(row))));
   } else {
     const auto retriever = open_retriever(options.retriever, dataset).retriever;
-    history = dataset.items(user);
+    history = history_of(dataset, user);
     const engine::History one[] = {history};
     const auto lists = retriever->top_k(one, k, engine::SeenItems::kHistory, pool);
     for (const engine::ScoredItem& found : lists[0]) items.push_back(found.item);
   }
-  const auto shown =
-      history.last(std::min(history.size(), static_cast<size_t>(ranker.config().max_history)));
+  const auto shown = history.newest(static_cast<size_t>(ranker.config().max_history));
   answer_one(options, ranker, titles_of(dataset, shown), titles_of(dataset, items), pool);
 }
 

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "engine/history.h"
+
 namespace tandem::engine {
 
 // What a model keeps of a user in place of the history.
@@ -24,7 +26,7 @@ class IncrementalRetriever {
   UserState new_state() const;
   // Takes one interaction into the state; hidden [D] is then what to score with. DataError for an
   // item that the model does not have, ShapeError for a state of another size.
-  virtual void step(UserState& state, int32_t item, float* hidden) const = 0;
+  virtual void step(UserState& state, const Event& event, float* hidden) const = 0;
   // How many numbers a state has after so many interactions.
   virtual int64_t state_size(int64_t items) const = 0;
 

@@ -10,14 +10,12 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/thread_pool.h"
+#include "engine/history.h"
 #include "engine/kernels/score_topk.h"
 #include "models/retriever_config.h"
 #include "models/retriever_weights.h"
 
 namespace tandem::engine {
-
-// A user's items, oldest first.
-using History = std::span<const int32_t>;
 
 // Which known items cannot be recommended: those the model sees (the newest ones, the authors'
 // rule), all of the history, or none. The padding item never can.
@@ -66,9 +64,11 @@ class Retriever {
   virtual TopKAndRank top_k_and_rank(std::span<const History> histories, int64_t k,
                                      std::span<const int32_t> targets, SeenItems seen,
                                      ThreadPool& pool) const = 0;
+  // Whether times of a history change what it answers.
+  virtual bool reads_times() const { return false; }
   // The last step alone, for states that are kept: hidden [B, D] against the table.
   virtual ScoreProblem score_problem(const float* hidden, int64_t rows,
-                                     std::span<const History> excluded) const = 0;
+                                     std::span<const std::span<const int32_t>> excluded) const = 0;
 };
 
 // The model that the weights describe. The result owns copies.

@@ -11,6 +11,17 @@ namespace {
 
 constexpr int32_t kNewUser[] = {0};
 
+// Of each history what cannot be recommended; empty: nothing.
+std::vector<std::span<const int32_t>> excluded_items(std::span<const History> histories,
+                                                     std::span<const History> shown,
+                                                     SeenItems seen) {
+  std::vector<std::span<const int32_t>> items;
+  if (seen == SeenItems::kNone) return items;
+  for (const History& history : seen == SeenItems::kWindow ? shown : histories)
+    items.push_back(history.items());
+  return items;
+}
+
 }  // namespace
 
 TableRetriever::TableRetriever(RetrieverModelConfig config, PackedMatrix item_table,
@@ -33,10 +44,11 @@ TableRetriever::Windows TableRetriever::windows(std::span<const History> histori
   const auto add = [&](History seen) {
     windows.rows.push_back(seen.empty() ? History(kNewUser) : seen);
   };
-  if (!known_.empty()) {  // room for all, as rows look into it
+  if (!known_.empty()) {  // room for all, as rows look into them
     size_t most = 0;
     for (const History& history : histories) most += std::min(history.size(), longest);
     windows.items.reserve(most);
+    windows.times.reserve(most);
   }
   for (const History& history : histories) {
     for (const int32_t item : history)
@@ -44,35 +56,36 @@ TableRetriever::Windows TableRetriever::windows(std::span<const History> histori
         throw DataError("item {} of a history is not among the model's items 1..{}", item,
                         num_items());
     if (known_.empty()) {
-      add(history.last(std::min(history.size(), longest)));
+      add(history.newest(longest));
       continue;
     }
     const size_t begin = windows.items.size();
-    for (size_t i = history.size(); i > 0 && windows.items.size() - begin < longest; --i)
-      if (knows(history[i - 1])) windows.items.push_back(history[i - 1]);
-    std::reverse(windows.items.begin() + static_cast<int64_t>(begin), windows.items.end());
-    add(History(windows.items).subspan(begin));
+    for (size_t i = history.size(); i > 0 && windows.items.size() - begin < longest; --i) {
+      if (!knows(history[i - 1])) continue;
+      windows.items.push_back(history[i - 1]);
+      windows.times.push_back(history.time(i - 1));
+    }
+    const auto first = static_cast<int64_t>(begin);
+    std::reverse(windows.items.begin() + first, windows.items.end());
+    std::reverse(windows.times.begin() + first, windows.times.end());
+    add({std::span(windows.items).subspan(begin), std::span(windows.times).subspan(begin)});
   }
   return windows;
 }
 
-TableRetriever::Windows TableRetriever::excluded(std::span<const History> histories,
-                                                 SeenItems seen) const {
-  if (seen == SeenItems::kWindow) return windows(histories);
-  if (seen == SeenItems::kNone) return {};
-  return {.rows = {histories.begin(), histories.end()}, .items = {}};
-}
-
-std::vector<float> TableRetriever::hidden(std::span<const History> histories,
-                                          ThreadPool& pool) const {
-  const Windows seen = windows(histories);
+std::vector<float> TableRetriever::states(const Windows& seen, ThreadPool& pool) const {
   std::vector<float> out(seen.rows.size() * width());
   run(seen.rows, pool, out.data());
   return out;
 }
 
-ScoreProblem TableRetriever::score_problem(const float* hidden, int64_t rows,
-                                           std::span<const History> excluded) const {
+std::vector<float> TableRetriever::hidden(std::span<const History> histories,
+                                          ThreadPool& pool) const {
+  return states(windows(histories), pool);
+}
+
+ScoreProblem TableRetriever::score_problem(
+    const float* hidden, int64_t rows, std::span<const std::span<const int32_t>> excluded) const {
   return {.hidden = hidden,
           .rows = rows,
           .width = width(),
@@ -84,18 +97,20 @@ ScoreProblem TableRetriever::score_problem(const float* hidden, int64_t rows,
 
 std::vector<float> TableRetriever::score(std::span<const History> histories, SeenItems seen,
                                          ThreadPool& pool) const {
-  const std::vector<float> states = hidden(histories, pool);
-  const Windows skip = excluded(histories, seen);
-  return score_all(score_problem(states.data(), std::ssize(histories), skip.rows), pool);
+  const Windows shown = windows(histories);
+  const std::vector<float> hidden = states(shown, pool);
+  const auto skipped = excluded_items(histories, shown.rows, seen);
+  return score_all(score_problem(hidden.data(), std::ssize(histories), skipped), pool);
 }
 
 TopKAndRank TableRetriever::top_k_and_rank(std::span<const History> histories, int64_t k,
                                            std::span<const int32_t> targets, SeenItems seen,
                                            ThreadPool& pool) const {
-  const std::vector<float> states = hidden(histories, pool);
-  const Windows skip = excluded(histories, seen);
+  const Windows shown = windows(histories);
+  const std::vector<float> hidden = states(shown, pool);
+  const auto skipped = excluded_items(histories, shown.rows, seen);
   TopKAndRank found = score_topk_and_rank(
-      score_problem(states.data(), std::ssize(histories), skip.rows), k, targets, pool);
+      score_problem(hidden.data(), std::ssize(histories), skipped), k, targets, pool);
   for (size_t b = 0; b < targets.size(); ++b)
     if (!knows(targets[b])) found.ranks[b] = {.score = kExcludedScore, .rank = 0, .equal = 0};
   return found;

@@ -26,7 +26,7 @@ class TableRetriever : public Retriever {
                              std::span<const int32_t> targets, SeenItems seen,
                              ThreadPool& pool) const final;
   ScoreProblem score_problem(const float* hidden, int64_t rows,
-                             std::span<const History> excluded) const final;
+                             std::span<const std::span<const int32_t>> excluded) const final;
 
  protected:
   // item_table [N + 1, D]; item_bias [N + 1], or empty for none; known [N + 1], 0 for an item that
@@ -42,13 +42,15 @@ class TableRetriever : public Retriever {
   const PackedMatrix& item_table() const { return item_table_; }
 
  private:
-  // What the model sees of each history; items the rows look into where they are not histories'.
+  // What the model sees of each history; items and times the rows look into where they are not
+  // histories'.
   struct Windows {
     std::vector<History> rows;
     std::vector<int32_t> items;
+    std::vector<int64_t> times;
   };
   Windows windows(std::span<const History> histories) const;
-  Windows excluded(std::span<const History> histories, SeenItems seen) const;
+  std::vector<float> states(const Windows& seen, ThreadPool& pool) const;
 
   RetrieverModelConfig config_;
   PackedMatrix item_table_;

@@ -16,7 +16,8 @@ PackedBatch PackedBatch::to(const at::Device& device) const {
   return {.items = items.to(device),
           .labels = labels.to(device),
           .row_starts = row_starts.to(device),
-          .wanted = wanted.defined() ? wanted.to(device) : wanted};
+          .wanted = wanted.defined() ? wanted.to(device) : wanted,
+          .times = times};
 }
 
 at::Tensor Retriever::item_vectors(const at::Tensor& items) const {

@@ -17,12 +17,14 @@ namespace tandem::learn {
 //   row_starts  [B+1] int64, row b is positions row_starts[b] .. row_starts[b+1], at least one
 //   wanted      [Q]   int64, ascending: the positions whose hidden state somebody needs;
 //                     undefined: all, Q = P
+//   times       [P]   int64 on the CPU, when the inputs were in seconds since 1970, 0 for one that
+//                     is not known; undefined unless the model reads times
 //
 // No state crosses a row's start or leaves an input 0. On real positions this equals the authors'
 // padded batch. Which inputs and labels a sequence becomes is a TrainingObjective's matter.
 struct PackedBatch {
   at::Tensor items, labels, row_starts;
-  at::Tensor wanted = {};
+  at::Tensor wanted = {}, times = {};
 
   // Those rows of x [P, ...].
   at::Tensor at_wanted(const at::Tensor& x) const;
@@ -65,6 +67,8 @@ class Retriever {
   virtual at::Tensor item_bias() const = 0;   // [as many]
   // Rows of the table: of items [Q] -> [Q, D].
   virtual at::Tensor item_vectors(const at::Tensor& items) const;
+  // Whether the times of inputs change what it says.
+  virtual bool reads_times() const { return false; }
   // Whether weight decay applies to the parameter of this name.
   virtual bool decayed(std::string_view name) const = 0;
 };

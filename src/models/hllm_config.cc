@@ -27,6 +27,7 @@ void HllmConfig::validate(std::string_view where) const {
   in_range("width", width, 1, 1 << 20);
   in_range("max_length", max_length, 1, 1 << 20);
   in_range("max_text_length", max_text_length, 1, 1 << 20);
+  in_range("time_width", time_width, 0, 1 << 14);
   std::set<std::string_view> seen;
   for (const std::string& key : item_keys) {
     if (key.empty()) throw ConfigError("{}: item_keys has an empty name", where);
@@ -46,6 +47,7 @@ Json HllmConfig::to_json() const {
                {"shared_towers", shared_towers},
                {"has_projector", has_projector},
                {"pandas_text", pandas_text}};
+  if (time_width > 0) json["time_width"] = time_width;
   if (!dataset_fingerprint.empty()) json["dataset_fingerprint"] = dataset_fingerprint;
   return json;
 }
@@ -66,6 +68,7 @@ HllmConfig HllmConfig::from_json(const Json& json, std::string_view where) {
           json_get_or<std::vector<std::string>>(json, "item_keys", defaults.item_keys, where),
       .shared_towers = json_get_or<bool>(json, "shared_towers", false, where),
       .has_projector = json_get_or<bool>(json, "has_projector", false, where),
+      .time_width = json_get_or<int64_t>(json, "time_width", 0, where),
       .pandas_text = json_get_or<bool>(json, "pandas_text", false, where),
       .dataset_fingerprint = json_get_or<std::string>(json, "dataset_fingerprint", "", where)};
   try {

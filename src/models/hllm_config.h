@@ -32,6 +32,7 @@ struct HllmConfig {
   HllmPooling pooling = HllmPooling::kToken;
   bool shared_towers = false;  // one tower, in item_llm/, reads text and vectors
   bool has_projector = false;  // item vectors are multiplied by projector.weight [D, d_item]
+  int64_t time_width = 0;      // of the time tables (models/time_embedding.h); 0: no times
   bool pandas_text = false;    // values of a text are printed and skipped as pandas does it
   // Of the data set whose item numbers the model knows; empty: unknown.
   std::string dataset_fingerprint = "";

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 #include "formats/stored_tensor.h"
+#include "models/time_embedding.h"
 
 namespace tandem {
 namespace {
@@ -65,6 +66,9 @@ HllmFiles open_hllm(const fs::path& folder, const HllmConfig& config) {
     files.item_token = read_parameter(extra, {kItemTokenName, {1, 1, item_width}});
   if (config.has_projector)
     files.projector = read_parameter(extra, {kProjectorName, {config.width, item_width}});
+  if (config.time_width > 0)
+    for (const TensorSpec& spec : time_parameters(config.time_width, config.width))
+      files.time.push_back(read_parameter(extra, spec));
   files.log_scale = read_parameter(extra, {kLogScaleName, {}}).front();
   return files;
 }

@@ -17,7 +17,8 @@ namespace tandem {
 //   item_llm/, user_llm/           the towers, Hugging Face folders; the tokenizer is in item_llm/.
 //                                  With shared towers there is item_llm/ alone
 //   extra_parameters.safetensors   item_emb_tokens [1, 1, d_item], logit_scale [],
-//                                  projector.weight [D, d_item] where there is one
+//                                  projector.weight [D, d_item] where there is one, and
+//                                  time_parameters() with a config.json of time_width
 inline constexpr const char* kHllmConfigFile = "config.json";
 inline constexpr const char* kItemTowerFolder = "item_llm";
 inline constexpr const char* kUserTowerFolder = "user_llm";
@@ -38,7 +39,8 @@ struct HllmFiles {
   std::shared_ptr<const LlamaSource> item_tower = {}, user_tower = {};
   std::vector<float> item_token = {};  // [d_item], the embedding of [ITEM]; empty with mean pooling
   std::vector<float> projector = {};   // [D, d_item] row-major; empty: there is none
-  float log_scale = 0;                 // ln of the scale that the cosines were trained with
+  std::vector<std::vector<float>> time = {};  // in the order of time_parameters(); empty: none
+  float log_scale = 0;                        // ln of the scale that the cosines were trained with
 
   // Tells two models' item vectors apart, not what they are made of: SHA-256 of the Item LLM's
   // fingerprint, [ITEM], the projector, and pooling.

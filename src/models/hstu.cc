@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // HSTU (Zhai et al., "Actions Speak Louder than Words", ICML 2024) in the form that HLLM's authors
 // released as their baseline: names and shapes of their state dict. The relative bias tables there
-// are never used, and not asked for.
+// are never used, and only asked for where config.json says relative_bias.
 #include "models/projected_items.h"
+#include "models/relative_bias.h"
 #include "models/retriever_family.h"
 
 namespace tandem {
 namespace {
 
 constexpr std::string_view kLayer = "_hstu._attention_layers.";
-constexpr RetrieverKey kKeys[] = {kBlocksKey, kHeadsKey, kItemWidthKey};
+constexpr RetrieverKey kKeys[] = {kBlocksKey,
+                                  kHeadsKey,
+                                  kItemWidthKey,
+                                  {.name = "relative_bias",
+                                   .field = &RetrieverModelConfig::relative_bias,
+                                   .most = 1,
+                                   .may_be_absent = true,
+                                   .may_be_zero = true}};
 
 std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
   const int64_t width = config.width;
@@ -21,6 +29,10 @@ std::vector<TensorSpec> parameters(const RetrieverModelConfig& config) {
     const std::string layer = fmt::format("{}{}.", kLayer, i);
     specs.push_back({layer + "_uvqk", {width, 4 * width}});
     add_linear(specs, layer + "_o", width, width);
+    if (config.relative_bias != 0) {
+      specs.push_back({layer + "_rel_attn_bias._pos_w", {2 * config.max_length - 1}});
+      specs.push_back({layer + "_rel_attn_bias._ts_w", {kTimeBuckets}});
+    }
   }
   return specs;
 }

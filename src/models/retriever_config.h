@@ -23,11 +23,12 @@ struct RetrieverModelConfig {
   // Of families with such a key; the others ignore it.
   int64_t blocks = 2;
   int64_t heads = 2;
-  int64_t inner = 2;         // width of the feed-forward layer as a multiple of D
-  int64_t kv_heads = 0;      // heads of keys and values; 0: heads
-  int64_t ffn_width = 0;     // of the feed-forward layer; 0: by the family
-  int64_t item_width = 0;    // of the item table, projected to D; 0: it is D wide
-  int64_t max_length = 200;  // L, the newest items of a history that the model sees
+  int64_t inner = 2;          // width of the feed-forward layer as a multiple of D
+  int64_t kv_heads = 0;       // heads of keys and values; 0: heads
+  int64_t ffn_width = 0;      // of the feed-forward layer; 0: by the family
+  int64_t item_width = 0;     // of the item table, projected to D; 0: it is D wide
+  int64_t relative_bias = 0;  // hstu: 1: the attention has one (models/relative_bias.h)
+  int64_t max_length = 200;   // L, the newest items of a history that the model sees
   Similarity similarity = Similarity::kDot;
   // Of the data set whose item numbers the model knows; empty: unknown.
   std::string dataset_fingerprint = "";

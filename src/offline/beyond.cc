@@ -13,6 +13,7 @@
 #include "offline/list_generation.h"
 #include "offline/ranker_evaluation.h"
 #include "rank/candidate_order.h"
+#include "rank/history.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem {
@@ -213,19 +214,19 @@ BeyondUtility retriever_beyond(const engine::Retriever& retriever, const Dataset
   for (const int64_t length : options.history_lengths) {
     std::vector<int32_t> found;
     const std::string label = fmt::format("newest {}", length);
-    in_batches(
-        {label.c_str(), "users", "stopped before all users were ranked"}, ranks.size(),
-        [&](int64_t begin, int64_t end) {
-          std::vector<engine::History> histories;
-          for (int64_t i = begin; i < end; ++i) {
-            const engine::History whole = input_items(dataset, ranks.users[i], split);
-            histories.push_back(whole.last(std::min(whole.size(), static_cast<size_t>(length))));
-          }
-          const std::span targets(ranks.targets.data() + begin, static_cast<size_t>(end - begin));
-          for (const engine::TargetRank& rank :
-               retriever.top_k_and_rank(histories, 0, targets, seen, pool).ranks)
-            found.push_back(static_cast<int32_t>(rank.rank));
-        });
+    in_batches({label.c_str(), "users", "stopped before all users were ranked"}, ranks.size(),
+               [&](int64_t begin, int64_t end) {
+                 std::vector<engine::History> histories;
+                 for (int64_t i = begin; i < end; ++i) {
+                   const engine::History whole = history_of(dataset, ranks.users[i], split);
+                   histories.push_back(whole.newest(static_cast<size_t>(length)));
+                 }
+                 const std::span targets(ranks.targets.data() + begin,
+                                         static_cast<size_t>(end - begin));
+                 for (const engine::TargetRank& rank :
+                      retriever.top_k_and_rank(histories, 0, targets, seen, pool).ranks)
+                   found.push_back(static_cast<int32_t>(rank.rank));
+               });
     shortened.groups.push_back(whole_group(static_cast<int32_t>(length), found, resampling, pool));
   }
   beyond.shortened.push_back(std::move(shortened));

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "eval/popularity.h"
 #include "offline/batches.h"
+#include "rank/history.h"
 
 namespace tandem {
 namespace {
@@ -52,7 +53,7 @@ FullRanking rank_users(const engine::Retriever& retriever, const Dataset& datase
                std::vector<engine::History> histories;
                std::vector<int32_t> targets;
                for (int64_t i = begin; i < end; ++i) {
-                 histories.push_back(input_items(dataset, users[i], split));
+                 histories.push_back(history_of(dataset, users[i], split));
                  targets.push_back(*target_item(dataset, users[i], split));
                }
                const engine::TopKAndRank found =
@@ -82,7 +83,7 @@ FullRanking rank_users(const engine::Retriever& retriever, const Dataset& datase
 
 RankList rank_by_popularity(const Dataset& dataset, Split split, engine::SeenItems seen,
                             int64_t window, ThreadPool& pool) {
-  std::vector<engine::History> train;
+  std::vector<std::span<const int32_t>> train;
   for (int64_t user = 0; user < dataset.num_users(); ++user)
     train.push_back(train_items(dataset, user));
   std::vector<float> scores = popularity_scores(train, static_cast<int32_t>(dataset.num_items()));
@@ -94,8 +95,7 @@ RankList rank_by_popularity(const Dataset& dataset, Split split, engine::SeenIte
   pool.parallel_for(std::ssize(users), [&](int64_t i, int worker) {
     engine::History excluded = input_items(dataset, users[i], split);
     if (seen == engine::SeenItems::kNone) excluded = {};
-    if (seen == engine::SeenItems::kWindow)
-      excluded = excluded.last(std::min(excluded.size(), static_cast<size_t>(window)));
+    if (seen == engine::SeenItems::kWindow) excluded = excluded.newest(static_cast<size_t>(window));
     const int32_t target = *target_item(dataset, users[i], split);
     if (std::ranges::find(excluded, target) != excluded.end()) {
       ranks[i] = {.excluded = true};

@@ -2,6 +2,7 @@
 #include "offline/recommend_all.h"
 
 #include "offline/batches.h"
+#include "rank/history.h"
 
 namespace tandem {
 void recommend_to_all(const engine::Retriever& retriever, const Dataset& dataset, int64_t k,
@@ -12,7 +13,7 @@ void recommend_to_all(const engine::Retriever& retriever, const Dataset& dataset
              dataset.num_users(), [&](int64_t begin, int64_t end) {
                std::vector<engine::History> histories;
                for (int64_t user = begin; user < end; ++user)
-                 histories.push_back(dataset.items(user));
+                 histories.push_back(history_of(dataset, user));
                const auto lists = retriever.top_k(histories, k, seen, pool);
                for (int64_t user = begin; user < end; ++user) {
                  const auto row = static_cast<size_t>(user - begin);

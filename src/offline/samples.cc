@@ -12,6 +12,7 @@
 #include "offline/batches.h"
 #include "offline/full_ranking.h"
 #include "rank/catalogue.h"
+#include "rank/history.h"
 
 namespace tandem {
 namespace {
@@ -90,7 +91,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
              std::ssize(prefixes), [&](int64_t begin, int64_t end) {
                std::vector<engine::History> histories;
                for (int64_t i = begin; i < end; ++i)
-                 histories.push_back(start_sample(dataset, prefixes[i]).history);
+                 histories.push_back(oldest(dataset, prefixes[i].user, prefixes[i].length - 1));
                const auto lists = retriever->top_k(histories, k, engine::SeenItems::kWindow, pool);
                for (int64_t i = begin; i < end; ++i) {
                  const int32_t answer = answer_of(dataset, prefixes[i]);

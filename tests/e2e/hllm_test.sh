@@ -63,6 +63,17 @@ for variant in model.pooling=mean item.tuning=lora data.compat=true data.split=f
   "${train[@]}" "${base[@]}" --set train.max_steps=3 --set "$variant" --output "$work/variant" --overwrite
 done
 
+# Times: the engine reads the folder as training had the model.
+"${train[@]}" "${base[@]}" --set train.max_steps=20 --set train.lr=1e-2 --set model.time_width=4 --set valid.users=0 --output "$work/timed"
+"$tandem" --quiet train retriever --threads 1 --dataset "$work/data" --set model.type=hstu --set model.relative_bias=true --set model.width=16 \
+  --set train.max_steps=20 --set valid.every=20 --set valid.exclude_history=true --set valid.metric=NDCG@10 --output "$work/hstu"
+for run in timed hstu; do
+  "$tandem" --quiet eval --run "$work/$run" --dataset "$work/data" --split valid --exclude history --output "$work/$run-valid" > "$work/$run.txt"
+  trained=$(values_of NDCG@10 "$work/$run" | tail -1)
+  asked=$(grep -o '"NDCG@10": *[0-9.]*' "$work/$run-valid/metrics.json" | head -1 | tr -dc '0-9.@' | cut -d@ -f2 | cut -c3-)
+  echo "$run: $trained in training, $asked by eval"
+done
+
 refused 3 "no item of $work/data-ids has a text" "${train[@]}" --base "$work/base" --dataset "$work/data-ids" --output "$work/none"
 refused 2 "text.max_tokens is 3: the 60 items of .* have the same tokens" "${train[@]}" "${base[@]}" --set text.max_tokens=3 --output "$work/none"
 refused 1 "the towers have collapsed" "${train[@]}" "${base[@]}" --set nce.threshold=-1 --output "$work/collapsed"

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,11 +27,17 @@ constexpr int64_t kItems = 90, kWidth = 32, kLength = 20;
 // Scores of padding and all items after each row, by libtorch.
 std::vector<float> learn_scores(const learn::Retriever& model,
                                 const learn::TrainingObjective& objective,
-                                const std::vector<std::vector<int32_t>>& rows) {
+                                std::span<const engine::History> rows) {
   const at::NoGradGuard no_grad;
   std::vector<std::vector<int64_t>> questions;
-  for (const std::vector<int32_t>& row : rows) questions.push_back(objective.question(row));
-  const at::Tensor hidden = model.hidden(learn::pack_questions(questions), nullptr);
+  std::vector<int64_t> times;
+  for (const engine::History& row : rows) {
+    questions.push_back(objective.question(row));
+    times.insert(times.end(), row.times().begin(), row.times().end());
+  }
+  learn::PackedBatch batch = learn::pack_questions(questions);
+  if (model.reads_times()) batch.times = at::tensor(times, at::kLong);
+  const at::Tensor hidden = model.hidden(batch, nullptr);
   const at::Tensor scores = at::addmm(model.item_bias(), hidden, model.item_table().t())
                                 .narrow(1, 0, kItems + 1)
                                 .contiguous();
@@ -59,15 +66,23 @@ void expect_parity(const learn::Retriever& model, const learn::TrainingObjective
 
   Rng rng(10);
   std::vector<std::vector<int32_t>> rows;
-  for (const int64_t length : {1, 2, 7, 16, 19, 20})
+  std::vector<std::vector<int64_t>> times;
+  for (const int64_t length : {1, 2, 7, 16, 19, 20}) {
     rows.push_back(test::random_history(length, kItems, rng));
-  const std::vector<engine::History> histories(rows.begin(), rows.end());
+    int64_t time = 1000000000;
+    for (auto& of_row = times.emplace_back(); std::ssize(of_row) < length;) {
+      time += static_cast<int64_t>(rng.below(uint64_t{1} << (1 + rng.below(24))));
+      of_row.push_back(rng.below(5) == 0 ? 0 : time);
+    }
+  }
+  std::vector<engine::History> histories;
+  for (size_t i = 0; i < rows.size(); ++i) histories.emplace_back(rows[i], times[i]);
   ThreadPool pool(2);
   const std::vector<float> hidden = retriever->hidden(histories, pool);
   engine::ScoreProblem problem = retriever->score_problem(hidden.data(), std::ssize(rows), {});
   problem.exclude_padding = false;
   const std::vector<float> found = engine::score_all(problem, pool),
-                           wanted = learn_scores(model, objective, rows);
+                           wanted = learn_scores(model, objective, histories);
   ASSERT_EQ(found.size(), wanted.size());
   float largest = 0, error = 0;
   for (size_t i = 0; i < found.size(); ++i) {
@@ -79,27 +94,37 @@ void expect_parity(const learn::Retriever& model, const learn::TrainingObjective
   EXPECT_LT(error, 2e-5f);  // float32 sums in another order; the oracle's limit
 }
 
-// Every family of the table, as the halves' own tables build it.
+// As the halves' own tables build it.
+void expect_parity(const RetrieverFamily& family, bool relative_bias) {
+  learn::RetrieverConfig config;
+  config.model_type = family.name;
+  config.seed = 3;
+  config.width = kWidth;
+  config.heads = 4;
+  config.inner = family.default_inner;
+  config.max_length = kLength;
+  config.relative_bias = relative_bias;
+  const auto model = learn::make_retriever(config, kItems, "cpu");
+  expect_parity(*model, *learn::make_objective(config, kItems),
+                {.model_type = config.model_type,
+                 .num_items = kItems,
+                 .width = config.width,
+                 .blocks = config.blocks,
+                 .heads = config.heads,
+                 .inner = config.inner,
+                 .relative_bias = relative_bias ? 1 : 0,
+                 .max_length = config.max_length});
+}
+
 TEST(Parity, ScoresOfEveryFamily) {
   for (const RetrieverFamily& family : retriever_families()) {
     SCOPED_TRACE(family.name);
-    learn::RetrieverConfig config;
-    config.model_type = family.name;
-    config.seed = 3;
-    config.width = kWidth;
-    config.heads = 4;
-    config.inner = family.default_inner;
-    config.max_length = kLength;
-    const auto model = learn::make_retriever(config, kItems, "cpu");
-    expect_parity(*model, *learn::make_objective(config, kItems),
-                  {.model_type = config.model_type,
-                   .num_items = kItems,
-                   .width = config.width,
-                   .blocks = config.blocks,
-                   .heads = config.heads,
-                   .inner = config.inner,
-                   .max_length = config.max_length});
+    expect_parity(family, false);
   }
+}
+
+TEST(Parity, ScoresOfHstuWithItsRelativeBias) {
+  expect_parity(retriever_family("hstu"), true);
 }
 
 }  // namespace

@@ -34,14 +34,16 @@ PackedMatrix normalised_table(const ItemVectors& vectors) {
 Hllm::Hllm(const HllmFiles& files, ItemVectors vectors, Precision precision)
     : TableRetriever(retriever_config(files.config, vectors), normalised_table(vectors), {}, {}),
       model_(files.user_tower, nullptr, precision),
-      vectors_(std::move(vectors)) {}
+      vectors_(std::move(vectors)),
+      times_(files) {}
 
 Json Hllm::describe() const {
   return {{"model_type", kHllmModelType},
           {"num_items", num_items()},
           {"width", width()},
           {"layers", model_.config().num_layers},
-          {"max_length", max_length()}};
+          {"max_length", max_length()},
+          {"times", reads_times()}};
 }
 
 double Hllm::flops_per_position() const {
@@ -60,8 +62,11 @@ void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) c
     }
     Matrix x(rows, width());
     int64_t row = 0;
-    for (int64_t w = pack.begin; w < pack.end; ++w)
+    for (int64_t w = pack.begin; w < pack.end; ++w) {
+      float* first = x.row(row);
       for (const int32_t item : windows[w]) vectors_.read(item, x.row(row++));
+      times_.add(windows[w].times(), first);
+    }
     const Matrix states = model_.hidden(std::move(x), sequences, 1, pool);
     std::copy(states.values.begin(), states.values.end(), out + pack.begin * width());
   }
@@ -78,9 +83,9 @@ int64_t Hllm::state_size(int64_t items) const {
 
 // The state's layout is [positions, layers, 2, key width], so that a position is added and dropped
 // in one piece.
-void Hllm::step(UserState& state, int32_t item, float* hidden) const {
-  if (!knows(item))
-    throw DataError("item {} is not among the model's items 1..{}", item, num_items());
+void Hllm::step(UserState& state, const Event& event, float* hidden) const {
+  if (!knows(event.item))
+    throw DataError("item {} is not among the model's items 1..{}", event.item, num_items());
   check_size(state);
   const int64_t layers = model_.config().num_layers, keys = model_.config().kv_width(),
                 position = numbers_per_position();
@@ -103,7 +108,8 @@ void Hllm::step(UserState& state, int32_t item, float* hidden) const {
   cache.advance(held);
 
   Matrix x(1, width());
-  vectors_.read(item, x.data());
+  vectors_.read(event.item, x.data());
+  times_.add({&event.time, 1}, x.data());
   ThreadPool pool(1);
   const int64_t at = state.items;
   const LlamaSequence sequence{.count = 1, .cache = &cache, .positions = {&at, 1}};

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/hllm/item_vectors.h"
+#include "engine/hllm/time_embedding.h"
 #include "engine/incremental_retriever.h"
 #include "engine/llama/llama.h"
 #include "engine/table_retriever.h"
@@ -15,7 +16,8 @@ namespace tandem::engine {
 
 // The User LLM of HLLM over a catalogue of item vectors (Section 3.2 of the paper):
 //
-//     u = User LLM(e_1, ..., e_t)[t]            e: item vectors as input embeddings
+//     u = User LLM(e_1, ..., e_t)[t]            e: item vectors as input embeddings, and with
+//                                               time tables the vectors of their times added
 //     score(n) = u . e_n / (|u| |e_n|)          in [-1, 1]
 //
 // hidden() is u / |u|. Histories are packed end to end without padding and positions count from 0;
@@ -38,8 +40,9 @@ class Hllm final : public TableRetriever, public IncrementalRetriever {
 
   Json describe() const override;
   double flops_per_position() const override;
+  bool reads_times() const override { return !times_.empty(); }
   const IncrementalRetriever* incremental() const override { return this; }
-  void step(UserState& state, int32_t item, float* hidden) const override;
+  void step(UserState& state, const Event& event, float* hidden) const override;
   int64_t state_size(int64_t items) const override;
 
  private:
@@ -48,6 +51,7 @@ class Hllm final : public TableRetriever, public IncrementalRetriever {
 
   Llama model_;
   ItemVectors vectors_;
+  TimeEmbedding times_;
 };
 
 }  // namespace tandem::engine

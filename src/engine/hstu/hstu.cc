@@ -4,18 +4,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "engine/ops/item_table.h"
 #include "engine/ops/post_norm_block.h"
+#include "engine/ops/silu.h"
+#include "models/relative_bias.h"
 
 namespace tandem::engine {
 namespace {
 
 constexpr float kNormEps = 1e-6f;
-
-float silu(float x) { return x / (1 + std::exp(-x)); }
 
 // LayerNorm without affine.
 LayerNorm plain_norm(int64_t width) {
@@ -35,17 +34,22 @@ PackedMatrix transposed(const RetrieverWeights& weights, const std::string& name
 }
 
 HstuLayer read_layer(const RetrieverWeights& weights, int64_t index) {
-  const std::string layer = fmt::format("_hstu._attention_layers.{}.", index);
-  return {.uvqk = transposed(weights, layer + "_uvqk"),
-          .output = PackedLinear(weights, layer + "_o"),
-          .norm = plain_norm(weights.config().width)};
+  const std::string name = fmt::format("_hstu._attention_layers.{}.", index);
+  HstuLayer layer{.uvqk = transposed(weights, name + "_uvqk"),
+                  .output = PackedLinear(weights, name + "_o"),
+                  .norm = plain_norm(weights.config().width)};
+  if (weights.config().relative_bias != 0) {
+    layer.position_bias = parameter(weights, name + "_rel_attn_bias._pos_w");
+    layer.time_bias = parameter(weights, name + "_rel_attn_bias._ts_w");
+  }
+  return layer;
 }
 
 }  // namespace
 
-void HstuLayer::apply(std::vector<float>& x, int64_t heads, int64_t max_length,
-                      std::span<const uint8_t> visible, int64_t queries) const {
-  const int64_t steps = std::ssize(visible), width = std::ssize(x) / steps;
+void HstuLayer::apply(std::vector<float>& x, const History& window, int64_t heads,
+                      int64_t max_length, int64_t queries) const {
+  const int64_t steps = std::ssize(window), width = std::ssize(x) / steps;
   const int64_t head = width / heads, first = steps - queries;
   std::vector<float> normed = x, mixed(steps * 4 * width), seen(queries * width, 0.0f);
   norm.apply(normed.data(), steps);
@@ -55,13 +59,18 @@ void HstuLayer::apply(std::vector<float>& x, int64_t heads, int64_t max_length,
     return mixed.data() + (step * 4 + which) * width;
   };
   for (int64_t t = first; t < steps; ++t) {
-    if (visible[t] == 0) continue;
+    if (window[t] == 0) continue;
     for (int64_t s = 0; s <= t; ++s) {
-      if (visible[s] == 0) continue;
+      if (window[s] == 0) continue;
+      const float bias = position_bias.empty()
+                             ? 0.0f
+                             : position_bias[s - t + max_length - 1] +
+                                   time_bias[time_bucket(window.time(s), window.time(t))];
       const float *q = part(t, 2), *k = part(s, 3), *v = part(s, 1);
       float* out = seen.data() + (t - first) * width;
       for (int64_t h = 0; h < width; h += head) {
-        const float a = silu(chained_dot(q + h, k + h, head)) / static_cast<float>(max_length);
+        const float a =
+            silu(chained_dot(q + h, k + h, head) + bias) / static_cast<float>(max_length);
         for (int64_t i = h; i < h + head; ++i) out[i] += a * v[i];
       }
     }
@@ -85,15 +94,10 @@ void Hstu::forward(std::span<const History> windows, float* out) const {
   for (const History& window : windows) {
     const int64_t steps = std::ssize(window);
     std::vector<float> x(steps * width());
-    std::vector<uint8_t> visible(steps);
-    for (int64_t t = 0; t < steps; ++t) {
-      copy_item(window[t], x.data() + t * width());
-      visible[t] = window[t] != 0;
-    }
+    for (int64_t t = 0; t < steps; ++t) copy_item(window[t], x.data() + t * width());
     add_to(x, positions_.data() + (max_length() - steps) * width());
     for (size_t i = 0; i < layers_.size(); ++i)
-      layers_[i].apply(x, config().heads, max_length(), visible,
-                       i + 1 < layers_.size() ? steps : 1);
+      layers_[i].apply(x, window, config().heads, max_length(), i + 1 < layers_.size() ? steps : 1);
     std::copy_n(x.data(), width(), out);
     out += width();
   }

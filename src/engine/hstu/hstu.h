@@ -17,23 +17,28 @@ struct HstuLayer {
   PackedMatrix uvqk;    // [4 D, D]
   PackedLinear output;  // [D, D]
   LayerNorm norm;       // of ones and zeros: the layer's norms have no affine
+  // Of the relative bias (models/relative_bias.h), [2 L - 1] and [129]; empty: there is none.
+  std::vector<float> position_bias = {}, time_bias = {};
 
-  // x [T, D] of one row, changed in place -> what the last `queries` positions become, [queries, D]
-  // at the start of x. visible[t]: whether others see position t; it sees those up to itself.
-  void apply(std::vector<float>& x, int64_t heads, int64_t max_length,
-             std::span<const uint8_t> visible, int64_t queries) const;
+  // x [T, D] of the window's items, changed in place -> what the last `queries` positions become,
+  // [queries, D] at the start of x. A position sees the items up to itself; padding is seen by
+  // nobody, and sees nothing.
+  void apply(std::vector<float>& x, const History& window, int64_t heads, int64_t max_length,
+             int64_t queries) const;
 };
 
 // HSTU (Zhai et al., "Actions Speak Louder than Words", ICML 2024) without libtorch, as
-// src/learn/hstu trains it: no softmax, no relative bias.
+// src/learn/hstu trains it: no softmax, and a relative bias b only where the configuration says so.
 //
-//     x = E[item] + P[slot];  [u, v, q, k] = silu(LN(x) W);  A = silu(q k^T) / L, causal
+//     x = E[item] + P[slot];  [u, v, q, k] = silu(LN(x) W);  A = silu(q k^T + b) / L, causal
 //     x = W_o (u * LN(A v)) + b + x
 //
 // A row of T inputs takes the slots L - T .. L - 1 of the L + 1.
 class Hstu final : public WindowedRetriever {
  public:
   explicit Hstu(const RetrieverWeights& weights);
+
+  bool reads_times() const override { return config().relative_bias != 0; }
 
  private:
   void forward(std::span<const History> windows, float* out) const override;

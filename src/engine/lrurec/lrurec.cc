@@ -153,14 +153,14 @@ void LruRec::forward(std::span<const History> windows, float* out) const {
 
 int64_t LruRec::state_size(int64_t) const { return std::ssize(blocks_) * 4 * width(); }
 
-void LruRec::step(UserState& state, int32_t item, float* hidden) const {
-  if (!knows(item))
-    throw DataError("item {} is not among the model's items 1..{}", item, num_items());
+void LruRec::step(UserState& state, const Event& event, float* hidden) const {
+  if (!knows(event.item))
+    throw DataError("item {} is not among the model's items 1..{}", event.item, num_items());
   check_size(state);
   Rows rows;
   rows.x.resize(width());
   rows.carried = {state.items > 0};
-  embed(History(&item, 1), rows.x.data());
+  embed(std::span(&event.item, 1), rows.x.data());
   for (size_t i = 0; i < blocks_.size(); ++i) {
     rows.state = state.values.data() + i * 4 * width();
     run_block(blocks_[i], rows);

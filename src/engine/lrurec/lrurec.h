@@ -45,7 +45,7 @@ class LruRec final : public WindowedRetriever, public IncrementalRetriever {
   explicit LruRec(const RetrieverWeights& weights);
 
   const IncrementalRetriever* incremental() const override { return this; }
-  void step(UserState& state, int32_t item, float* hidden) const override;
+  void step(UserState& state, const Event& event, float* hidden) const override;
   int64_t state_size(int64_t items) const override;
 
   // Everything inside, for oracles: each block's states [T, 2H] and outputs [T, D] of one row of

@@ -71,14 +71,14 @@ int64_t Narm::state_size(int64_t items) const {
   return state_ + std::min(items, max_length()) * 2 * state_;
 }
 
-void Narm::step(UserState& state, int32_t item, float* hidden) const {
-  if (!knows(item))
-    throw DataError("item {} is not among the model's items 1..{}", item, num_items());
+void Narm::step(UserState& state, const Event& event, float* hidden) const {
+  if (!knows(event.item))
+    throw DataError("item {} is not among the model's items 1..{}", event.item, num_items());
   check_size(state);
   std::vector<float> u(3 * state_), w(u.size()), newest(2 * state_);
   std::vector<float>& values = state.values;
   float* h = values.data();
-  input(item, u.data());
+  input(event.item, u.data());
   weight_hh_.multiply(h, state_, 1, bias_hh_.data(), w.data(), 3 * state_);
   gru_cell(u.data(), w.data(), h, state_, h, nullptr);
   std::copy_n(h, state_, newest.data());

@@ -25,7 +25,7 @@ class Narm final : public WindowedRetriever, public IncrementalRetriever {
   explicit Narm(const RetrieverWeights& weights);
 
   const IncrementalRetriever* incremental() const override { return this; }
-  void step(UserState& state, int32_t item, float* hidden) const override;
+  void step(UserState& state, const Event& event, float* hidden) const override;
   int64_t state_size(int64_t items) const override;
 
  private:

@@ -2,7 +2,6 @@
 #include "learn/contrastive/user_chunks.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/check.h"
 
@@ -46,20 +45,6 @@ std::vector<UserSequence> user_chunks(std::span<const UserSequence> users, int64
       samples.push_back(user.subsequence(begin, chunk));
   }
   return samples;
-}
-
-std::array<int32_t, 6> calendar_fields(int64_t seconds) {
-  namespace chrono = std::chrono;
-  const chrono::sys_seconds time{chrono::seconds(seconds)};
-  const auto midnight = chrono::floor<chrono::days>(time);
-  const chrono::year_month_day day(midnight);
-  const chrono::hh_mm_ss clock(time - midnight);
-  return {static_cast<int>(day.year()),
-          static_cast<int32_t>(static_cast<unsigned>(day.month())),
-          static_cast<int32_t>(static_cast<unsigned>(day.day())),
-          static_cast<int32_t>(clock.hours().count()),
-          static_cast<int32_t>(clock.minutes().count()),
-          static_cast<int32_t>(clock.seconds().count())};
 }
 
 }  // namespace tandem::learn

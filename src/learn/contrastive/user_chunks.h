@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -35,8 +34,5 @@ std::vector<UserSequence> training_sequences(const Dataset& dataset, const UserF
 // shows the last L + 1 items. A sample of k shown items has k - 1 transitions.
 std::vector<UserSequence> user_chunks(std::span<const UserSequence> users, int64_t max_length,
                                       bool split);
-
-// Year, month (1..12), day, hour, minute and second of a time, in UTC.
-std::array<int32_t, 6> calendar_fields(int64_t seconds);
 
 }  // namespace tandem::learn

@@ -16,7 +16,7 @@
 namespace tandem::learn {
 namespace {
 
-constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.";
+constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.", kTime = "time_";
 
 // Means over the rows of x [P, D]: [B, D].
 at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
@@ -32,6 +32,9 @@ at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
 void HllmExtras::move_to(at::Device device) {
   for (at::Tensor* value : {&item_token, &logit_scale, &projector})
     if (value->defined()) *value = value->to(device);
+  if (time)
+    for (NamedParameter& parameter : time->parameters())
+      parameter.value = parameter.value.to(device);
 }
 
 HllmExtras new_hllm_extras(int64_t item_width, int64_t user_width, uint64_t seed) {
@@ -73,12 +76,15 @@ Hllm::Hllm(HllmConfig config, Llama item, std::optional<Llama> user, HllmExtras 
   if (config_.pooling == HllmPooling::kToken) add("item_emb_tokens", extras_.item_token);
   if (extras_.projector.defined()) add("projector.weight", extras_.projector);
   if (user_) add_tower(kUser, *user_);
+  if (extras_.time)
+    for (const auto& [name, value] : extras_.time->parameters()) add(name, value);
   add("logit_scale", extras_.logit_scale);
 }
 
 bool Hllm::trains_items() const {
   return std::ranges::any_of(parameters_, [](const NamedParameter& parameter) {
-    return !parameter.name.starts_with(kUser) && parameter.name != "logit_scale";
+    return !parameter.name.starts_with(kUser) && !parameter.name.starts_with(kTime) &&
+           parameter.name != "logit_scale";
   });
 }
 
@@ -98,9 +104,13 @@ at::Tensor Hllm::encode(const PackedTokens& texts) const {
                                      : vectors;
 }
 
-at::Tensor Hllm::user_states(const at::Tensor& vectors, const at::Tensor& row_starts,
+at::Tensor Hllm::user_inputs(const at::Tensor& vectors, const at::Tensor& times) const {
+  return extras_.time ? extras_.time->added_to(vectors, times) : vectors;
+}
+
+at::Tensor Hllm::user_states(const at::Tensor& inputs, const at::Tensor& row_starts,
                              const at::Tensor& wanted) const {
-  return user_llm().hidden(vectors, {row_starts}, nullptr, wanted);
+  return user_llm().hidden(inputs, {row_starts}, nullptr, wanted);
 }
 
 }  // namespace tandem::learn

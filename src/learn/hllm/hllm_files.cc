@@ -64,6 +64,8 @@ HllmExtras read_hllm_extras(const HllmFiles& files) {
                     .logit_scale = at::full({}, files.log_scale, at::kFloat)};
   if (!files.projector.empty())
     extras.projector = at::tensor(files.projector).view({-1, item_width});
+  if (!files.time.empty())
+    extras.time.emplace(files.config.time_width, files.config.width, files.time);
   return extras;
 }
 
@@ -85,6 +87,8 @@ void write_hllm(const fs::path& folder, const HllmConfig& config, const HllmExtr
   add(kItemTokenName, extras.item_token);
   add(kLogScaleName, extras.logit_scale);
   add(kProjectorName, extras.projector);
+  if (extras.time)
+    for (const auto& [name, value] : extras.time->parameters()) add(name.c_str(), value);
   save_tensors(folder / kExtraParametersFile, beside);
   write_json(folder / kHllmConfigFile, config.to_json());
 }

@@ -17,7 +17,7 @@ struct TowerOrigin {
   fs::path tokenizer;                           // folder or file it is copied from; empty: none
 };
 
-// The token, the scale and the projector of a run folder, as leaves of their own.
+// What a run folder has beside its towers, as leaves of their own.
 HllmExtras read_hllm_extras(const HllmFiles& files);
 
 // A run folder of HLLM (models/hllm_files.h) without items.bin: config.json, the towers as float32

@@ -56,6 +56,7 @@ void HllmOptions::take(const HllmConfig& config) {
   pandas_text = config.pandas_text;
   max_text_length = config.max_text_length;
   max_length = config.max_length;
+  time_width = config.time_width;
   pooling = config.pooling;
   shared_towers = config.shared_towers;
 }
@@ -73,6 +74,9 @@ ConfigSchema HllmOptions::schema() {
              "an item's vector: token (state at a learned token after the text) or mean (of the "
              "text's states)",
              {{"token", HllmPooling::kToken}, {"mean", HllmPooling::kMean}});
+  schema.add("model.time_width", &time_width,
+             "tell the User LLM when its inputs were, by six tables of this width (the paper's is "
+             "512); 0: it is not told");
   schema.add("model.shared_towers", &shared_towers, "one tower reads texts and histories");
   add_llama_keys(schema, precision, checkpoint_layers);
   schema.add("model.chunk_tokens", &chunk_tokens,
@@ -110,6 +114,7 @@ void HllmOptions::validate() const {
   check();
   check_at_least("text.max_tokens", max_text_length, 1);
   check_at_least("model.max_length", max_length, 1);
+  check_at_least("model.time_width", time_width, 0);
   check_at_least("model.chunk_tokens", chunk_tokens, 1);
   check_at_least("item.layers", item.layers, 0);
   check_at_least("user.layers", user.layers, 0);
@@ -165,6 +170,7 @@ HllmConfig HllmOptions::model_config(int64_t width, bool has_projector,
           .pooling = pooling,
           .shared_towers = shared_towers,
           .has_projector = has_projector,
+          .time_width = time_width,
           .pandas_text = pandas_text,
           .dataset_fingerprint = dataset.fingerprint()};
 }

@@ -36,7 +36,7 @@ struct HllmOptions : TrainOptions {
 
   std::string item_prompt = "Compress this item into one vector: ", item_keys = "title";
   bool pandas_text = false;
-  int64_t max_text_length = 64, max_length = 10;
+  int64_t max_text_length = 64, max_length = 10, time_width = 0;
   HllmPooling pooling = HllmPooling::kToken;
   bool shared_towers = false;
   TowerOptions item, user;

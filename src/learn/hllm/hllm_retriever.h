@@ -24,9 +24,11 @@ class HllmRetriever : public Retriever {
   std::vector<NamedParameter> parameters() const override { return model_.parameters(); }
   at::Tensor hidden(const PackedBatch& batch, const DropoutRng*) const override {
     const at::Tensor wanted = batch.wanted.defined() ? batch.wanted.cpu() : batch.wanted;
-    return unit_rows(
-        model_.user_states(vectors_.index_select(0, batch.items), batch.row_starts.cpu(), wanted));
+    const at::Tensor inputs =
+        model_.user_inputs(vectors_.index_select(0, batch.items), batch.times);
+    return unit_rows(model_.user_states(inputs, batch.row_starts.cpu(), wanted));
   }
+  bool reads_times() const override { return model_.config().time_width > 0; }
   at::Tensor item_table() const override { return table_; }
   at::Tensor item_bias() const override { return at::zeros({table_.size(0)}, table_.options()); }
   bool decayed(std::string_view) const override { return true; }

@@ -31,13 +31,14 @@ HllmItems::HllmItems(std::span<const ContrastiveRow> rows) {
 }
 
 HllmPositions HllmItems::positions(std::span<const ContrastiveRow> rows) const {
-  std::vector<int64_t> inputs, targets, target_items, starts{0};
+  std::vector<int64_t> inputs, targets, target_items, times, starts{0};
   const auto place = [&](int32_t item) {
     return std::ranges::lower_bound(items, item) - items.begin();
   };
   for (const ContrastiveRow& row : rows) {
     for (size_t i = 1; i < row.shown.items.size(); ++i) {
       inputs.push_back(place(row.shown.items[i - 1]));
+      times.push_back(row.shown.times[i - 1]);
       targets.push_back(place(row.shown.items[i]));
       target_items.push_back(row.shown.items[i]);
     }
@@ -46,6 +47,7 @@ HllmPositions HllmItems::positions(std::span<const ContrastiveRow> rows) const {
   return {.inputs = longs(inputs),
           .targets = longs(targets),
           .target_items = longs(target_items),
+          .times = longs(times),
           .row_starts = longs(starts)};
 }
 
@@ -59,11 +61,12 @@ ContrastFigures add_position_gradients(const Hllm& model, const HllmItems& items
   const auto of = [&](const at::Tensor& places) {
     return vectors.index_select(0, places.to(device));
   };
-  NceInput input{.users = model.user_states(of(at.inputs), at.row_starts),
-                 .targets = of(at.targets),
-                 .negatives = of(items.negatives),
-                 .log_scale = model.logit_scale(),
-                 .threshold = filter.threshold};
+  NceInput input{
+      .users = model.user_states(model.user_inputs(of(at.inputs), at.times), at.row_starts),
+      .targets = of(at.targets),
+      .negatives = of(items.negatives),
+      .log_scale = model.logit_scale(),
+      .threshold = filter.threshold};
   if (filter.by_id) {
     input.target_ids = at.target_items.to(device);
     input.negative_ids = items.negative_items.to(device);

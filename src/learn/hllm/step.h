@@ -18,9 +18,10 @@ namespace tandem::learn {
 //
 //   inputs, targets  [P]    places in a list of items: what is seen, and what comes next
 //   target_items     [P]    the items themselves
+//   times            [P]    when the inputs were, seconds since 1970
 //   row_starts       [B+1]  of the rows that have a position
 struct HllmPositions {
-  at::Tensor inputs, targets, target_items, row_starts;
+  at::Tensor inputs, targets, target_items, times, row_starts;
 };
 
 // The items of a step, each once and ascending, and the negatives of all its rows by place.

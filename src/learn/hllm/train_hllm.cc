@@ -19,6 +19,7 @@
 #include "learn/hllm/hllm_task.h"
 #include "learn/trainer/session.h"
 #include "models/hllm_files.h"
+#include "models/time_embedding.h"
 #include "offline/encode_items.h"
 #include "rank/item_prompt.h"
 #include "tokenizer/files.h"
@@ -85,6 +86,35 @@ void check_texts(const ItemTexts& texts, const ItemTokens& tokens, const Dataset
         items, distinct, texts.config().max_tokens, empty);
 }
 
+// The parts of the times, of the run that is trained further or new.
+void add_times(HllmExtras& extras, const Start& start, const HllmOptions& options, int64_t width,
+               const Dataset& dataset) {
+  if (options.time_width == 0) {
+    extras.time.reset();
+    return;
+  }
+  const int64_t before = start.run ? start.run->config.time_width : 0;
+  if (before > 0 && options.time_width != before)
+    throw ConfigError("model.time_width is {}, but {} has tables of width {}; expected {}, or 0",
+                      options.time_width, start.run->folder.string(), before, before);
+  int64_t known = 0;
+  for (int64_t user = 0; user < dataset.num_users(); ++user) {
+    for (const int64_t time : dataset.timestamps(user)) {
+      if (time == 0) continue;
+      time_rows(time);
+      ++known;
+    }
+  }
+  if (known == 0)
+    throw DataError("{} has no times, which model.time_width = {} reads", dataset.folder().string(),
+                    options.time_width);
+  if (known < dataset.num_interactions())
+    spdlog::warn("{} of {} interactions have no time; nothing is added to their items' vectors",
+                 dataset.num_interactions() - known, dataset.num_interactions());
+  if (!extras.time)
+    extras.time.emplace(options.time_width, width, static_cast<uint64_t>(options.seed));
+}
+
 // Facts that a study compares between arms.
 Json facts_of(const ItemTexts& texts, const ContrastiveSamples& samples) {
   return {{"texts", texts.fingerprint()}, {"first_epoch", samples.first_epoch()}};
@@ -120,6 +150,7 @@ void train_hllm(const TrainRequest& request, ProcessGroup& group) {
   const int64_t width = options.shared_towers ? item_width : user.weights->config().hidden_size;
   HllmExtras extras =
       start.run ? read_hllm_extras(*start.run) : new_hllm_extras(item_width, width, seed);
+  add_times(extras, start, options, width, dataset);
   extras.move_to(at::Device(session.device()));
   const Hllm model(options.model_config(width, extras.projector.defined(), dataset),
                    llama(item, options.item), std::move(user_llm), std::move(extras),

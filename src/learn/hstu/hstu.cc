@@ -13,6 +13,7 @@
 #include "learn/modules/window.h"
 #include "learn/ops/silu_attention.h"
 #include "learn/parameter_init.h"
+#include "models/relative_bias.h"
 
 namespace tandem::learn {
 namespace {
@@ -41,15 +42,16 @@ void HstuConfig::validate() const {
 }
 
 at::Tensor HstuLayer::forward(const at::Tensor& x, const KeyRanges& ranges,
-                              const at::Tensor& wanted, const HstuConfig& config,
-                              const DropoutSites& dropout) const {
+                              const at::Tensor& wanted, const BiasRows& rows,
+                              const HstuConfig& config, const DropoutSites& dropout) const {
   const auto asking = [&](const at::Tensor& of_all) {
     return wanted.defined() ? of_all.index_select(0, wanted) : of_all;
   };
   const std::vector<at::Tensor> parts =
       at::silu(at::matmul(plain_norm(x), uvqk)).split(config.width, 1);  // each [P, D]
   const at::Tensor seen = silu_attention(config.heads, asking(parts[2]), parts[3], parts[1], ranges,
-                                         static_cast<double>(config.max_length));  // [Q, D]
+                                         static_cast<double>(config.max_length),
+                                         bias ? bias->of(rows) : at::Tensor());  // [Q, D]
   const at::Tensor gated = asking(parts[0]) * plain_norm(seen);
   return output.forward(dropout.at(wanted).apply(gated, site)) + asking(x);
 }
@@ -74,6 +76,13 @@ Hstu::Hstu(const HstuConfig& config, uint64_t seed) : config_(config) {
     const std::string output = layer + "_o.weight";
     block.output.weight = add(output, init.glorot(output, width, width));
     block.output.bias = add(layer + "_o.bias", at::zeros({width}, at::kFloat));
+    if (config_.relative_bias) {
+      const std::string time = layer + "_rel_attn_bias._ts_w",
+                        position = layer + "_rel_attn_bias._pos_w";
+      block.bias = RelativeBias{
+          .position = add(position, init.normal(position, {2 * config_.max_length - 1})),
+          .time = add(time, init.normal(time, {kTimeBuckets}))};
+    }
     block.site = fmt::format("layer.{}.gated", i);
     layers_.push_back(block);
   }
@@ -86,10 +95,16 @@ at::Tensor Hstu::hidden(const PackedBatch& batch, const DropoutRng* rng) const {
   const KeyRanges all = item_ranges("hstu", batch, {});
   at::Tensor x = items_.vectors(batch.items) +
                  at::embedding(position_embedding_, last_slots("hstu", batch, config_.max_length));
+  const auto rows = [&](const KeyRanges& ranges) {
+    return config_.relative_bias ? bias_rows(batch, ranges, config_.max_length) : BiasRows();
+  };
+  const BiasRows all_rows = rows(all);
   for (size_t i = 0; i + 1 < layers_.size(); ++i)
-    x = layers_[i].forward(x, all, {}, config_, dropout);  // [P, D]
-  const KeyRanges asked = batch.wanted.defined() ? item_ranges("hstu", batch, batch.wanted) : all;
-  return layers_.back().forward(x, asked, batch.wanted, config_, dropout);  // [Q, D]
+    x = layers_[i].forward(x, all, {}, all_rows, config_, dropout);  // [P, D]
+  if (!batch.wanted.defined())
+    return layers_.back().forward(x, all, {}, all_rows, config_, dropout);
+  const KeyRanges asked = item_ranges("hstu", batch, batch.wanted);
+  return layers_.back().forward(x, asked, batch.wanted, rows(asked), config_, dropout);  // [Q, D]
 }
 
 }  // namespace tandem::learn

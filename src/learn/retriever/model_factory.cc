@@ -55,7 +55,8 @@ std::unique_ptr<Retriever> make_hstu(const RetrieverConfig& config, int64_t num_
                                            .blocks = config.blocks,
                                            .heads = config.heads,
                                            .max_length = config.max_length,
-                                           .dropout = config.dropout},
+                                           .dropout = config.dropout,
+                                           .relative_bias = config.relative_bias},
                                 seed_of(config));
 }
 

@@ -28,17 +28,19 @@ SampleOptions sample_options(const RetrieverConfig& config) {
 
 // What the positions of some rows are asked: labels are the next items.
 PackedBatch pack_rows(std::span<const ContrastiveRow> rows) {
-  std::vector<int64_t> inputs, labels, starts{0};
+  std::vector<int64_t> inputs, labels, times, starts{0};
   for (const ContrastiveRow& row : rows) {
     const std::span<const int32_t> items = row.shown.items;
     if (items.size() < 2) continue;
     inputs.insert(inputs.end(), items.begin(), items.end() - 1);
     labels.insert(labels.end(), items.begin() + 1, items.end());
+    times.insert(times.end(), row.shown.times.begin(), row.shown.times.end() - 1);
     starts.push_back(std::ssize(inputs));
   }
   return {.items = at::tensor(inputs, at::kLong),
           .labels = at::tensor(labels, at::kLong),
-          .row_starts = at::tensor(starts, at::kLong)};
+          .row_starts = at::tensor(starts, at::kLong),
+          .times = at::tensor(times, at::kLong)};
 }
 
 at::Tensor negatives_of(std::span<const ContrastiveRow> rows) {

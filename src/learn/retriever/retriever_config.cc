@@ -42,6 +42,8 @@ ConfigSchema RetrieverConfig::schema() {
   schema.add("model.item_width", &item_width,
              "width of the item table, which a matrix then brings to model.width; 0: as wide, no "
              "matrix (hstu, llmid)");
+  schema.add("model.relative_bias", &relative_bias,
+             "the attention's bias by distance in places and in time, as in the original (hstu)");
   schema.add("model.kv_heads", &kv_heads, "heads of keys and values; 0: model.heads (llmid)");
   schema.add("model.ffn_width", &ffn_width,
              "FFN width of llmid; 0: 11/4 of model.width, as TinyLlama's");
@@ -112,6 +114,11 @@ void RetrieverConfig::resolve(const Dataset& dataset) {
   if (loss == RetrieverLoss::kNce && !family.cosine)
     throw ConfigError("train.loss is nce; expected softmax for {}, whose scores are no cosines",
                       model_type);
+  if (relative_bias && (model_type != "hstu" || loss != RetrieverLoss::kNce))
+    throw ConfigError(
+        "model.relative_bias is true; expected false for {} with train.loss {}: it is hstu's, "
+        "trained with nce",
+        model_type, loss == RetrieverLoss::kNce ? "nce" : "softmax");
   check_at_least("nce.negatives", nce.negatives, nce.own ? 1 : 0);
   if (!(nce.fixed_scale == 0 || (nce.fixed_scale >= 1 && nce.fixed_scale <= 100)))
     throw ConfigError("nce.fixed_scale is {}; expected 0, or 1 to 100", nce.fixed_scale);

@@ -32,6 +32,7 @@ struct RetrieverConfig : TrainOptions {
   std::string model_type = "lrurec";
   int64_t width = 64, blocks = 2, heads = 2, inner = 0, max_length = 0;
   int64_t item_width = 0;               // hstu, llmid; 0: width
+  bool relative_bias = false;           // hstu
   int64_t kv_heads = 0, ffn_width = 0;  // llmid; 0: heads, and 11/4 of width
   double dropout = 0.2, attn_dropout = 0.2;
   double mask_probability = 0.25;  // bert4rec

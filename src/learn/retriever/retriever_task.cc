@@ -119,6 +119,7 @@ RetrieverModelConfig retriever_model_config(const RetrieverConfig& config, const
           .kv_heads = config.kv_heads,
           .ffn_width = config.ffn_width,
           .item_width = config.item_width,
+          .relative_bias = config.relative_bias ? 1 : 0,
           .max_length = config.max_length,
           .similarity = config.loss == RetrieverLoss::kNce ? Similarity::kCosine : Similarity::kDot,
           .dataset_fingerprint = dataset.fingerprint()};

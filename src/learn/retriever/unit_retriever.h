@@ -26,6 +26,7 @@ class UnitRetriever : public Retriever {
     return unit_rows(model_.item_vectors(items));
   }
   at::Tensor item_bias() const override { return model_.item_bias(); }
+  bool reads_times() const override { return model_.reads_times(); }
   bool decayed(std::string_view name) const override { return model_.decayed(name); }
 
  private:

@@ -19,6 +19,13 @@ namespace {
 
 using History = std::span<const int32_t>;
 
+// What users are asked with: histories, and when their items were.
+struct Asked {
+  std::vector<History> histories;
+  std::vector<std::span<const int64_t>> times;
+  std::vector<int32_t> targets;
+};
+
 // One row's held-out item among all scores, where the model is not on the CPU.
 std::vector<int64_t> ranks_on_device(const at::Tensor& hidden, const at::Tensor& table,
                                      const at::Tensor& bias, std::span<const int32_t> targets,
@@ -71,24 +78,27 @@ History excluded_of(History history, const TrainingObjective& objective, Exclude
 }
 
 std::vector<int64_t> rank_users(const Retriever& model, const TrainingObjective& objective,
-                                int64_t num_items, std::span<const History> histories,
-                                std::span<const int32_t> targets, const ValidationOptions& options,
-                                ThreadPool& pool) {
+                                int64_t num_items, const Asked& asked, size_t begin, size_t count,
+                                const ValidationOptions& options, ThreadPool& pool) {
   // What lies behind the items (a mask) is never recommended.
   const at::Tensor table = model.item_table().detach().narrow(0, 0, num_items + 1);
   const at::Tensor bias = model.item_bias().detach().narrow(0, 0, num_items + 1);
   std::vector<std::vector<int64_t>> questions;
   std::vector<History> excluded;
-  for (const History history : histories) {
+  std::vector<int64_t> times;
+  for (size_t user = begin; user < begin + count; ++user) {
+    const History history = asked.histories[user];
     questions.push_back(objective.question(history));
+    if (model.reads_times()) {
+      const auto seen = asked.times[user].last(questions.back().size());
+      times.insert(times.end(), seen.begin(), seen.end());
+    }
     if (options.exclude != Excluded::kNothing)
       excluded.push_back(excluded_of(history, objective, options.exclude));
   }
-  PackedBatch batch = pack_questions(questions);
-  batch = {.items = batch.items.to(table.device()),
-           .labels = batch.labels.to(table.device()),
-           .row_starts = batch.row_starts.to(table.device()),
-           .wanted = batch.wanted.to(table.device())};
+  PackedBatch batch = pack_questions(questions).to(table.device());
+  if (model.reads_times()) batch.times = at::tensor(times, at::kLong);
+  const std::span targets = std::span(asked.targets).subspan(begin, count);
   const at::Tensor hidden = model.hidden(batch, nullptr);  // [B, D]
   return takes_kernel(table) ? ranks_on_cpu(hidden, table, bias, targets, excluded, pool)
                              : ranks_on_device(hidden, table, bias, targets, excluded);
@@ -109,19 +119,19 @@ std::vector<int64_t> validation_ranks(const Retriever& model, const TrainingObje
                                       const Dataset& dataset, const ValidationOptions& options,
                                       ProcessGroup& group, ThreadPool& pool) {
   at::NoGradGuard no_grad;
-  std::vector<History> histories;
-  std::vector<int32_t> targets;
+  Asked asked;
   for (const int64_t user : validation_users(dataset, options.folds, options.most_users)) {
-    histories.push_back(input_items(dataset, user, Split::kValid));
-    targets.push_back(*target_item(dataset, user, Split::kValid));
+    asked.histories.push_back(input_items(dataset, user, Split::kValid));
+    asked.times.push_back(dataset.timestamps(user).first(asked.histories.back().size()));
+    asked.targets.push_back(*target_item(dataset, user, Split::kValid));
   }
-  std::vector<int64_t> ranks(targets.size(), 0);  // 0 where another process ranks
-  for (size_t at = 0, turn = 0; at < targets.size(); at += options.batch, ++turn) {
+  const size_t users = asked.targets.size();
+  std::vector<int64_t> ranks(users, 0);  // 0 where another process ranks
+  for (size_t at = 0, turn = 0; at < users; at += options.batch, ++turn) {
     if (static_cast<int>(turn % group.size()) != group.rank()) continue;
-    const size_t count = std::min(targets.size() - at, static_cast<size_t>(options.batch));
+    const size_t count = std::min(users - at, static_cast<size_t>(options.batch));
     const auto part =
-        rank_users(model, objective, dataset.num_items(), std::span(histories).subspan(at, count),
-                   std::span(targets).subspan(at, count), options, pool);
+        rank_users(model, objective, dataset.num_items(), asked, at, count, options, pool);
     std::copy(part.begin(), part.end(), ranks.begin() + static_cast<int64_t>(at));
   }
   group.sum(ranks);

@@ -111,7 +111,7 @@ void check_split(const Hllm& model, const std::string& split, const SafetensorsF
   for (int64_t u = 0; u < std::ssize(rows); ++u)
     for (int32_t item = 1; item < classes; ++item)
       if (mask[u * classes + item] != 0) excluded[u].push_back(item);
-  const std::vector<History> skip(excluded.begin(), excluded.end());
+  const std::vector<std::span<const int32_t>> skip(excluded.begin(), excluded.end());
   problem = model.score_problem(hidden.data(), std::ssize(rows), skip);
   const std::vector<float> left = score_all(problem, pool);
 
@@ -141,7 +141,7 @@ void check_split(const Hllm& model, const std::string& split, const SafetensorsF
   for (int64_t u = 0; u < std::ssize(rows); ++u) {
     UserState state = model.new_state();
     std::vector<float> stepped(static_cast<size_t>(model.width()));
-    for (const int32_t item : rows[u]) model.step(state, item, stepped.data());
+    for (const int32_t item : rows[u]) model.step(state, {.item = item}, stepped.data());
     const std::span<const float> whole(hidden.data() + u * model.width(), stepped.size());
     step_error = std::max(step_error, max_abs_difference(stepped, whole));
   }

@@ -116,7 +116,7 @@ void check_steps(const LruRec& model, const std::vector<Row>& rows, const Safete
     if (items.empty()) continue;
     UserState state = model.new_state();
     std::vector<float> hidden(model.width());
-    for (const int32_t item : items) model.step(state, item, hidden.data());
+    for (const int32_t item : items) model.step(state, {.item = item}, hidden.data());
     const std::vector<float> scores = all_scores(model, hidden, pool);
     found.insert(found.end(), scores.begin(), scores.end());
     const auto row =

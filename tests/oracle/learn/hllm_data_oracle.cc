@@ -14,6 +14,7 @@
 #include "data/fields.h"
 #include "learn/contrastive/negatives.h"
 #include "learn/contrastive/user_chunks.h"
+#include "models/time_embedding.h"
 #include "oracle/report.h"
 #include "rank/item_prompt.h"
 #include "tokenizer/tokenizer.h"

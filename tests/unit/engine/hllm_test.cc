@@ -158,12 +158,71 @@ TEST(Hllm, OneEventAtATimeEqualsTheFullPassUpToTheWindow) {
   UserState state = sample.model->new_state();
   std::vector<float> stepped(24);
   for (size_t t = 0; t < items.size(); ++t) {
-    sample.model->step(state, items[t], stepped.data());
-    const History seen(items.data(), t + 1);
+    sample.model->step(state, {.item = items[t]}, stepped.data());
+    const History seen(std::span(items.data(), t + 1));
     EXPECT_LT(largest_difference(stepped, sample.model->hidden({&seen, 1}, pool)), 1e-6) << t;
     state = sample.model->from_bytes(sample.model->to_bytes(state));
   }
   EXPECT_EQ(std::ssize(state.values), 6 * 2 * 2 * 12);  // positions, layers, keys and values
+}
+
+// t = W_2 silu(W_1 [year .. second] + b_1) + b_2 of 2000-02-28 23:59:59, in double.
+TEST(TimeEmbedding, IsTheTwins) {
+  HllmConfig config = small();
+  config.time_width = 3;
+  const test::TemporaryFolder folder;
+  test::write_random_hllm(folder.path(), config, 24, kVocabulary, 5);
+  const HllmFiles files = open_hllm(folder.path());
+  std::vector<double> fields;
+  const int64_t rows[] = {2000, 2, 28, 23, 59, 59};
+  for (size_t i = 0; i < 6; ++i)
+    for (int64_t d = 0; d < 3; ++d) fields.push_back(files.time[i][rows[i] * 3 + d]);
+  const auto layer = [&](size_t number, const std::vector<double>& x) {
+    std::vector<double> y;
+    for (size_t o = 0; o < 24; ++o) {
+      y.push_back(files.time[number + 1][o]);
+      for (size_t i = 0; i < x.size(); ++i) y.back() += files.time[number][o * x.size() + i] * x[i];
+    }
+    return y;
+  };
+  std::vector<double> inner = layer(6, fields);
+  for (double& value : inner) value /= 1 + std::exp(-value);
+  const std::vector<double> wanted = layer(8, inner);
+
+  const int64_t times[] = {0, 951782399};
+  std::vector<float> x(48, 1.0f);
+  TimeEmbedding(files).add(times, x.data());
+  for (size_t d = 0; d < 24; ++d) {
+    EXPECT_EQ(x[d], 1.0f);  // a time that is not known
+    EXPECT_NEAR(x[24 + d], 1 + wanted[d], 1e-5);
+    EXPECT_GT(std::abs(wanted[d]), 1e-3);
+  }
+  const int64_t milliseconds[] = {951782399000};
+  EXPECT_THROW(TimeEmbedding(files).add(milliseconds, x.data()), DataError);
+}
+
+TEST(Hllm, TimesAreReadByWindowsAndByEvents) {
+  HllmConfig config = small();
+  config.time_width = 3;
+  const Sample sample(config);
+  EXPECT_TRUE(sample.model->reads_times());
+  EXPECT_FALSE(Sample().model->reads_times());
+  ThreadPool pool(1);
+  const std::vector<int32_t> items = {3, 9, 1, 3, 30, 12, 4};
+  const std::vector<int64_t> times = {1000000000, 0, 1100000000, 1100000001, 1200000000, 7, 8};
+  UserState state = sample.model->new_state();
+  std::vector<float> stepped(24);
+  for (size_t t = 0; t < 6; ++t) {
+    sample.model->step(state, {.item = items[t], .time = times[t]}, stepped.data());
+    const History seen({items.data(), t + 1}, {times.data(), t + 1});
+    const std::vector<float> whole = sample.model->hidden({&seen, 1}, pool);
+    EXPECT_LT(largest_difference(stepped, whole), 1e-6) << t;
+    const History without(seen.items());
+    EXPECT_GT(largest_difference(whole, sample.model->hidden({&without, 1}, pool)), 1e-2) << t;
+  }
+  // A window takes the times of its own items.
+  const History all(items, times), newest = all.newest(6);
+  EXPECT_EQ(sample.model->hidden({&all, 1}, pool), sample.model->hidden({&newest, 1}, pool));
 }
 
 // After the window's end the state stays as large as it is, and a step sees max_length items: those
@@ -173,7 +232,7 @@ TEST(Hllm, AfterTheWindowTheStateStaysBounded) {
   std::vector<float> a(24), b(24);
   UserState state = sample.model->new_state();
   for (int32_t item = 1; item <= 20; ++item) {
-    sample.model->step(state, item, a.data());
+    sample.model->step(state, {.item = item}, a.data());
     EXPECT_EQ(std::ssize(state.values), sample.model->state_size(item));
   }
   EXPECT_EQ(sample.model->state_size(20), sample.model->state_size(6));
@@ -181,10 +240,10 @@ TEST(Hllm, AfterTheWindowTheStateStaysBounded) {
   // The oldest position that is held is about to leave: the next step does not look at it.
   UserState other = state;
   std::fill_n(other.values.begin(), 2 * 2 * 12, 1e3f);
-  sample.model->step(state, 7, a.data());
-  sample.model->step(other, 7, b.data());
+  sample.model->step(state, {.item = 7}, a.data());
+  sample.model->step(other, {.item = 7}, b.data());
   EXPECT_EQ(a, b);
-  EXPECT_THROW(sample.model->step(state, kItems + 1, a.data()), DataError);
+  EXPECT_THROW(sample.model->step(state, {.item = kItems + 1}, a.data()), DataError);
 }
 
 TEST(Hllm, SharedTowersAreOneModel) {

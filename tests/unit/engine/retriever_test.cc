@@ -35,7 +35,7 @@ RC_GTEST_PROP(LruRecState, OneStepAtATimeEqualsOneScan, ()) {
   UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (size_t t = 0; t < history.size() && t < 10; ++t) {
-    retriever.step(state, history[t], hidden.data());
+    retriever.step(state, {.item = history[t]}, hidden.data());
     RC_ASSERT(hidden == hidden_of(retriever, {history.begin(),
                                               history.begin() + static_cast<int64_t>(t) + 1}));
   }
@@ -47,7 +47,7 @@ TEST(LruRecState, RemembersMoreThanTheWindow) {
   const std::vector<int32_t> history = random_history(14, 50, rng);
   UserState state = retriever.new_state();
   std::vector<float> hidden(12);
-  for (const int32_t item : history) retriever.step(state, item, hidden.data());
+  for (const int32_t item : history) retriever.step(state, {.item = item}, hidden.data());
   EXPECT_EQ(state.items, 14);
   EXPECT_NE(hidden, hidden_of(retriever, history));
 }
@@ -59,7 +59,7 @@ RC_GTEST_PROP(NarmState, OneStepAtATimeEqualsOnePass, ()) {
   UserState state = retriever.new_state();
   std::vector<float> hidden(12);
   for (size_t t = 0; t < history.size() && t < 10; ++t) {
-    retriever.step(state, history[t], hidden.data());
+    retriever.step(state, {.item = history[t]}, hidden.data());
     RC_ASSERT(hidden == hidden_of(retriever, {history.begin(),
                                               history.begin() + static_cast<int64_t>(t) + 1}));
   }
@@ -71,11 +71,11 @@ TEST(NarmState, AttendsToTheWindowAlone) {
   const std::vector<int32_t> history = random_history(14, 50, rng);
   UserState state = retriever.new_state();
   std::vector<float> hidden(12);
-  for (const int32_t item : history) retriever.step(state, item, hidden.data());
+  for (const int32_t item : history) retriever.step(state, {.item = item}, hidden.data());
   EXPECT_EQ(state.items, 14);
   EXPECT_EQ(state.values.size(), 24u + 10u * 2 * 24);
   EXPECT_NE(hidden, hidden_of(retriever, history));  // the GRU remembers more
-  EXPECT_THROW(retriever.step(state, 51, hidden.data()), DataError);
+  EXPECT_THROW(retriever.step(state, {.item = 51}, hidden.data()), DataError);
 }
 
 // A store keeps bytes; what comes back goes on as if it had never left.
@@ -91,9 +91,9 @@ TEST(UserStates, GoThroughBytes) {
     UserState kept = model->new_state(), stored = kept;
     std::vector<float> hidden(12), again(12);
     for (const int32_t item : history) {
-      model->step(kept, item, hidden.data());
+      model->step(kept, {.item = item}, hidden.data());
       stored = model->from_bytes(model->to_bytes(stored));
-      model->step(stored, item, again.data());
+      model->step(stored, {.item = item}, again.data());
       ASSERT_EQ(hidden, again);
     }
     std::vector<std::byte> bytes = model->to_bytes(stored);
@@ -106,7 +106,7 @@ TEST(UserStates, GoThroughBytes) {
     for (size_t i = 8; i < 12; ++i) bytes[i] = std::byte{0xff};  // not a number
     EXPECT_THROW(model->from_bytes(bytes), FormatError);
     stored.values.pop_back();
-    EXPECT_THROW(model->step(stored, 1, again.data()), ShapeError);
+    EXPECT_THROW(model->step(stored, {.item = 1}, again.data()), ShapeError);
   }
 }
 
@@ -292,9 +292,9 @@ TEST(RenumberedState, AnItemThatTheModelDoesNotKnowIsAnError) {
   UserState lru_state = lru.new_state();
   UserState narm_state = narm.new_state();
   std::vector<float> hidden(12);
-  EXPECT_THROW(lru.step(lru_state, 1, hidden.data()), DataError);
-  EXPECT_THROW(narm.step(narm_state, 1, hidden.data()), DataError);
-  lru.step(lru_state, 2, hidden.data());
+  EXPECT_THROW(lru.step(lru_state, {.item = 1}, hidden.data()), DataError);
+  EXPECT_THROW(narm.step(narm_state, {.item = 1}, hidden.data()), DataError);
+  lru.step(lru_state, {.item = 2}, hidden.data());
   EXPECT_EQ(hidden, hidden_of(lru, {2}));
 }
 

@@ -53,12 +53,6 @@ TEST(UserChunks, UnsplitSequencesStayWhole) {
   EXPECT_EQ(chunks[0].items.size(), 8u);
 }
 
-TEST(CalendarFields, AreUtcAndGoBelow1970) {
-  EXPECT_EQ(calendar_fields(0), (std::array<int32_t, 6>{1970, 1, 1, 0, 0, 0}));
-  EXPECT_EQ(calendar_fields(951782399), (std::array<int32_t, 6>{2000, 2, 28, 23, 59, 59}));
-  EXPECT_EQ(calendar_fields(-1), (std::array<int32_t, 6>{1969, 12, 31, 23, 59, 59}));
-}
-
 TEST(DrawRow, NegativesAreOfNoSampleItemAndAFunctionOfTheirKey) {
   const User user(8);
   const NegativeOptions options{.num_items = 11, .max_length = 4, .seed = 5};

@@ -62,12 +62,15 @@ ItemTokens texts() {
 
 struct Rows {
   std::vector<std::vector<int32_t>> items{{1, 2, 3, 4}, {5}, {6, 2, 7}};
+  std::vector<std::vector<int64_t>> times{
+      {1000000000, 1000000060, 0, 1100000000}, {5}, {1200000000, 1200003600, 1300000000}};
   std::vector<ContrastiveRow> rows{3};
 
   Rows() {
     const std::vector<int32_t> negatives[] = {{8, 9, 8}, {10, 11}, {1, 12}};
     for (size_t i = 0; i < rows.size(); ++i) {
       rows[i].shown.items = items[i];
+      rows[i].shown.times = times[i];
       rows[i].negatives = negatives[i];
     }
   }
@@ -162,6 +165,68 @@ TEST(Hllm, ProjectorJoinsTowersOfTwoWidths) {
   EXPECT_THROW(
       Hllm({.width = 16}, tower(24, true, 1), tower(16, false, 2), new_hllm_extras(16, 16, 3)),
       ConfigError);
+}
+
+// The second layer begins with zeros: the model with times starts as the one without.
+TEST(TimeEmbedding, StartsSilentAndIsTrained) {
+  const auto timed = [] {
+    HllmExtras extras = new_hllm_extras(16, 16, 3);
+    extras.time.emplace(4, 16, 3);
+    return Hllm({.num_items = 12, .width = 16, .time_width = 4}, tower(16, true, 1),
+                tower(16, false, 2), std::move(extras));
+  };
+  const Hllm with = timed();
+  const std::vector<at::Tensor> plain = step(model(), kWhole, 1), first = step(with, kWhole, 1);
+  EXPECT_TRUE(first[0].equal(plain[0]));
+  EXPECT_FALSE(model().user_inputs(plain[0], {}).requires_grad());
+
+  // Away from the start every parameter that the times reach has the gradient of the loss.
+  Rng rng(6);
+  for (const NamedParameter& parameter : with.extras().time->parameters()) {
+    at::NoGradGuard no_grad;
+    at::Tensor value = parameter.value;
+    value.add_(test::random_tensor(value.sizes(), rng, at::kFloat), 0.3);
+  }
+  const std::vector<at::Tensor> found = step(with, kWhole, 1);
+  EXPECT_GT(std::abs(found[0].item<double>() - plain[0].item<double>()), 1e-3);
+  for (size_t i = 0; i < with.parameters().size(); ++i) {
+    const auto& [name, value] = with.parameters()[i];
+    if (!name.starts_with("time_")) continue;
+    at::NoGradGuard no_grad;
+    const at::Tensor gradient = found[i + 1];
+    const int64_t place = gradient.abs().argmax().item<int64_t>();
+    float* at = value.data_ptr<float>() + place;
+    const auto loss = [&](float change) {
+      const float before = *at;
+      *at = before + change;
+      at::AutoGradMode grad(true);
+      const double sum = step(with, kWhole, 1)[0].item<double>();
+      *at = before;
+      return sum;
+    };
+    // The step weighs its sum by 0.2.
+    EXPECT_NEAR(0.2 * (loss(1e-2f) - loss(-1e-2f)) / 2e-2,
+                gradient.view({-1})[place].item<double>(), 2e-3)
+        << name;
+    EXPECT_GT(gradient.abs().max().item<float>(), 1e-4f) << name;
+  }
+}
+
+TEST(TimeEmbedding, AddsNothingWhereNoTimeIsKnown) {
+  Rng rng(7);
+  const TimeEmbedding fresh(4, 16, 3);
+  std::vector<std::vector<float>> values;
+  for (const NamedParameter& parameter : fresh.parameters())
+    values.emplace_back(static_cast<size_t>(parameter.value.numel()), 0.5f);
+  const TimeEmbedding time(4, 16, values);
+  const at::Tensor x = test::random_tensor({3, 16}, rng, at::kFloat);
+  const at::Tensor found =
+      time.added_to(x, at::tensor(std::vector<int64_t>{0, 1000000000, 0}, at::kLong));
+  EXPECT_TRUE(found[0].equal(x[0]));
+  EXPECT_FALSE(found[1].equal(x[1]));
+  EXPECT_TRUE(found[2].equal(x[2]));
+  EXPECT_THROW(time.added_to(x, at::tensor(std::vector<int64_t>{0, 1000000000000, 0}, at::kLong)),
+               DataError);
 }
 
 TEST(Hllm, FreezesByPrefix) {

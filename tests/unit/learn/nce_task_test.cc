@@ -31,6 +31,7 @@ class NceTaskTest : public testing::TestWithParam<const char*> {
     config_.dropout = config_.attn_dropout = 0.5;
   }
   std::unique_ptr<NceTask> task() {
+    config_.relative_bias = config_.model_type == "hstu";
     config_.resolve(dataset_);
     model_ = make_retriever(config_, dataset_.num_items(), "cpu");
     objective_ = make_objective(config_, dataset_.num_items());

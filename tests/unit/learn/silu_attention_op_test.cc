@@ -31,6 +31,37 @@ TEST(SiluAttention, ByHand) {
                       {silu(1) * 10 / 5, (silu(2) * 10 + silu(1) * 20) / 5, 0, silu(3) * 40 / 5});
 }
 
+TEST(SiluAttention, BiasByHand) {
+  const at::Tensor q = test::matrix({1, 2, -1, 3}, 4), k = test::matrix({1, 0.5, 7, 1}, 4),
+                   v = test::matrix({10, 20, 30, 40}, 4);
+  const at::Tensor bias = test::matrix({1, -2, 3, 0.5}, 4).view({4});
+  const std::vector<double> wanted = {silu(2) * 10 / 5, (silu(0) * 10 + silu(4) * 20) / 5, 0,
+                                      silu(3.5) * 40 / 5};
+  test::expect_values(silu_attention(1, q, k, v, ranges_by_hand(), 5, bias), wanted);
+  test::expect_values(silu_attention_reference(1, q, k, v, ranges_by_hand(), 5, bias), wanted);
+  EXPECT_THROW(silu_attention(1, q, k, v, ranges_by_hand(), 5, bias.narrow(0, 0, 3)), ShapeError);
+}
+
+TEST(SiluAttention, BiasAndItsGradientEqualTheReferenceInDouble) {
+  Rng rng(8);
+  const at::Tensor starts = longs({0, 1, 8, 20});
+  for (const at::Tensor& wanted : {at::Tensor(), longs({3, 7, 19})}) {
+    const KeyRanges ranges = causal_ranges(starts, wanted);
+    const int64_t pairs = (ranges.end - ranges.begin).sum().item<int64_t>();
+    const auto with = [&](const auto& op) {
+      return [&, op](const std::vector<at::Tensor>& x) {
+        return op(3, x[0], x[1], x[2], ranges, 7.0, x[3]);
+      };
+    };
+    test::expect_same(with(silu_attention), with(silu_attention_reference),
+                      {random_tensor({ranges.num_queries(), 15}, rng, at::kFloat),
+                       random_tensor({20, 15}, rng, at::kFloat),
+                       random_tensor({20, 15}, rng, at::kFloat),
+                       random_tensor({pairs}, rng, at::kFloat)},
+                      rng, test::kFloatLimit);
+  }
+}
+
 TEST(SiluAttention, ValueAndGradientsEqualTheReferenceInDouble) {
   Rng rng(3);
   for (const int64_t heads : {1, 3}) {
@@ -40,7 +71,7 @@ TEST(SiluAttention, ValueAndGradientsEqualTheReferenceInDouble) {
       const int64_t width = heads * head;
       const auto with = [&](const auto& op) {
         return [&, op](const std::vector<at::Tensor>& x) {
-          return op(heads, x[0], x[1], x[2], ranges, 7.0);
+          return op(heads, x[0], x[1], x[2], ranges, 7.0, at::Tensor());
         };
       };
       test::expect_same(

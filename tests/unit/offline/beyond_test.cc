@@ -96,7 +96,7 @@ TEST_F(Beyond, ARetrieversListsAndCurvesAreThoseByHand) {
     for (int64_t user = 0; user < 3; ++user) {
       const engine::History whole = input_items(dataset_, user, Split::kTest);
       const auto length = static_cast<size_t>(options.history_lengths[l]);
-      const engine::History one[] = {whole.last(std::min(whole.size(), length))};
+      const engine::History one[] = {whole.newest(length)};
       const int32_t target[] = {*target_item(dataset_, user, Split::kTest)};
       sum += ndcg(static_cast<int>(
           retriever->top_k_and_rank(one, 0, target, engine::SeenItems::kHistory, pool_)
