@@ -63,12 +63,18 @@ TableRetriever::Windows TableRetriever::excluded(std::span<const History> histor
   return {.rows = {histories.begin(), histories.end()}, .items = {}};
 }
 
+TableRetriever::States TableRetriever::states(std::span<const History> histories,
+                                              ThreadPool& pool) const {
+  const Windows seen = windows(histories);
+  States states{.hidden = std::vector<float>(seen.rows.size() * width()),
+                .added = added(seen.rows)};
+  run(seen.rows, pool, states.hidden.data());
+  return states;
+}
+
 std::vector<float> TableRetriever::hidden(std::span<const History> histories,
                                           ThreadPool& pool) const {
-  const Windows seen = windows(histories);
-  std::vector<float> out(seen.rows.size() * width());
-  run(seen.rows, pool, out.data());
-  return out;
+  return states(histories, pool).hidden;
 }
 
 ScoreProblem TableRetriever::score_problem(const float* hidden, int64_t rows,
@@ -84,18 +90,21 @@ ScoreProblem TableRetriever::score_problem(const float* hidden, int64_t rows,
 
 std::vector<float> TableRetriever::score(std::span<const History> histories, SeenItems seen,
                                          ThreadPool& pool) const {
-  const std::vector<float> states = hidden(histories, pool);
+  const States given = states(histories, pool);
   const Windows skip = excluded(histories, seen);
-  return score_all(score_problem(states.data(), std::ssize(histories), skip.rows), pool);
+  ScoreProblem problem = score_problem(given.hidden.data(), std::ssize(histories), skip.rows);
+  problem.added = given.added;
+  return score_all(problem, pool);
 }
 
 TopKAndRank TableRetriever::top_k_and_rank(std::span<const History> histories, int64_t k,
                                            std::span<const int32_t> targets, SeenItems seen,
                                            ThreadPool& pool) const {
-  const std::vector<float> states = hidden(histories, pool);
+  const States given = states(histories, pool);
   const Windows skip = excluded(histories, seen);
-  TopKAndRank found = score_topk_and_rank(
-      score_problem(states.data(), std::ssize(histories), skip.rows), k, targets, pool);
+  ScoreProblem problem = score_problem(given.hidden.data(), std::ssize(histories), skip.rows);
+  problem.added = given.added;
+  TopKAndRank found = score_topk_and_rank(problem, k, targets, pool);
   for (size_t b = 0; b < targets.size(); ++b)
     if (!knows(targets[b])) found.ranks[b] = {.score = kExcludedScore, .rank = 0, .equal = 0};
   return found;
