@@ -141,6 +141,7 @@ void add_train_verb(CLI::App& app) {
   add_retriever(*train);
   add_ranker(*train);
   add_hllm(*train);
+  add_train_star(*train);
 }
 
 }  // namespace tandem

@@ -27,6 +27,8 @@ void add_generate_verb(CLI::App& app);
 void add_bench_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
 
+// `train star`, which needs no libtorch.
+void add_train_star(CLI::App& train);
 // What every training verb takes: --output, -c, --set, --device, --threads, --resume, --overwrite,
 // --dry-run.
 void add_training_options(CLI::App& verb, learn::TrainRequest& request);

@@ -27,7 +27,8 @@ std::string_view seen_items_name(SeenItems seen);
 class IncrementalRetriever;
 
 // What one asks a sequence model that scores every item for a user:
-// score(n) = hidden . table[n] + bias[n], or the cosine of hidden and table[n] (Similarity).
+// score(n) = hidden . table[n] + bias[n], or the cosine of hidden and table[n] (Similarity); STAR
+// adds what the items' users tell.
 //
 // Results are the same bits on any number of threads, and in any batch unless the model says that
 // a batch may change the last bits (HLLM). Safe to call concurrently, with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
@@ -66,7 +67,8 @@ class Retriever {
                                      ThreadPool& pool) const = 0;
   // Whether times of a history change what it answers.
   virtual bool reads_times() const { return false; }
-  // The last step alone, for states that are kept: hidden [B, D] against the table.
+  // The last step alone, for states that are kept: hidden [B, D] against the table. What a model
+  // adds to that product from the history itself (STAR) is not in it.
   virtual ScoreProblem score_problem(const float* hidden, int64_t rows,
                                      std::span<const std::span<const int32_t>> excluded) const = 0;
 };

@@ -11,17 +11,6 @@ namespace {
 
 constexpr int32_t kNewUser[] = {0};
 
-// Of each history what cannot be recommended; empty: nothing.
-std::vector<std::span<const int32_t>> excluded_items(std::span<const History> histories,
-                                                     std::span<const History> shown,
-                                                     SeenItems seen) {
-  std::vector<std::span<const int32_t>> items;
-  if (seen == SeenItems::kNone) return items;
-  for (const History& history : seen == SeenItems::kWindow ? shown : histories)
-    items.push_back(history.items());
-  return items;
-}
-
 }  // namespace
 
 TableRetriever::TableRetriever(RetrieverModelConfig config, PackedMatrix item_table,
@@ -73,15 +62,24 @@ TableRetriever::Windows TableRetriever::windows(std::span<const History> histori
   return windows;
 }
 
-std::vector<float> TableRetriever::states(const Windows& seen, ThreadPool& pool) const {
-  std::vector<float> out(seen.rows.size() * width());
-  run(seen.rows, pool, out.data());
-  return out;
+TableRetriever::Asked TableRetriever::ask(std::span<const History> histories, SeenItems seen,
+                                          ThreadPool& pool) const {
+  Asked asked{.shown = windows(histories)};
+  const std::vector<History>& shown = asked.shown.rows;
+  asked.hidden.resize(shown.size() * width());
+  run(shown, pool, asked.hidden.data());
+  asked.added = added(shown);
+  if (seen != SeenItems::kNone)
+    for (const History& history : seen == SeenItems::kWindow ? std::span(shown) : histories)
+      asked.excluded.push_back(history.items());
+  asked.problem = score_problem(asked.hidden.data(), std::ssize(shown), asked.excluded);
+  asked.problem.added = asked.added;
+  return asked;
 }
 
 std::vector<float> TableRetriever::hidden(std::span<const History> histories,
                                           ThreadPool& pool) const {
-  return states(windows(histories), pool);
+  return ask(histories, SeenItems::kNone, pool).hidden;
 }
 
 ScoreProblem TableRetriever::score_problem(
@@ -97,20 +95,13 @@ ScoreProblem TableRetriever::score_problem(
 
 std::vector<float> TableRetriever::score(std::span<const History> histories, SeenItems seen,
                                          ThreadPool& pool) const {
-  const Windows shown = windows(histories);
-  const std::vector<float> hidden = states(shown, pool);
-  const auto skipped = excluded_items(histories, shown.rows, seen);
-  return score_all(score_problem(hidden.data(), std::ssize(histories), skipped), pool);
+  return score_all(ask(histories, seen, pool).problem, pool);
 }
 
 TopKAndRank TableRetriever::top_k_and_rank(std::span<const History> histories, int64_t k,
                                            std::span<const int32_t> targets, SeenItems seen,
                                            ThreadPool& pool) const {
-  const Windows shown = windows(histories);
-  const std::vector<float> hidden = states(shown, pool);
-  const auto skipped = excluded_items(histories, shown.rows, seen);
-  TopKAndRank found = score_topk_and_rank(
-      score_problem(hidden.data(), std::ssize(histories), skipped), k, targets, pool);
+  TopKAndRank found = score_topk_and_rank(ask(histories, seen, pool).problem, k, targets, pool);
   for (size_t b = 0; b < targets.size(); ++b)
     if (!knows(targets[b])) found.ranks[b] = {.score = kExcludedScore, .rank = 0, .equal = 0};
   return found;

@@ -11,7 +11,8 @@
 namespace tandem::engine {
 
 // A Retriever that sees the newest items of a history and scores against a packed table. It cuts
-// the windows and does everything after the model's pass, which a subclass adds as run().
+// the windows and does everything after the model's pass, which a subclass adds as run(), and
+// added() where there is more to a score than the product.
 class TableRetriever : public Retriever {
  public:
   const RetrieverModelConfig& config() const final { return config_; }
@@ -39,6 +40,12 @@ class TableRetriever : public Retriever {
   // Windows of 1..window() items (a new user's is the padding item alone) -> out [windows, D].
   virtual void run(std::span<const History> windows, ThreadPool& pool, float* out) const = 0;
 
+  // Per window, what its scores get beside the product; empty: nothing for all. The terms look into
+  // the model.
+  virtual std::vector<std::vector<SparseTerm>> added(std::span<const History> /*windows*/) const {
+    return {};
+  }
+
   const PackedMatrix& item_table() const { return item_table_; }
 
  private:
@@ -49,8 +56,16 @@ class TableRetriever : public Retriever {
     std::vector<int32_t> items;
     std::vector<int64_t> times;
   };
+  // What some histories are scored with; the problem looks into the rest (moving it moves all).
+  struct Asked {
+    Windows shown;
+    std::vector<float> hidden = {};  // [B, D]
+    std::vector<std::vector<SparseTerm>> added = {};
+    std::vector<std::span<const int32_t>> excluded = {};
+    ScoreProblem problem = {};
+  };
   Windows windows(std::span<const History> histories) const;
-  std::vector<float> states(const Windows& seen, ThreadPool& pool) const;
+  Asked ask(std::span<const History> histories, SeenItems seen, ThreadPool& pool) const;
 
   RetrieverModelConfig config_;
   PackedMatrix item_table_;

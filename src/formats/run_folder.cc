@@ -123,6 +123,7 @@ const OutputKind kRunFolder = {
               "user_llm/*",
               "extra_parameters.safetensors",
               "item_vectors*",
+              "cooccurrence.safetensors",
               "generation_config.json",
               "model*.safetensors",
               "model.safetensors.index.json",
@@ -150,8 +151,7 @@ void warn_if_untrained(const fs::path& run) {
       run.string(), where);
 }
 
-RunFolder RunFolder::create(const Output& output, const RunInfo& info,
-                            std::string_view config_yaml) {
+Json run_json(const RunInfo& info) {
   Json run = {{"program", "tandem"},        {"version", program_version()},
               {"commit", program_commit()}, {"verb", info.verb},
               {"seed", info.seed},          {"dataset_fingerprint", info.dataset_fingerprint},
@@ -160,10 +160,14 @@ RunFolder RunFolder::create(const Output& output, const RunInfo& info,
   run.update(info.inputs);
   run.update(info.extra);
   if (!info.facts.empty()) run["facts"] = info.facts;
+  return run;
+}
 
+RunFolder RunFolder::create(const Output& output, const RunInfo& info,
+                            std::string_view config_yaml) {
   StagedFolder staged(output);
   fs::create_directories(staged.path() / kState);
-  write_json(staged.path() / kInfo, run);
+  write_json(staged.path() / kInfo, run_json(info));
   write_file(staged.path() / "config.yaml", config_yaml);
   write_file(staged.path() / kMetrics, std::string_view());
   sync_tree(staged.path());

@@ -33,6 +33,9 @@ struct RunInfo {
   Json facts = Json::object();   // what a new run read, under "facts"; a resumed one keeps its own
 };
 
+// What run.json holds when a run begins: `info`, version, commit, host and the time.
+Json run_json(const RunInfo& info);
+
 // A training run's folder:
 //
 //   config.yaml     the resolved configuration

@@ -17,7 +17,6 @@ constexpr const char* kVectors = "vectors";
 constexpr const char* kScales = "scales";
 constexpr const char* kIds = "item_ids";
 constexpr const char* kIdEnds = "item_id_ends";
-constexpr const char* kFormatValue = "tandem item matrix";
 
 struct StoredType {
   ItemMatrixType type;
@@ -86,9 +85,9 @@ ItemRows encode_item_rows(std::span<const float> x, int64_t width, ItemMatrixTyp
 
 ItemMatrix::ItemMatrix(const fs::path& path) : file_(path) {
   const std::string where = path.string();
-  if (json_get_or<std::string>(file_.metadata(), "format", "", where) != kFormatValue)
+  if (json_get_or<std::string>(file_.metadata(), "format", "", where) != kItemMatrixFormat)
     throw FormatError("{}: is no item matrix, its metadata lack \"format\": \"{}\"", where,
-                      kFormatValue);
+                      kItemMatrixFormat);
   facts_ = {.model = json_get<std::string>(file_.metadata(), "model", where),
             .texts = json_get<std::string>(file_.metadata(), "texts", where),
             .dataset = json_get<std::string>(file_.metadata(), "dataset", where)};
@@ -175,7 +174,7 @@ void write_item_matrix(const fs::path& path, ItemMatrixType type, int64_t width,
        {std::as_bytes(std::span(joined.ends))}}};
   if (scaled) tensors.push_back(std::move(scales));
   write_safetensors(path, tensors,
-                    {{"format", kFormatValue},
+                    {{"format", kItemMatrixFormat},
                      {"model", facts.model},
                      {"texts", facts.texts},
                      {"dataset", facts.dataset}});

@@ -14,6 +14,8 @@ namespace tandem {
 
 // The item matrix of a run folder.
 inline constexpr const char* kItemMatrixFile = "item_vectors.safetensors";
+// What its metadata have for "format".
+inline constexpr const char* kItemMatrixFormat = "tandem item matrix";
 
 // How the vectors are stored: as they are, rounded to bfloat16, or as integers
 // round(x / scale), scale = max |x| / 127 of the row.

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/output.h"
 #include "models/item_matrix.h"
@@ -22,5 +24,15 @@ extern const OutputKind kVectorFile;
 void check_vector_file(const fs::path& path, ItemMatrixType type);
 void write_vectors(const fs::path& path, ItemMatrixType type, std::span<const float> vectors,
                    int64_t width, std::span<const std::string_view> ids);
+
+// Vectors with the ids of what they are of.
+struct NamedVectors {
+  int64_t width = 0;
+  std::vector<float> values;  // [ids, width], finite
+  std::vector<std::string> ids;
+};
+// A .safetensors or .jsonl file of write_vectors(), or an item matrix. UsageError for .npy, which
+// has no ids, and for another ending; FormatError for a broken file or an id that stands twice.
+NamedVectors read_vectors(const fs::path& path);
 
 }  // namespace tandem

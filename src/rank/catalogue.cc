@@ -11,6 +11,7 @@
 #include "data/string_table.h"
 #include "formats/run_folder.h"
 #include "rank/hllm_catalogue.h"
+#include "rank/star_catalogue.h"
 
 namespace tandem {
 namespace {
@@ -77,7 +78,7 @@ void check_shared(const CatalogueMatch& match) {
 }
 
 // Without ids: the fingerprint decides, and where there is none the number of items must.
-void check_without_ids(const RetrieverModelConfig& model, const CatalogueMatch& match) {
+void check_without_ids(const ModelItems& model, const CatalogueMatch& match) {
   if (model.num_items != match.items)
     throw DataError(
         "{}: the model knows {} items, {} has {}, and no {} says which: it was trained on another "
@@ -135,26 +136,23 @@ Json CatalogueMatch::to_json() const {
   return json;
 }
 
-OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
-                               const RetrieverModelConfig& fallback) {
-  if (is_hllm_folder(path)) return open_hllm_retriever(path, dataset);
-  RetrieverWeights weights = RetrieverWeights::open(path, fallback);
-  const RetrieverModelConfig& model = weights.config();
-  const fs::path file = weights.run_folder() / kRetrieverItemsFile;
-  if (!weights.run_folder().empty()) warn_if_untrained(weights.run_folder());
-  CatalogueMatch match{.model = path.string(),
-                       .dataset = dataset.folder().string(),
-                       .items = dataset.num_items(),
-                       .interactions = dataset.num_interactions()};
+MatchedItems match_items(const ModelItems& model, const Dataset& dataset) {
+  const fs::path file = model.run_folder / kRetrieverItemsFile;
+  MatchedItems result{.match = {.model = model.path.string(),
+                                .dataset = dataset.folder().string(),
+                                .items = dataset.num_items(),
+                                .interactions = dataset.num_interactions()},
+                      .numbers = {}};
+  CatalogueMatch& match = result.match;
   if (!model.dataset_fingerprint.empty() && model.dataset_fingerprint == dataset.fingerprint() &&
       model.num_items == dataset.num_items()) {
     match.proof = CatalogueMatch::Proof::kFingerprint;
-  } else if (!weights.run_folder().empty() && fs::exists(file)) {
+  } else if (!model.run_folder.empty() && fs::exists(file)) {
     match.proof = CatalogueMatch::Proof::kItemIds;
-    const std::vector<int32_t> numbers = match_ids(file, model.num_items, dataset);
-    count(numbers, model.num_items, dataset, match);
+    result.numbers = match_ids(file, model.num_items, dataset);
+    count(result.numbers, model.num_items, dataset, match);
     check_shared(match);
-    if (!in_order(numbers, model.num_items)) weights = weights.renumbered(numbers);
+    if (in_order(result.numbers, model.num_items)) result.numbers.clear();
   } else {
     check_without_ids(model, match);
     match.proof = CatalogueMatch::Proof::kCountAlone;
@@ -162,6 +160,22 @@ OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
   const bool complete = match.proof == CatalogueMatch::Proof::kItemIds && match.unknown == 0;
   if (const std::string text = match.describe(); !text.empty())
     spdlog::log(complete ? spdlog::level::info : spdlog::level::warn, "{}", text);
+  return result;
+}
+
+OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
+                               const RetrieverModelConfig& fallback) {
+  if (is_hllm_folder(path)) return open_hllm_retriever(path, dataset);
+  if (is_star_folder(path)) return open_star_retriever(path, dataset);
+  RetrieverWeights weights = RetrieverWeights::open(path, fallback);
+  const RetrieverModelConfig& model = weights.config();
+  if (!weights.run_folder().empty()) warn_if_untrained(weights.run_folder());
+  auto [match, numbers] = match_items({.path = path,
+                                       .run_folder = weights.run_folder(),
+                                       .num_items = model.num_items,
+                                       .dataset_fingerprint = model.dataset_fingerprint},
+                                      dataset);
+  if (!numbers.empty()) weights = weights.renumbered(numbers);
   return {engine::make_retriever(weights), std::move(match)};
 }
 

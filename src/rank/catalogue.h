@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/file.h"
 #include "core/json.h"
@@ -38,18 +39,37 @@ struct CatalogueMatch {
   Json to_json() const;
 };
 
+// What a run or a checkpoint says of its items.
+struct ModelItems {
+  fs::path path;             // as it was named, for messages
+  fs::path run_folder = {};  // where items.bin is, or empty
+  int64_t num_items = 0;
+  std::string dataset_fingerprint = "";  // "" : unknown
+};
+
+struct MatchedItems {
+  CatalogueMatch match;
+  // The model's number of each item 1..N of the data set, 0 where it has none; empty: they are the
+  // same.
+  std::vector<int32_t> numbers;
+};
+
+// Equal fingerprints, or items matched by outside ids, or, where the model keeps neither, as many
+// items. Logs match.describe(). O(N log N) and one pass over the interactions when ids are matched.
+// DataError when fewer than half of the data set's interactions are with items that the model
+// knows, when a fingerprint differs and no ids are kept, or when the number of items does;
+// FormatError for a broken items.bin.
+MatchedItems match_items(const ModelItems& model, const Dataset& dataset);
+
 struct OpenedRetriever {
   std::unique_ptr<engine::Retriever> retriever;  // in the data set's item numbers
   CatalogueMatch match;
 };
 
-// The retriever of a run folder or checkpoint (RetrieverWeights::open) for a data set: equal
-// fingerprints, or items matched by outside ids, or, where the model keeps neither, as many items.
-// An HLLM run has every item, new ones from their text (rank/hllm_catalogue.h). Logs
-// match.describe(), and that a run ended untrained. O(N log N) and one pass over the
-// interactions when ids are matched. DataError when fewer than half of the data set's interactions
-// are with items that the model knows, when a fingerprint differs and no ids are kept, or when the
-// number of items does; FormatError for a broken items.bin.
+// The retriever of a run folder or checkpoint (RetrieverWeights::open, models/star_files.h) for a
+// data set, its items matched as match_items() does it. An HLLM run has every item, new ones from
+// their text (rank/hllm_catalogue.h). Logs that a run ended untrained. Throws as match_items() and
+// the readers of the files.
 OpenedRetriever open_retriever(const fs::path& path, const Dataset& dataset,
                                const RetrieverModelConfig& fallback = {});
 

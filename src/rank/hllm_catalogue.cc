@@ -9,6 +9,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/plural.h"
+#include "core/progress.h"
 #include "engine/hllm/hllm.h"
 #include "formats/run_folder.h"
 
@@ -62,6 +63,7 @@ engine::Matrix encode_texts(const engine::ItemEncoder& encoder, const ItemTexts&
                             const Tokenizer& tokenizer, std::span<const int32_t> items,
                             ThreadPool& pool) {
   engine::Matrix vectors(std::ssize(items), encoder.width());
+  Progress progress("encoding items", vectors.rows, "items");
   for (int64_t begin = 0; begin < vectors.rows; begin += kTextsAtOnce) {
     if (interrupted()) throw Stopped("encoding items: stopped after {} of {}", begin, vectors.rows);
     std::vector<std::vector<int32_t>> tokens;
@@ -69,7 +71,9 @@ engine::Matrix encode_texts(const engine::ItemEncoder& encoder, const ItemTexts&
       tokens.push_back(texts.ids(item, tokenizer));
     const engine::Matrix some = encoder.encode(tokens, pool);
     std::copy(some.values.begin(), some.values.end(), vectors.row(begin));
+    progress.update(begin + some.rows);
   }
+  progress.finish();
   return vectors;
 }
 

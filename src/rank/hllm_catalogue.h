@@ -17,8 +17,8 @@ namespace tandem {
 // How an HLLM's run writes an item down.
 ItemPromptConfig item_prompt_of(const HllmConfig& config);
 
-// Vectors of some items from their texts, [items, D]; item 0 is the empty text. Throws Stopped
-// after a signal.
+// Vectors of some items from their texts, [items, D]; item 0 is the empty text. Shows progress.
+// Throws Stopped after a signal.
 engine::Matrix encode_texts(const engine::ItemEncoder& encoder, const ItemTexts& texts,
                             const Tokenizer& tokenizer, std::span<const int32_t> items,
                             ThreadPool& pool);

@@ -86,7 +86,10 @@ class Prover {
                                                  tie_rule_name(protocol.tie_rule)));
     if (cell.retriever) {
       const fs::path run = plan_.steps[*cell.retriever].output_path();
-      equal("seed", seed_of(arm, run));
+      if (arm.retriever == StudyArm::Retriever::kStar)
+        check_run(arm, run);  // nothing in it is random
+      else
+        equal("seed", seed_of(arm, run));
     }
     if (arm.is_retriever()) return proof;
     if (cell.base) equal("seed of the base", seed_of(arm, plan_.steps[*cell.base].output_path()));
@@ -112,14 +115,20 @@ class Prover {
                       dataset_.fingerprint());
   }
 
+  // A run's run.json; its data set must be the study's.
+  Json check_run(const StudyArm& arm, const fs::path& run) const {
+    const fs::path path = run / "run.json";
+    Json info = RunFolder::open(run).info();
+    check_dataset(arm, path.c_str(),
+                  json_get<std::string>(info, "dataset_fingerprint", path.string()));
+    return info;
+  }
+
   // The seed that a run had by its own words, which must be the study's; its data set is checked on
   // the way.
   std::string seed_of(const StudyArm& arm, const fs::path& run) const {
-    const fs::path path = run / "run.json";
-    const Json info = RunFolder::open(run).info();
-    check_dataset(arm, path.c_str(),
-                  json_get<std::string>(info, "dataset_fingerprint", path.string()));
-    const auto found = json_get<int64_t>(info, "seed", path.string());
+    const Json info = check_run(arm, run);
+    const auto found = json_get<int64_t>(info, "seed", (run / "run.json").string());
     const std::string configured = setting(run, "seed");
     for (const std::string& seed : {std::to_string(found), configured}) {
       if (seed != std::to_string(seed_))

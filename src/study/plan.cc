@@ -71,6 +71,8 @@ class Planner {
       } else if (arm.retriever == StudyArm::Retriever::kHllm) {
         cell.retriever = train_hllm(arm, cell);
         towers_[arm.name] = *cell.retriever;
+      } else if (arm.retriever == StudyArm::Retriever::kStar) {
+        cell.retriever = build_star(arm, cell);
       }
       if (!arm.is_retriever()) plan_ranker(arm, cell);
       cell.eval = evaluate(arm, cell);
@@ -117,18 +119,29 @@ class Planner {
     return training("train retriever", owner, {word("--dataset"), data()}, settings);
   }
 
-  size_t train_hllm(const StudyArm& arm, StudyCell& cell) {
+  // What an arm's towers begin as.
+  StepWord towers_of(const StudyArm& arm, StudyCell& cell) {
     const auto earlier = towers_.find(arm.towers);  // of this data set and seed
-    StepWord start;
-    if (earlier != towers_.end()) {
-      start = output_of(earlier->second);
-    } else {
-      const StudyBase& base = config_.base(arm.towers);
-      if (base.path.empty()) cell.base = make_base(base);
-      start = cell.base ? output_of(*cell.base) : outside(base.path);
-    }
+    if (earlier != towers_.end()) return output_of(earlier->second);
+    const StudyBase& base = config_.base(arm.towers);
+    if (base.path.empty()) cell.base = make_base(base);
+    return cell.base ? output_of(*cell.base) : outside(base.path);
+  }
+
+  // Nothing in it is random: with a base that is given, all seeds share the step.
+  size_t build_star(const StudyArm& arm, StudyCell& cell) {
+    std::vector<StepWord> words = {word("--dataset"), data(), word("--base"), towers_of(arm, cell)};
+    add_options(words, arm.retriever_settings.for_dataset(dataset_name()));
+    return add({.name = step_name(arm.name, "train star"),
+                .kind = fmt::format("{} {} train star", dataset_name(), arm.name),
+                .verb = "train star",
+                .words = std::move(words),
+                .replaces = true});
+  }
+
+  size_t train_hllm(const StudyArm& arm, StudyCell& cell) {
     return training("train hllm", arm.name,
-                    {word("--dataset"), data(), word("--base"), std::move(start)},
+                    {word("--dataset"), data(), word("--base"), towers_of(arm, cell)},
                     merged(config_.hllm.for_dataset(dataset_name()),
                            arm.retriever_settings.for_dataset(dataset_name())));
   }
@@ -301,7 +314,7 @@ class Planner {
   fs::path folder_;
   StudyPlan plan_;
   size_t dataset_ = 0, seed_ = 0;
-  std::map<std::string, size_t> towers_;  // steps of the arms with towers so far
+  std::map<std::string, size_t> towers_;  // steps of the arms of HLLM so far
   std::map<std::string, size_t> by_key_;
   std::map<std::string, std::string> fingerprints_;
   std::map<std::string, std::string> folders_;  // end of the name to the name

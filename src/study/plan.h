@@ -39,7 +39,7 @@ struct Step {
 // Where the results of one arm on one data set with one seed lie.
 struct StudyCell {
   size_t dataset = 0, seed = 0, arm = 0;        // places in the configuration
-  std::optional<size_t> retriever = {};         // step of its training; none for popularity
+  std::optional<size_t> retriever = {};         // step that made it; none for popularity
   std::optional<size_t> valid = {}, test = {};  // steps of the candidate files that a ranker sees
   std::optional<size_t> base = {};              // step that made the base; none when it was given
   std::optional<size_t> ranker = {};            // step of its training

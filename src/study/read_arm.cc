@@ -37,9 +37,11 @@ void check_arm(const YamlReader& reader, const YAML::Node& node, const StudyArm&
         "{}: arm '{}' has a base and a retriever of its own; an arm with a base ranks the "
         "candidates of the shared retriever, whose settings stand under retriever",
         reader.where(node), arm.name);
-  if ((arm.retriever == StudyArm::Retriever::kHllm) != !arm.towers.empty())
-    throw ConfigError("{}: arm '{}' needs both hllm and towers, or neither", reader.where(node),
-                      arm.name);
+  const bool reads_texts =
+      arm.retriever == StudyArm::Retriever::kHllm || arm.retriever == StudyArm::Retriever::kStar;
+  if (reads_texts != !arm.towers.empty())
+    throw ConfigError("{}: arm '{}' needs both hllm or star and towers, or neither",
+                      reader.where(node), arm.name);
 }
 
 }  // namespace
@@ -106,13 +108,27 @@ StudyArm read_arm(const YamlReader& reader, const std::string& name, const YAML:
   arm.name = name;
   bool has_score = false;
   Settings verbalizer;
+  std::string finder;  // the key that says how the arm finds items
+  const auto finds = [&](const char* key, const YAML::Node& v) {
+    if (!finder.empty())
+      throw ConfigError("{}: arm '{}' has both {} and {}", reader.where(v), name, finder, key);
+    finder = key;
+  };
+  const auto own_kind = [&](const char* key, StudyArm::Retriever kind) {
+    return [&reader, &arm, &finds, key, kind](const YAML::Node& v) {
+      finds(key, v);
+      arm.retriever = kind;
+      arm.retriever_settings = reader.settings(v, key);
+    };
+  };
   reader.map(node, "arm " + name,
-             {{"retriever", [&](const YAML::Node& v) { read_retriever(reader, v, arm); }},
-              {"hllm",
+             {{"retriever",
                [&](const YAML::Node& v) {
-                 arm.retriever = StudyArm::Retriever::kHllm;
-                 arm.retriever_settings = reader.settings(v, "hllm");
+                 finds("retriever", v);
+                 read_retriever(reader, v, arm);
                }},
+              {"hllm", own_kind("hllm", StudyArm::Retriever::kHllm)},
+              {"star", own_kind("star", StudyArm::Retriever::kStar)},
               {"towers", [&](const YAML::Node& v) { arm.towers = reader.text(v, "towers"); }},
               {"base", [&](const YAML::Node& v) { arm.base = reader.text(v, "base"); }},
               {"ranker",

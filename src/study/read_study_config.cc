@@ -89,13 +89,13 @@ void check(const StudyConfig& config, const std::string& file) {
   }
   check_datasets(config.hllm, "hllm");
   refuse_seed(config.hllm, "hllm", file);
-  std::vector<std::string> starts = bases;  // of towers: bases, and arms with towers so far
+  std::vector<std::string> starts = bases;  // of towers: bases, and arms of HLLM so far
   for (const StudyArm& arm : config.arms) {
     if (!arm.base.empty())
       expect_name(arm.base, bases, fmt::format("{}: base of arm {}:", file, arm.name));
     if (!arm.towers.empty()) {
       expect_name(arm.towers, starts, fmt::format("{}: towers of arm {}:", file, arm.name));
-      starts.push_back(arm.name);
+      if (arm.retriever == StudyArm::Retriever::kHllm) starts.push_back(arm.name);
     }
     for (const StudySettings* settings :
          {&arm.retriever_settings, &arm.ranker, &arm.prompt, &arm.options})

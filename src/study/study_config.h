@@ -51,10 +51,13 @@ enum class ArmScore { kLetters, kLikelihood, kFused };
 // of the shared retriever.
 struct StudyArm {
   std::string name;
-  enum class Retriever { kShared, kPopularity, kOwn, kHllm } retriever = Retriever::kShared;
-  StudySettings retriever_settings;  // kOwn, kHllm: put over those of the shared one, of all HLLMs
-  std::string towers;  // kHllm: a base, or an earlier arm whose run is trained further
-  std::string base;    // name, or ""
+  enum class Retriever { kShared, kPopularity, kOwn, kHllm, kStar } retriever = Retriever::kShared;
+  // kOwn, kHllm: put over those of the shared one, of all HLLMs; kStar: options of `train star`
+  StudySettings retriever_settings;
+  // kHllm: a base, or an earlier arm of HLLM whose run is trained further; kStar: what of the two
+  // makes the item vectors.
+  std::string towers;
+  std::string base;  // name, or ""
   bool trains_ranker = false;
   StudySettings ranker;   // of `tandem train ranker`
   StudySettings prompt;   // prompt.* keys without the prefix

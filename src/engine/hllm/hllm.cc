@@ -22,17 +22,10 @@ RetrieverModelConfig retriever_config(const HllmConfig& config, const ItemVector
           .max_length = config.max_length};
 }
 
-PackedMatrix normalised_table(const ItemVectors& vectors) {
-  return {vectors.num_items() + 1, vectors.width(), [&](int64_t item, float* out) {
-            vectors.read(item, out);
-            make_unit(out, vectors.width());
-          }};
-}
-
 }  // namespace
 
 Hllm::Hllm(const HllmFiles& files, ItemVectors vectors, Precision precision)
-    : TableRetriever(retriever_config(files.config, vectors), normalised_table(vectors), {}, {}),
+    : TableRetriever(retriever_config(files.config, vectors), unit_table(vectors), {}, {}),
       model_(files.user_tower, nullptr, precision),
       vectors_(std::move(vectors)),
       times_(files) {}

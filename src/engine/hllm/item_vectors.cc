@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "engine/ops/unit_row.h"
 
 namespace tandem::engine {
 
@@ -31,6 +32,13 @@ void ItemVectors::read(int64_t item, float* out) const {
   const int64_t row = rows_[item];
   if (row >= 0) return matrix_->read(row, out);
   std::copy_n(added_.row(-1 - row), added_.columns, out);
+}
+
+PackedMatrix unit_table(const ItemVectors& vectors) {
+  return {vectors.num_items() + 1, vectors.width(), [&](int64_t item, float* out) {
+            vectors.read(item, out);
+            make_unit(out, vectors.width());
+          }};
 }
 
 }  // namespace tandem::engine

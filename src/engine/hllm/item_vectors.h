@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/kernels/packed_matrix.h"
 #include "engine/ops/matrix.h"
 #include "models/item_matrix.h"
 
@@ -31,5 +32,8 @@ class ItemVectors {
   std::vector<int64_t> rows_;
   Matrix added_;
 };
+
+// The vectors with length 1, [N + 1, D]; a row of zeros stays so. A product with it is a cosine.
+PackedMatrix unit_table(const ItemVectors& vectors);
 
 }  // namespace tandem::engine

@@ -37,6 +37,9 @@ void check(const ScoreProblem& problem) {
   if (!problem.excluded.empty() && static_cast<int64_t>(problem.excluded.size()) != problem.rows)
     throw ShapeError("score_topk: {} lists of excluded items for {} rows", problem.excluded.size(),
                      problem.rows);
+  if (!problem.added.empty() && static_cast<int64_t>(problem.added.size()) != problem.rows)
+    throw ShapeError("score_topk: {} lists of sparse terms for {} rows", problem.added.size(),
+                     problem.rows);
   const PackedMatrix* packed = problem.packed;
   if (packed && (packed->rows() != problem.num_items + 1 || packed->columns() != problem.width))
     throw ShapeError("score_topk: the item table is {} x {}, expected {} x {}", packed->rows(),
@@ -85,6 +88,18 @@ class BestK {
   std::vector<ScoredItem> heap_;
 };
 
+// Of the items [first, first + count).
+void add_terms(const ScoreProblem& problem, int64_t row, int64_t first, int64_t count,
+               float* scores) {
+  if (problem.added.empty()) return;
+  for (const SparseTerm& term : problem.added[row]) {
+    const auto begin = std::ranges::lower_bound(term.items, static_cast<int32_t>(first));
+    for (auto i = begin - term.items.begin();
+         i < std::ssize(term.items) && term.items[i] < first + count; ++i)
+      scores[term.items[i] - first] += term.weight * term.values[i];
+  }
+}
+
 // Makes the scores of rows [row, row + rows) and items [first, first + count), tile by tile, and
 // shows each row's piece to visit(row, scores, count, first_item).
 struct TaskScratch {
@@ -129,6 +144,7 @@ void visit_strip(const ScoreProblem& problem, const Shape& shape, int64_t group,
       for (int64_t r = 0; r < rows; ++r) {
         float* scores = scratch.scores.data() + r * kTile;
         const int64_t local = row + r - row_begin;
+        add_terms(problem, row + r, tile, count, scores);
         for (int64_t e = scratch.excluded_begin[local]; e < scratch.excluded_begin[local + 1];
              ++e) {
           const int64_t j = scratch.excluded[e] - tile;
@@ -154,8 +170,10 @@ float target_score(const ScoreProblem& problem, int64_t row, int32_t target) {
     problem.packed->copy_row(target, unpacked.data());
     item = unpacked.data();
   }
-  const float dot = chained_dot(problem.hidden + row * problem.width, item, problem.width);
-  return problem.bias ? dot + problem.bias[target] : dot;
+  float score = chained_dot(problem.hidden + row * problem.width, item, problem.width);
+  if (problem.bias) score += problem.bias[target];
+  add_terms(problem, row, target, 1, &score);
+  return score;
 }
 
 }  // namespace

@@ -13,6 +13,13 @@ namespace tandem::engine {
 // What an item that must not be recommended scores: the padding item and a row's excluded items.
 inline constexpr float kExcludedScore = -1e9f;
 
+// What a row's scores get beside the product: score(items[i]) += weight * values[i].
+struct SparseTerm {
+  float weight = 0;
+  std::span<const int32_t> items = {};  // ascending
+  std::span<const float> values = {};
+};
+
 // One row of hidden against all items: score(n) = hidden . table[n] + bias[n], n in 0..num_items.
 struct ScoreProblem {
   const float* hidden = nullptr;  // [B, D]
@@ -26,6 +33,8 @@ struct ScoreProblem {
   // Per row: items that get kExcludedScore beside item 0, in any order, repeats allowed. Empty, or
   // one for each row.
   std::span<const std::span<const int32_t>> excluded = {};
+  // Per row: terms that are added, one after the other. Empty, or one list for each row.
+  std::span<const std::vector<SparseTerm>> added = {};
   // False leaves item 0 its own score, as the authors' validation does (it may then be a result
   // too).
   bool exclude_padding = true;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "core/error.h"
@@ -89,6 +90,52 @@ TEST(ScoreTopK, EqualsSortingAllScoresForOddSizes) {
       }
     }
   }
+}
+
+// Terms come after product and bias, one after the other, and before what is excluded.
+TEST(ScoreTopK, SparseTermsAreAdded) {
+  const Case c(7, 1100, 17, true);
+  const std::vector<int32_t> few = {1, 511, 512, 513, 1100}, all_items = [] {
+    std::vector<int32_t> items(1100);
+    std::iota(items.begin(), items.end(), 1);
+    return items;
+  }();
+  const std::vector<float> ones = {1, 2, 3, 4, 5}, values = random_values(1100, 9);
+  std::vector<std::vector<SparseTerm>> added(7);
+  for (size_t row = 1; row < 7; ++row) {
+    added[row].push_back({0.5f, few, ones});
+    if (row > 3) added[row].push_back({-3, all_items, values});
+  }
+  ScoreProblem problem = c.problem;
+  problem.added = added;
+  ThreadPool one(1), two(2);
+  const std::vector<float> plain = score_all(c.problem, two), scores = score_all(problem, two);
+  std::vector<float> wanted = plain;
+  for (int64_t row = 1; row < 7; ++row)
+    for (int64_t item = 1; item <= 1100; ++item) {
+      float& score = wanted[row * 1101 + item];
+      if (score == kExcludedScore) continue;
+      const auto place = std::ranges::find(few, item) - few.begin();
+      if (place < 5) score += 0.5f * ones[place];
+      if (row > 3) score += -3 * values[item - 1];
+    }
+  EXPECT_EQ(scores, wanted);
+
+  const TopKAndRank found = score_topk_and_rank(problem, 10, c.targets, two);
+  EXPECT_EQ(score_topk_and_rank(problem, 10, c.targets, one).top, found.top);
+  for (int64_t row = 0; row < 7; ++row) {
+    const auto begin = wanted.begin() + row * 1101, end = begin + 1101;
+    const float target = begin[c.targets[row]];
+    EXPECT_EQ(found.ranks[row].score, target);
+    EXPECT_EQ(found.ranks[row].rank,
+              target == kExcludedScore ? 0 : 1 + std::count_if(begin, end, [&](float score) {
+                                               return score > target;
+                                             }));
+    EXPECT_EQ(found.top[row][0].score, *std::max_element(begin, end));
+    EXPECT_EQ(begin[found.top[row][9].item], found.top[row][9].score);
+  }
+  problem.added = std::span(added).first(6);
+  EXPECT_THROW(score_all(problem, one), ShapeError);
 }
 
 TEST(ScoreTopK, BitsDependOnNeitherThreadsNorBatchNorPacking) {

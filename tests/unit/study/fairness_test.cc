@@ -227,6 +227,22 @@ TEST_F(ProveFairness, ADataSetOfOnesOwnIsFoundWhereverItStands) {
   }
 }
 
+TEST_F(ProveFairness, StarHasNoSeedButADataSet) {
+  config_.arms[2].retriever = StudyArm::Retriever::kStar;
+  StudyCell& cell = plan_.cells[2];
+  cell.retriever = add_step(folder_ / "star");
+  const fs::path run = plan_.steps[*cell.retriever].output_path();
+  fs::create_directories(run);
+  write_json(run / "run.json", {{"dataset_fingerprint", dataset_.fingerprint()}});
+  const FairnessTable table = prove();
+  EXPECT_TRUE(differences(table).empty());
+  ASSERT_EQ(table.arms[2].equal.size(), 3U);
+  EXPECT_EQ(table.arms[2].equal[2].first, "split, seen items, ties");
+  write_json(run / "run.json", {{"dataset_fingerprint", "other"}});
+  EXPECT_THAT(error(),
+              HasSubstr("alone: " + (run / "run.json").string() + " is of data set other"));
+}
+
 TEST_F(ProveFairness, UsersAndTheirHeldOutItems) {
   const CellResult good = results_[1];
   results_[1].all.target_ids[0] = "i99";

@@ -300,9 +300,47 @@ TEST_F(Study, ArmsWithTowers) {
   EXPECT_FALSE(plan.subset[0].has_value());
 
   expect_error(replaced(kTowers, "both: {towers: smollm, hllm: {}}", "both: {towers: smollm}"),
-               "arm 'both' needs both hllm and towers, or neither");
+               "arm 'both' needs both hllm or star and towers, or neither");
   expect_error(replaced(kTowers, "both: {towers: smollm,", "both: {towers: cached,"),
                "towers of arm both: 'cached' is not there");
+}
+
+constexpr const char* kStar = R"(
+datasets: {films: {import: {format: csv, input: films.csv}}}
+seeds: [1, 2]
+bases: {smollm: model, own: {tokenizer: {vocab-size: 300}, init: {preset: tiny}}}
+arms:
+  star: {towers: smollm, star: {semantic-weight: 0.25, text-keys: "title,genres"}}
+  made: {towers: own, star: {}}
+  hllm: {towers: smollm, hllm: {}}
+  tuned: {towers: hllm, star: {datasets: {films: {length: 5}}}}
+)";
+
+TEST_F(Study, ArmsOfStar) {
+  fs::create_directories(folder_ / "model");
+  const StudyPlan plan = make_study_plan(read(kStar), folder_ / "out");
+  // Nothing in it is random: one step for both seeds, unless the base is made anew for each.
+  EXPECT_EQ(count(plan, "train star"), 1u + 2 + 2);
+  EXPECT_EQ(plan.cells[0].retriever, plan.cells[4].retriever);
+  EXPECT_EQ(plan.cells[0].eval, plan.cells[4].eval);
+  EXPECT_EQ(line(plan, *plan.cells[0].retriever),
+            fmt::format("train star --dataset <data import> --base {} --semantic-weight 0.25 "
+                        "--text-keys title,genres",
+                        (folder_ / "model").string()));
+  EXPECT_EQ(line(plan, *plan.cells[1].retriever),
+            "train star --dataset <data import> --base <pretrain>");
+  EXPECT_EQ(line(plan, *plan.cells[3].retriever),
+            "train star --dataset <data import> --base <train hllm> --length 5");
+  EXPECT_EQ(line(plan, plan.cells[0].eval),
+            "eval --dataset <data import> --retriever <train star> --resamples 2000");
+
+  expect_error(replaced(kStar, "made: {towers: own, star: {}}", "made: {star: {}}"),
+               "arm 'made' needs both hllm or star and towers, or neither");
+  expect_error(replaced(kStar, "made: {towers: own, star: {}}", "made: {towers: star, star: {}}"),
+               "towers of arm made: 'star' is not there");
+  expect_error(replaced(kStar, "own, star: {}", "own, star: {}, hllm: {}"),
+               "arm 'made' has both star and hllm");
+  expect_error(replaced(kStar, "own, star: {}", "own, star: {seed: 3}"), "arm made sets seed");
 }
 
 }  // namespace
