@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/output.h"
 #include "core/plural.h"
 #include "offline/recommendation_file.h"

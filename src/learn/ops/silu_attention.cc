@@ -12,6 +12,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "core/error.h"
@@ -91,11 +92,11 @@ float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 struct SiluAttention : torch::autograd::Function<SiluAttention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q_in,
                             const at::Tensor& k_in, const at::Tensor& v_in,
-                            const at::Tensor& bias_in, const at::Tensor& query_starts,
-                            const at::Tensor& begin, const at::Tensor& end, int64_t heads,
-                            double divisor) {
+                            const std::optional<at::Tensor>& bias_in,
+                            const at::Tensor& query_starts, const at::Tensor& begin,
+                            const at::Tensor& end, int64_t heads, double divisor) {
     const at::Tensor q = q_in.contiguous(), k = k_in.contiguous(), v = v_in.contiguous();
-    const at::Tensor bias = bias_in.defined() ? bias_in.contiguous() : bias_in;
+    const at::Tensor bias = bias_in ? bias_in->contiguous() : at::Tensor();
     at::Tensor out = at::zeros_like(q);
     const float *qs = q.const_data_ptr<float>(), *ks = k.const_data_ptr<float>(),
                 *vs = v.const_data_ptr<float>(),
@@ -150,7 +151,8 @@ at::Tensor silu_attention(int64_t heads, const at::Tensor& q, const at::Tensor& 
                           const at::Tensor& bias) {
   if (!takes_kernel(q)) return silu_attention_reference(heads, q, k, v, ranges, divisor, bias);
   check(heads, q, k, v, ranges, bias);
-  return SiluAttention::apply(q, k, v, bias, ranges.query_starts, ranges.begin, ranges.end, heads,
+  const std::optional<at::Tensor> given = bias.defined() ? std::optional(bias) : std::nullopt;
+  return SiluAttention::apply(q, k, v, given, ranges.query_starts, ranges.begin, ranges.end, heads,
                               divisor);
 }
 
