@@ -150,7 +150,7 @@ TEST_F(BuildStar, ABaseReadsTheTexts) {
   BpeTrainer trainer(TokenizerStyle::kByteLevel);
   trainer.add_text("title: Title of a");
   write_tokenizer_files(base, trainer.train(300, {}), TokenizerStyle::kByteLevel);
-  const ItemPromptConfig text{.prompt = "Film ", .keys = {"title"}, .max_tokens = 9};
+  const ItemPromptConfig text{.prompt = "Film ", .keys = {"title"}, .max_tokens = 30};
   const fs::path run = build({.base = base, .text = text}, dataset_, "run");
   const StarFiles files = open_star(run);
   EXPECT_EQ(files.config.width, 16);
@@ -160,14 +160,22 @@ TEST_F(BuildStar, ABaseReadsTheTexts) {
                           {.num_items = 5,
                            .width = 16,
                            .max_length = 5,
-                           .max_text_length = 9,
+                           .max_text_length = 30,
                            .item_prompt = "Film ",
                            .pooling = HllmPooling::kMean},
                           16, 400, 3);
   write_tokenizer_files(hllm / kItemTowerFolder, trainer.train(300, {}),
                         TokenizerStyle::kByteLevel);
-  const fs::path other = build({.base = hllm}, dataset_, "of-hllm");
-  EXPECT_EQ(read_file(run / kItemMatrixFile), read_file(other / kItemMatrixFile));
+  const StarFiles other = open_star(build({.base = hllm}, dataset_, "of-hllm"));
+  EXPECT_EQ(files.vectors->facts(), other.vectors->facts());
+  std::vector<float> a(16), b(16), first(16);
+  files.vectors->read(1, first.data());
+  for (int64_t item = 1; item <= 5; ++item) {
+    files.vectors->read(item, a.data());
+    other.vectors->read(item, b.data());
+    EXPECT_EQ(a, b) << item;
+    EXPECT_EQ(a == first, item == 1) << "two titles of one vector";
+  }
   EXPECT_THROW(build({.base = hllm, .text = text}, dataset_, "none"), UsageError);
 }
 
