@@ -12,8 +12,8 @@
 
 namespace tandem {
 
-// One JSON object a line, or one Python dict, read with simdjson. Reused from line to line; values are valid until the
-// next parse().
+// One JSON object a line, or one Python dict, read with simdjson. Reused from line to line; values
+// are valid until the next parse().
 class JsonLine {
  public:
   JsonLine();

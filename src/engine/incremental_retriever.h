@@ -18,7 +18,8 @@ struct UserState {
 
 // A model that takes one interaction at a time, at a cost that does not grow with the history.
 // Equal to the windowed model as long as the user has at most max_length items, bit for bit unless
-// the model says otherwise (HLLM); what it remembers after that, each model says. Safe to call concurrently for different states.
+// the model says otherwise (HLLM); what it remembers after that, each model says. Safe to call
+// concurrently for different states.
 class IncrementalRetriever {
  public:
   virtual ~IncrementalRetriever() = default;

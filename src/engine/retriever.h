@@ -31,9 +31,9 @@ class IncrementalRetriever;
 // adds what the items' users tell.
 //
 // Results are the same bits on any number of threads, and in any batch unless the model says that
-// a batch may change the last bits (HLLM). Safe to call concurrently, with a pool each. Items must be in 1..num_items (DataError else); an empty history is a new user.
-// Items that the model does not know (RetrieverWeights::renumbered) are skipped in histories and
-// never recommended.
+// a batch may change the last bits (HLLM). Safe to call concurrently, with a pool each. Items must
+// be in 1..num_items (DataError else); an empty history is a new user. Items that the model does not
+// know (RetrieverWeights::renumbered) are skipped in histories and never recommended.
 class Retriever {
  public:
   virtual ~Retriever() = default;

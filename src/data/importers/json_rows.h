@@ -24,7 +24,8 @@ enum class TitlesIn { kRows, kItems, kEither };
 JsonKeys keys_of_file(const fs::path& path, const ColumnMap& columns, TitlesIn titles,
                       ReadContext& context);
 
-// The rows of the file, and the items' titles where there is a key for them. A line without a time is bad where the file has times.
+// The rows of the file, and the items' titles where there is a key for them. A line without a time
+// is bad where the file has times.
 void read_json_rows(const fs::path& path, const JsonKeys& keys, ReadContext& context,
                     Source& source);
 

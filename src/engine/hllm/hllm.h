@@ -21,14 +21,15 @@ namespace tandem::engine {
 //     score(n) = u . e_n / (|u| |e_n|)          in [-1, 1]
 //
 // hidden() is u / |u|. Histories are packed end to end without padding and positions count from 0;
-// the authors' left padding shifts all positions alike, which a rotation does not see. A new user is
-// the vector of the empty text alone. Which other histories are in the batch changes a result by
+// the authors' left padding shifts all positions alike, which a rotation does not see. A new user
+// is the vector of the empty text alone. Which other histories are in the batch changes a result by
 // rounding only (1e-6 of a score); the bits do not depend on the number of threads.
 //
 // A user's state is the keys and values of the newest S = max_length items, and one event is one
 // step on them: equal to the full pass, within rounding, as long as the user has at most S items.
 // After that the window slides over the cache: a step sees the newest S items, whose keys and
-// values had seen the items before them, where the full pass would begin anew at the window's start.
+// values had seen the items before them, where the full pass would begin anew at the window's
+// start.
 // Numbers of a state: min(items, S) * layers * 2 * width of keys.
 //
 // Memory: the weights are mapped, and so are the vectors, which are packed once more, normalised,

@@ -21,8 +21,8 @@ namespace tandem::engine {
 //   e    the items' vectors; C: models/cooccurrence.h
 //
 // The paper's factor r_j, the user's rating, is 1: it found that ratings do not help, and a history
-// has none. hidden() is a / n sum_j lambda^t_j e_s_j / |e_s_j|, so the first part is a product with the
-// table of unit vectors, and the second adds n sparse rows. Top-k and ranks are exact.
+// has none. hidden() is a / n sum_j lambda^t_j e_s_j / |e_s_j|, so the first part is a product with
+// the table of unit vectors, and the second adds n sparse rows. Top-k and ranks are exact.
 //
 // The paper scores items that are new to the user, and so does SeenItems::kWindow: the model sees
 // the whole history, and l items of it count (max_length() is not l). All scores of a new user are
