@@ -123,9 +123,7 @@ TEST(Parity, ScoresOfEveryFamily) {
   }
 }
 
-TEST(Parity, ScoresOfHstuWithItsRelativeBias) {
-  expect_parity(retriever_family("hstu"), true);
-}
+TEST(Parity, ScoresOfHstuWithItsRelativeBias) { expect_parity(retriever_family("hstu"), true); }
 
 }  // namespace
 }  // namespace tandem
