@@ -112,8 +112,8 @@ code=0
 diff -r whole parts || fail "an evaluation in parts ends with other bits"
 "${long[@]}" > /dev/null 2> error.txt &
 process=$!
-for ((i = 0; i < 1200; ++i)); do
-  ! grep -q "SigCgt:.*[2367abef]$" /proc/$process/status || break  # SIGINT is caught
+for ((i = 0; i < 1200; ++i)); do  # until it is the program (no longer the shell, whose trap would clean up) and catches SIGINT
+  ! { [ /proc/$process/exe -ef "$tandem" ] && grep -q "SigCgt:.*[2367abef]$" /proc/$process/status; } || break
   sleep 0.02
 done
 kill -INT $process

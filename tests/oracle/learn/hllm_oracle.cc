@@ -93,6 +93,7 @@ ItemTokens item_tokens(const SafetensorsFile& items) {
 // A step's rows and the items that they look into.
 struct Rows {
   std::vector<std::vector<int32_t>> items;
+  std::vector<std::vector<int64_t>> times;
   std::vector<ContrastiveRow> rows;
 };
 
@@ -112,8 +113,10 @@ Rows rows_of(const SafetensorsFile& file, const std::string& prefix) {
     result.items.push_back(numbers(items[row].narrow(0, items.size(1) - real, real)));
     result.rows.emplace_back().negatives = numbers(negatives[row]);
   }
-  for (size_t row = 0; row < result.rows.size(); ++row)
-    result.rows[row].shown.items = result.items[row];
+  for (size_t row = 0; row < result.rows.size(); ++row) {
+    result.times.emplace_back(result.items[row].size(), 0);
+    result.rows[row].shown = {.items = result.items[row], .times = result.times[row]};
+  }
   return result;
 }
 
