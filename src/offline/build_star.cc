@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -11,6 +12,7 @@
 #include "core/plural.h"
 #include "formats/run_folder.h"
 #include "formats/run_lock.h"
+#include "models/hllm_files.h"
 #include "offline/count_cooccurrence.h"
 #include "rank/catalogue.h"
 
@@ -29,11 +31,16 @@ void write_vectors_of(const StarVectors& star, const Dataset& dataset, const fs:
 
 RunInfo run_info(const StarSource& source, const StarVectors& star, const Dataset& dataset) {
   const bool base = source.vectors.empty();
+  Json extra = {
+      {"dataset", fs::absolute(dataset.folder()).string()},
+      {base ? "base" : "vectors", fs::absolute(base ? source.base : source.vectors).string()}};
+  if (base && !is_hllm_folder(source.base)) {
+    const ItemPromptConfig text = source.text.value_or(ItemPromptConfig{});
+    extra["text"] = {{"prompt", text.prompt}, {"keys", text.keys}, {"max_tokens", text.max_tokens}};
+  }
   return {.verb = "train star",
           .dataset_fingerprint = dataset.fingerprint(),
-          .extra = {{"dataset", fs::absolute(dataset.folder()).string()},
-                    {base ? "base" : "vectors",
-                     fs::absolute(base ? source.base : source.vectors).string()}},
+          .extra = std::move(extra),
           .facts = {{"texts", star.facts.texts}, {"item_vectors", star.facts.model}}};
 }
 

@@ -154,6 +154,7 @@ TEST_F(BuildStar, ABaseReadsTheTexts) {
   const fs::path run = build({.base = base, .text = text}, dataset_, "run");
   const StarFiles files = open_star(run);
   EXPECT_EQ(files.config.width, 16);
+  EXPECT_EQ(read_json(run / "run.json")["text"]["max_tokens"], 30);
   // As a run of HLLM whose Item LLM is the base and pools by the mean makes them.
   const fs::path hllm = folder_ / "hllm";
   test::write_random_hllm(hllm,
