@@ -47,6 +47,7 @@ Json HllmConfig::to_json() const {
                {"shared_towers", shared_towers},
                {"has_projector", has_projector},
                {"pandas_text", pandas_text}};
+  if (ranking != HllmRanking::kNone) json["ranking"] = hllm_ranking_name(ranking);
   if (time_width > 0) json["time_width"] = time_width;
   if (!dataset_fingerprint.empty()) json["dataset_fingerprint"] = dataset_fingerprint;
   return json;
@@ -73,6 +74,7 @@ HllmConfig HllmConfig::from_json(const Json& json, std::string_view where) {
       .dataset_fingerprint = json_get_or<std::string>(json, "dataset_fingerprint", "", where)};
   try {
     config.pooling = parse_hllm_pooling(json_get_or<std::string>(json, "pooling", "token", where));
+    config.ranking = parse_hllm_ranking(json_get_or<std::string>(json, "ranking", "none", where));
   } catch (const ConfigError& error) {
     throw FormatError("{}: {}", where, error.what());
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "models/ranking_head.h"
 
 namespace tandem {
 
@@ -33,7 +34,8 @@ struct HllmConfig {
   bool shared_towers = false;  // one tower, in item_llm/, reads text and vectors
   bool has_projector = false;  // item vectors are multiplied by projector.weight [D, d_item]
   int64_t time_width = 0;      // of the time tables (models/time_embedding.h); 0: no times
-  bool pandas_text = false;    // values of a text are printed and skipped as pandas does it
+  HllmRanking ranking = HllmRanking::kNone;  // whether it also judges candidates, and how
+  bool pandas_text = false;  // values of a text are printed and skipped as pandas does it
   // Of the data set whose item numbers the model knows; empty: unknown.
   std::string dataset_fingerprint = "";
 

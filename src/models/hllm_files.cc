@@ -69,6 +69,8 @@ HllmFiles open_hllm(const fs::path& folder, const HllmConfig& config) {
   if (config.time_width > 0)
     for (const TensorSpec& spec : time_parameters(config.time_width, config.width))
       files.time.push_back(read_parameter(extra, spec));
+  for (const TensorSpec& spec : ranking_parameters(config.ranking, config.width))
+    files.ranking.push_back(read_parameter(extra, spec));
   files.log_scale = read_parameter(extra, {kLogScaleName, {}}).front();
   return files;
 }

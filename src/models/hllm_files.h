@@ -18,7 +18,8 @@ namespace tandem {
 //                                  With shared towers there is item_llm/ alone
 //   extra_parameters.safetensors   item_emb_tokens [1, 1, d_item], logit_scale [],
 //                                  projector.weight [D, d_item] where there is one, and
-//                                  time_parameters() with a config.json of time_width
+//                                  time_parameters() with a config.json of time_width, and
+//                                  ranking_parameters() with one of ranking
 inline constexpr const char* kHllmConfigFile = "config.json";
 inline constexpr const char* kItemTowerFolder = "item_llm";
 inline constexpr const char* kUserTowerFolder = "user_llm";
@@ -39,8 +40,9 @@ struct HllmFiles {
   std::shared_ptr<const LlamaSource> item_tower = {}, user_tower = {};
   std::vector<float> item_token = {};  // [d_item], the embedding of [ITEM]; empty with mean pooling
   std::vector<float> projector = {};   // [D, d_item] row-major; empty: there is none
-  std::vector<std::vector<float>> time = {};  // in the order of time_parameters(); empty: none
-  float log_scale = 0;                        // ln of the scale that the cosines were trained with
+  std::vector<std::vector<float>> time = {};     // in the order of time_parameters(); empty: none
+  std::vector<std::vector<float>> ranking = {};  // in the order of ranking_parameters()
+  float log_scale = 0;  // ln of the scale that the cosines were trained with
 
   // Tells two models' item vectors apart, not what they are made of: SHA-256 of the Item LLM's
   // fingerprint, [ITEM], the projector, and pooling.

@@ -9,6 +9,7 @@
 
 #include "core/sha256.h"
 #include "rank/candidate_order.h"
+#include "rank/history.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem {
@@ -132,6 +133,27 @@ CandidateScores likelihood_scores(const TitledRanker& model, std::span<const Ran
                  title_likelihoods(ranker.model(), rest, pool, on_progress);
                });
   return candidate_scores("likelihood", samples, scores);
+}
+
+CandidateScores judged_scores(const engine::Hllm& model, const Dataset& dataset,
+                              std::span<const RankingSample> samples, ThreadPool& pool) {
+  constexpr int64_t kSamplesAtOnce = 256;
+  size_t columns = 0;
+  for (const RankingSample& sample : samples) columns = std::max(columns, sample.candidates.size());
+  engine::Matrix all(std::ssize(samples), static_cast<int64_t>(columns));
+  std::ranges::fill(all.values, -std::numeric_limits<float>::infinity());
+  for (int64_t begin = 0; begin < all.rows; begin += kSamplesAtOnce) {
+    const int64_t end = std::min(begin + kSamplesAtOnce, all.rows);
+    std::vector<engine::History> histories;
+    std::vector<std::vector<int32_t>> candidates;
+    for (int64_t i = begin; i < end; ++i) {
+      histories.push_back(oldest(dataset, samples[i].user, std::ssize(samples[i].history)));
+      candidates.push_back(samples[i].candidates);
+    }
+    const auto z = model.judge(histories, candidates, pool);
+    for (int64_t i = begin; i < end; ++i) std::ranges::copy(z[i - begin], all.row(i));
+  }
+  return candidate_scores("judgement", samples, all);
 }
 
 std::vector<CandidateScores> SecondStageModels::scores(std::span<const RankingSample> samples,

@@ -10,6 +10,7 @@
 
 #include "core/thread_pool.h"
 #include "data/dataset.h"
+#include "engine/hllm/hllm.h"
 #include "rank/fusion.h"
 #include "rank/prompt.h"
 #include "rank/ranker.h"
@@ -53,6 +54,11 @@ CandidateScores letter_scores(const TitledRanker& model, std::span<const Ranking
                               ScoringWatch* watch = nullptr);
 CandidateScores likelihood_scores(const TitledRanker& model, std::span<const RankingSample> samples,
                                   ThreadPool& pool, ScoringWatch* watch = nullptr);
+
+// What an HLLM that judges (engine::Hllm::ranking) says of the candidates: its z, named "judgement".
+// A sample's history is the oldest of its user's interactions, whose times are the data set's.
+CandidateScores judged_scores(const engine::Hllm& model, const Dataset& dataset,
+                              std::span<const RankingSample> samples, ThreadPool& pool);
 
 // The models of a second stage.
 struct SecondStageModels {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/check.h"
 #include "core/error.h"
 #include "engine/ops/unit_row.h"
 #include "models/token_packs.h"
@@ -28,7 +29,8 @@ Hllm::Hllm(const HllmFiles& files, ItemVectors vectors, Precision precision)
     : TableRetriever(retriever_config(files.config, vectors), unit_table(vectors), {}, {}),
       model_(files.user_tower, nullptr, precision),
       vectors_(std::move(vectors)),
-      times_(files) {}
+      times_(files),
+      head_(files) {}
 
 Json Hllm::describe() const {
   return {{"model_type", kHllmModelType},
@@ -36,16 +38,18 @@ Json Hllm::describe() const {
           {"width", width()},
           {"layers", model_.config().num_layers},
           {"max_length", max_length()},
-          {"times", reads_times()}};
+          {"times", reads_times()},
+          {"ranking", hllm_ranking_name(ranking())}};
 }
 
 double Hllm::flops_per_position() const {
   return static_cast<double>(model_.config().flops_per_token(false));
 }
 
-void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) const {
+void Hllm::last_states(std::span<const Inputs> asked, ThreadPool& pool, float* out) const {
   std::vector<int64_t> lengths;
-  for (const History& window : windows) lengths.push_back(std::ssize(window));
+  for (const auto& [window, tail] : asked)
+    lengths.push_back(std::ssize(window) + (tail != nullptr ? 1 : 0));
   for (const TokenPack& pack : token_packs(lengths)) {
     std::vector<LlamaSequence> sequences;
     int64_t rows = 0;
@@ -56,14 +60,60 @@ void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) c
     Matrix x(rows, width());
     int64_t row = 0;
     for (int64_t w = pack.begin; w < pack.end; ++w) {
+      const auto& [window, tail] = asked[w];
       float* first = x.row(row);
-      for (const int32_t item : windows[w]) vectors_.read(item, x.row(row++));
-      times_.add(windows[w].times(), first);
+      for (const int32_t item : window) vectors_.read(item, x.row(row++));
+      times_.add(window.times(), first);
+      if (tail != nullptr) std::copy_n(tail, width(), x.row(row++));
     }
     const Matrix states = model_.hidden(std::move(x), sequences, 1, pool);
     std::copy(states.values.begin(), states.values.end(), out + pack.begin * width());
   }
+}
+
+void Hllm::run(std::span<const History> windows, ThreadPool& pool, float* out) const {
+  std::vector<Inputs> asked;
+  for (const History& window : windows) asked.push_back({.window = window});
+  last_states(asked, pool, out);
   for (int64_t w = 0; w < std::ssize(windows); ++w) make_unit(out + w * width(), width());
+}
+
+std::vector<std::vector<float>> Hllm::judge(std::span<const History> histories,
+                                            std::span<const std::vector<int32_t>> candidates,
+                                            ThreadPool& pool) const {
+  TANDEM_CHECK(ranking() != HllmRanking::kNone && histories.size() == candidates.size());
+  constexpr int32_t kNewUser[] = {0};
+  const bool late = ranking() == HllmRanking::kLate;
+  std::vector<Inputs> asked;
+  std::vector<int32_t> items;  // of all candidates, end to end
+  for (size_t h = 0; h < histories.size(); ++h) {
+    const History window = histories[h].empty()
+                               ? History(kNewUser)
+                               : histories[h].newest(static_cast<size_t>(max_length()));
+    for (const int32_t item : window)
+      if (item < 0 || item > num_items())
+        throw DataError("item {} of a history is not among the model's items 1..{}", item,
+                        num_items());
+    for (const int32_t item : candidates[h])
+      if (!knows(item))
+        throw DataError("candidate {} is not among the model's items 1..{}", item, num_items());
+    items.insert(items.end(), candidates[h].begin(), candidates[h].end());
+    asked.resize(late ? h + 1 : items.size(), {.window = window});
+  }
+  Matrix vectors(std::ssize(items), width());
+  for (int64_t c = 0; c < vectors.rows; ++c) vectors_.read(items[c], vectors.row(c));
+  for (size_t i = 0; i < asked.size(); ++i)
+    asked[i].tail = late ? head_.user_token().data() : vectors.row(static_cast<int64_t>(i));
+  Matrix states(std::ssize(asked), width());
+  last_states(asked, pool, states.data());
+
+  std::vector<std::vector<float>> z(histories.size());
+  int64_t c = 0;
+  for (size_t h = 0; h < histories.size(); ++h)
+    for (size_t i = 0; i < candidates[h].size(); ++i, ++c)
+      z[h].push_back(late ? head_.late(states.row(static_cast<int64_t>(h)), vectors.row(c))
+                          : head_.early(states.row(c)));
+  return z;
 }
 
 int64_t Hllm::numbers_per_position() const {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/hllm/item_vectors.h"
+#include "engine/hllm/ranking_head.h"
 #include "engine/hllm/time_embedding.h"
 #include "engine/incremental_retriever.h"
 #include "engine/llama/llama.h"
@@ -46,13 +47,29 @@ class Hllm final : public TableRetriever, public IncrementalRetriever {
   void step(UserState& state, const Event& event, float* hidden) const override;
   int64_t state_size(int64_t items) const override;
 
+  // Whether and how the model judges candidates (models/ranking_head.h).
+  HllmRanking ranking() const { return head_.ranking(); }
+  // z of each history's candidates, items in 1..N. Late fusion makes one pass a history, early
+  // fusion one a candidate. Not of a model that does not judge.
+  std::vector<std::vector<float>> judge(std::span<const History> histories,
+                                        std::span<const std::vector<int32_t>> candidates,
+                                        ThreadPool& pool) const;
+
  private:
+  // A window's items as inputs, and one more vector [D] behind them or null.
+  struct Inputs {
+    History window;
+    const float* tail = nullptr;
+  };
   void run(std::span<const History> windows, ThreadPool& pool, float* out) const override;
+  // The User LLM's states at the last input of each, [asked, D].
+  void last_states(std::span<const Inputs> asked, ThreadPool& pool, float* out) const;
   int64_t numbers_per_position() const;
 
   Llama model_;
   ItemVectors vectors_;
   TimeEmbedding times_;
+  RankingHead head_;
 };
 
 }  // namespace tandem::engine

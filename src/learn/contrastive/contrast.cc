@@ -14,17 +14,24 @@ void ContrastFigures::add(const ContrastFigures& other) {
   survivors += other.survivors;
   first += other.first;
   positions += other.positions;
+  judgement += other.judgement;
 }
 
-ContrastFigures add_contrast_gradients(const NceInput& input, double weight) {
+Contrast contrast(const NceInput& input) {
   const NceLoss found = nce_loss(input);
   const int64_t positions = input.users.size(0);
   const auto count = static_cast<double>(positions);
-  found.loss.mul(weight * count).backward();
-  return {.loss = found.loss.item<double>() * count,
-          .survivors = found.survivors * count,
-          .first = static_cast<double>(found.ranks.eq(1).sum().item<int64_t>()),
-          .positions = positions};
+  return {.mean = found.loss,
+          .figures = {.loss = found.loss.item<double>() * count,
+                      .survivors = found.survivors * count,
+                      .first = static_cast<double>(found.ranks.eq(1).sum().item<int64_t>()),
+                      .positions = positions}};
+}
+
+ContrastFigures add_contrast_gradients(const NceInput& input, double weight) {
+  const Contrast found = contrast(input);
+  found.mean.mul(weight * static_cast<double>(found.figures.positions)).backward();
+  return found.figures;
 }
 
 }  // namespace tandem::learn

@@ -22,9 +22,17 @@ struct NceFilter {
 struct ContrastFigures {
   double loss = 0, survivors = 0, first = 0;  // first: positions where no negative scores higher
   int64_t positions = 0;
+  double judgement = 0;  // a loss of judged candidates beside it, already weighted
 
   void add(const ContrastFigures& other);
 };
+
+// The loss of some positions.
+struct Contrast {
+  at::Tensor mean;  // [], over the positions; differentiable
+  ContrastFigures figures;
+};
+Contrast contrast(const NceInput& input);
 
 // Forward and backward pass of the loss: adds weight x the gradient of the loss, summed over the
 // positions, to what the input was made of.

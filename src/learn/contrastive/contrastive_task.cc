@@ -35,7 +35,8 @@ double ContrastiveTask::add_gradients(const StepPart& part, double weight) const
   if (labels == 0) return 0;
   const double each = weight / static_cast<double>(labels);
   const std::vector<ContrastiveRow> rows = samples_.rows(part.samples, part.epoch, part.step);
-  return add_rows({.all = rows, .parts = {&part, 1}}, each, alone()).loss * each;
+  const ContrastFigures found = add_rows({.all = rows, .parts = {&part, 1}}, each, alone());
+  return found.loss * each + found.judgement;
 }
 
 StepShare ContrastiveTask::add_share(const Step& step, ProcessGroup& group) const {
@@ -51,9 +52,11 @@ StepShare ContrastiveTask::add_share(const Step& step, ProcessGroup& group) cons
   const auto labels = static_cast<double>(step.labels);
   const double weight = step.labels > 0 ? 1 / labels : 0;
   const ContrastFigures sum = add_rows({.all = rows, .parts = parts}, weight, group);
-  return {
-      .loss = sum.loss * weight,
+  StepShare share{
+      .loss = sum.loss * weight + sum.judgement,
       .figures = {{"nce_samples", sum.survivors / labels}, {"nce_top1_acc", sum.first / labels}}};
+  if (judges()) share.figures.emplace_back("judgement", sum.judgement);
+  return share;
 }
 
 void ContrastiveTask::check_figures(const StepShare& step) const {

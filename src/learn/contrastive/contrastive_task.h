@@ -52,6 +52,8 @@ class ContrastiveTask : public TrainingTask {
   };
   // Adds weight x the gradient of the loss, summed over the parts' positions. Collective.
   virtual ContrastFigures add_rows(const Rows& rows, double weight, ProcessGroup& group) const = 0;
+  // Whether add_rows() also judges candidates; their loss is then a figure, and part of the loss.
+  virtual bool judges() const { return false; }
   // ln of the inverse temperature; a parameter where it requires gradients.
   virtual const at::Tensor& logit_scale() const = 0;
 

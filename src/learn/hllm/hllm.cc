@@ -16,7 +16,8 @@
 namespace tandem::learn {
 namespace {
 
-constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.", kTime = "time_";
+constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.", kTime = "time_",
+                           kHead = "ranking_head", kUserToken = "user_token";
 
 // Means over the rows of x [P, D]: [B, D].
 at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
@@ -32,9 +33,11 @@ at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
 void HllmExtras::move_to(at::Device device) {
   for (at::Tensor* value : {&item_token, &logit_scale, &projector})
     if (value->defined()) *value = value->to(device);
-  if (time)
-    for (NamedParameter& parameter : time->parameters())
-      parameter.value = parameter.value.to(device);
+  const auto move = [&](std::vector<NamedParameter>& parameters) {
+    for (NamedParameter& parameter : parameters) parameter.value = parameter.value.to(device);
+  };
+  if (time) move(time->parameters());
+  if (head) move(head->parameters());
 }
 
 HllmExtras new_hllm_extras(int64_t item_width, int64_t user_width, uint64_t seed) {
@@ -78,12 +81,15 @@ Hllm::Hllm(HllmConfig config, Llama item, std::optional<Llama> user, HllmExtras 
   if (user_) add_tower(kUser, *user_);
   if (extras_.time)
     for (const auto& [name, value] : extras_.time->parameters()) add(name, value);
+  if (extras_.head)
+    for (const auto& [name, value] : extras_.head->parameters()) add(name, value);
   add("logit_scale", extras_.logit_scale);
 }
 
 bool Hllm::trains_items() const {
   return std::ranges::any_of(parameters_, [](const NamedParameter& parameter) {
     return !parameter.name.starts_with(kUser) && !parameter.name.starts_with(kTime) &&
+           !parameter.name.starts_with(kHead) && parameter.name != kUserToken &&
            parameter.name != "logit_scale";
   });
 }

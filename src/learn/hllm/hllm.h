@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "learn/hllm/ranking_head.h"
 #include "learn/hllm/time_embedding.h"
 #include "learn/llama/llama.h"
 #include "learn/model.h"
@@ -21,12 +22,13 @@ struct HllmExtras {
   at::Tensor logit_scale;     // [], logarithm of the inverse temperature
   at::Tensor projector = {};  // [D, D_i]; undefined: item vectors are as wide as the User LLM
   std::optional<TimeEmbedding> time = {};  // absent: the User LLM is not told when
+  std::optional<RankingHead> head = {};    // absent: candidates are not judged
 
   void move_to(at::Device device);
 };
 
 // New ones: N(0, .02^2) for the token, ln(1 / .07) for the scale, and where the widths differ a
-// projector of N(0, 1 / D_i); no times. Pure functions of the seed.
+// projector of N(0, 1 / D_i); no times and no head. Pure functions of the seed.
 HllmExtras new_hllm_extras(int64_t item_width, int64_t user_width, uint64_t seed);
 
 // HLLM (arXiv 2409.12740) for training: an Item LLM and a User LLM of the Llama family.
@@ -51,8 +53,8 @@ class Hllm {
   const HllmExtras& extras() const { return extras_; }
 
   // What is trained, under the names of the authors' checkpoints: "item_llm.model.norm.weight",
-  // "user_llm. ...", "item_emb_tokens", "logit_scale", and ours, "projector.weight" and
-  // time_parameters(). Adapters are "item_llm." and PEFT's key.
+  // "user_llm. ...", "item_emb_tokens", "logit_scale", and ours, "projector.weight",
+  // time_parameters() and ranking_parameters(). Adapters are "item_llm." and PEFT's key.
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
   // Whether any parameter moves the item vectors.
   bool trains_items() const;

@@ -66,6 +66,8 @@ HllmExtras read_hllm_extras(const HllmFiles& files) {
     extras.projector = at::tensor(files.projector).view({-1, item_width});
   if (!files.time.empty())
     extras.time.emplace(files.config.time_width, files.config.width, files.time);
+  if (!files.ranking.empty())
+    extras.head.emplace(files.config.ranking, files.config.width, files.ranking);
   return extras;
 }
 
@@ -89,6 +91,8 @@ void write_hllm(const fs::path& folder, const HllmConfig& config, const HllmExtr
   add(kProjectorName, extras.projector);
   if (extras.time)
     for (const auto& [name, value] : extras.time->parameters()) add(name.c_str(), value);
+  if (extras.head)
+    for (const auto& [name, value] : extras.head->parameters()) add(name.c_str(), value);
   save_tensors(folder / kExtraParametersFile, beside);
   write_json(folder / kHllmConfigFile, config.to_json());
 }

@@ -57,6 +57,7 @@ void HllmOptions::take(const HllmConfig& config) {
   max_text_length = config.max_text_length;
   max_length = config.max_length;
   time_width = config.time_width;
+  ranking = config.ranking;
   pooling = config.pooling;
   shared_towers = config.shared_towers;
 }
@@ -92,12 +93,23 @@ ConfigSchema HllmOptions::schema() {
   schema.add("nce.threshold", &nce.threshold,
              "a negative whose cosine with the target is above this is no negative");
   schema.add("nce.by_id", &nce.by_id, "neither is one that is the target itself");
+  schema.add(
+      "rank.form", &ranking,
+      "also learn whether an item is taken: late (a learned token after the history, and a "
+      "head on its state and the item's vector), early (the item after the history; a pass "
+      "for each candidate) or none",
+      {{"none", HllmRanking::kNone}, {"late", HllmRanking::kLate}, {"early", HllmRanking::kEarly}});
+  schema.add("rank.contrast", &contrast_weight,
+             "what the contrast counts beside that; 0: the judgement alone");
+  schema.add("rank.candidates", &judged_candidates,
+             "validation judges so many items a user: the true one, and others by chance");
   schema.add("data.compat", &compat_samples,
              "draw rows and negatives as the authors' code does, with its random numbers");
   schema.add("data.split", &split_rows,
              "cut long histories into rows of model.max_length + 1 items; false: the newest alone");
   add_keys(schema, "users' rows a step (times train.accumulate)",
-           "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50,200",
+           "what the best checkpoint has most of: Recall, NDCG or MRR @1,5,10,20,50,200, or AUC "
+           "(of rank.form)",
            "on everything, as the authors have it");
   schema.add("train.warmup_share", &warmup_share,
              "linear warm-up over this share of the steps, instead of train.warmup_steps");
@@ -127,7 +139,15 @@ void HllmOptions::validate() const {
   if (shared_towers && user != TowerOptions{})
     throw ConfigError("user.* says something of a tower of its own, but model.shared_towers is on");
   item_text().validate("text");
-  metrics_of_ranks({}, kHllmCutoffs).value(metric);
+  if (!(contrast_weight >= 0 && contrast_weight <= 1000))
+    throw ConfigError("rank.contrast is {}; expected 0 to 1000", contrast_weight);
+  check_at_least("rank.candidates", judged_candidates, 2);
+  if (metric != kAuc) metrics_of_ranks({}, kHllmCutoffs).value(metric);
+  if (metric == kAuc && ranking == HllmRanking::kNone)
+    throw ConfigError("valid.metric is AUC, which rank.form makes; it is none");
+  if (ranking == HllmRanking::kNone && contrast_weight != 1)
+    throw ConfigError("rank.contrast is {}, but rank.form none: the contrast stands alone",
+                      contrast_weight);
 }
 
 ItemPromptConfig HllmOptions::item_text() const {
@@ -171,6 +191,7 @@ HllmConfig HllmOptions::model_config(int64_t width, bool has_projector,
           .shared_towers = shared_towers,
           .has_projector = has_projector,
           .time_width = time_width,
+          .ranking = ranking,
           .pandas_text = pandas_text,
           .dataset_fingerprint = dataset.fingerprint()};
 }

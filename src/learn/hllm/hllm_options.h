@@ -19,6 +19,9 @@ namespace tandem::learn {
 // Of validations: the authors stop early on NDCG@200.
 inline constexpr int32_t kHllmCutoffs[] = {1, 5, 10, 20, 50, 200};
 
+// The share of other candidates that the true one is judged above.
+inline constexpr const char* kAuc = "AUC";
+
 enum class TowerTuning { kFull, kLora, kFrozen };
 
 // One tower's keys.
@@ -50,6 +53,9 @@ struct HllmOptions : TrainOptions {
 
   NceFilter nce;
   int64_t num_negatives = 0;  // a row; 0: one a transition
+  HllmRanking ranking = HllmRanking::kNone;
+  double contrast_weight = 1;      // of the contrast beside the judgement
+  int64_t judged_candidates = 20;  // a validation user's, the true one included
   bool compat_samples = false, split_rows = true;
   bool exclude_history = true;
   int64_t valid_users = 0;

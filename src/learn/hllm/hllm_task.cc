@@ -4,10 +4,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "learn/hllm/hllm_retriever.h"
+#include "learn/hllm/judged_ranks.h"
 #include "learn/hllm/step.h"
 #include "learn/retriever/objective.h"
 #include "learn/retriever/validation.h"
@@ -45,9 +47,13 @@ ContrastFigures HllmTask::add_rows(const Rows& rows, double weight, ProcessGroup
     const at::Tensor all = item_vectors(group);
     vectors = all.index_select(0, at::tensor(places, at::kLong).to(all.device()));
   }
+  const auto judged = std::ranges::count_if(
+      rows.all, [](const ContrastiveRow& row) { return row.num_transitions() > 0; });
+  const StepWeights weights{.position = weight * options_.contrast_weight,
+                            .row = 1 / static_cast<double>(std::max<int64_t>(judged, 1))};
   ContrastFigures found;
   for (const StepPart& part : rows.parts)
-    found.add(add_position_gradients(model_, items, vectors, rows.of(part), filter(), weight));
+    found.add(add_position_gradients(model_, items, vectors, rows.of(part), filter(), weights));
   if (encoding) encoding->backward();
   return found;
 }
@@ -61,7 +67,20 @@ ValidationResult HllmTask::validate(ProcessGroup& group, ThreadPool& pool) const
   const std::vector<int64_t> ranks = validation_ranks(
       HllmRetriever(model_, item_vectors(group)), NextItem(options_.max_length), dataset_,
       {.exclude = exclude, .most_users = options_.valid_users}, group, pool);
-  return validation_result(ranks, options_.metric, {10, 200}, kHllmCutoffs);
+  const std::string decides = options_.metric == kAuc ? "NDCG@10" : options_.metric;
+  ValidationResult result = validation_result(ranks, decides, {10, 200}, kHllmCutoffs);
+  if (!judges()) return result;
+  const JudgedRanks judged = judged_ranks(model_, item_vectors(group), dataset_,
+                                          {.candidates = options_.judged_candidates,
+                                           .max_length = options_.max_length,
+                                           .most_users = options_.valid_users,
+                                           .seed = static_cast<uint64_t>(options_.seed)},
+                                          group);
+  result.metrics[kAuc] = judged.auc();
+  result.metrics["judged_NDCG@10"] = judged.ndcg(10);
+  result.scalars.emplace_back(kAuc, judged.auc());
+  if (options_.metric == kAuc) result.value = judged.auc();
+  return result;
 }
 
 void HllmTask::write_model(const fs::path& folder,

@@ -37,6 +37,7 @@ class HllmTask : public ContrastiveTask {
 
  private:
   ContrastFigures add_rows(const Rows& rows, double weight, ProcessGroup& group) const override;
+  bool judges() const override { return model_.config().ranking != HllmRanking::kNone; }
   const at::Tensor& logit_scale() const override { return model_.logit_scale(); }
   // Of all items as they are now; made once where nothing that makes them is trained.
   at::Tensor item_vectors(ProcessGroup& group) const;

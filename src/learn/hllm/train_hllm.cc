@@ -115,6 +115,14 @@ void add_times(HllmExtras& extras, const Start& start, const HllmOptions& option
     extras.time.emplace(options.time_width, width, static_cast<uint64_t>(options.seed));
 }
 
+// The head of the run that is trained further, where it judges in the same way, or a new one.
+void add_head(HllmExtras& extras, const HllmOptions& options, int64_t width) {
+  if (extras.head && extras.head->ranking() == options.ranking) return;
+  extras.head.reset();
+  if (options.ranking != HllmRanking::kNone)
+    extras.head.emplace(options.ranking, width, static_cast<uint64_t>(options.seed));
+}
+
 // Facts that a study compares between arms.
 Json facts_of(const ItemTexts& texts, const ContrastiveSamples& samples) {
   return {{"texts", texts.fingerprint()}, {"first_epoch", samples.first_epoch()}};
@@ -151,6 +159,7 @@ void train_hllm(const TrainRequest& request, ProcessGroup& group) {
   HllmExtras extras =
       start.run ? read_hllm_extras(*start.run) : new_hllm_extras(item_width, width, seed);
   add_times(extras, start, options, width, dataset);
+  add_head(extras, options, width);
   extras.move_to(at::Device(session.device()));
   const Hllm model(options.model_config(width, extras.projector.defined(), dataset),
                    llama(item, options.item), std::move(user_llm), std::move(extras),
