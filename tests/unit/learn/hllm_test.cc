@@ -89,7 +89,8 @@ std::vector<at::Tensor> step(const Hllm& model, int64_t chunk, size_t parts) {
     const size_t begin = rows.rows.size() * part / parts,
                  end = rows.rows.size() * (part + 1) / parts;
     found.add(add_position_gradients(model, items, encoding.vectors(),
-                                     std::span(rows.rows).subspan(begin, end - begin), {}, 0.2));
+                                     std::span(rows.rows).subspan(begin, end - begin), {},
+                                     {.position = 0.2, .row = 0.5}));
   }
   encoding.backward();
   std::vector<at::Tensor> result{at::tensor(found.loss)};
@@ -209,6 +210,59 @@ TEST(TimeEmbedding, StartsSilentAndIsTrained) {
                 gradient.view({-1})[place].item<double>(), 2e-3)
         << name;
     EXPECT_GT(gradient.abs().max().item<float>(), 1e-4f) << name;
+  }
+}
+
+Hllm judging(HllmRanking ranking) {
+  HllmExtras extras = new_hllm_extras(16, 16, 3);
+  extras.head.emplace(ranking, 16, 3);
+  Hllm hllm({.num_items = 12, .width = 16, .ranking = ranking}, tower(16, true, 1),
+            tower(16, false, 2), std::move(extras));
+  at::NoGradGuard no_grad;
+  Rng rng(8);
+  for (const NamedParameter& parameter : hllm.extras().head->parameters()) {
+    at::Tensor value = parameter.value;
+    value.add_(test::random_tensor(value.sizes(), rng, at::kFloat), 0.2);
+  }
+  return hllm;
+}
+
+// The [USER] token is seen by no item, so the contrast is that of the model that does not judge;
+// chunks and parts change nothing; and the head's gradients are those of the loss.
+TEST(RankingHead, JudgesBesideTheContrast) {
+  const double plain = step(model(), kWhole, 1)[0].item<double>();
+  for (const HllmRanking ranking : {HllmRanking::kLate, HllmRanking::kEarly}) {
+    SCOPED_TRACE(hllm_ranking_name(ranking));
+    const Hllm hllm = judging(ranking);
+    const std::vector<at::Tensor> whole = step(hllm, kWhole, 1);
+    EXPECT_NEAR(whole[0].item<double>(), plain, 1e-5);
+    test::expect_all_close(step(hllm, 9, 1), whole, 1e-5);
+    test::expect_all_close(step(hllm, kWhole, 3), whole, 1e-5);
+    const auto judgement = [&] {
+      const Rows rows;
+      const ItemTokens tokens = texts();
+      const HllmItems items(rows.rows);
+      ItemEncoding encoding(hllm, tokens, items.items, kWhole, alone());
+      return add_position_gradients(hllm, items, encoding.vectors(), rows.rows, {},
+                                    {.position = 0, .row = 0.5})
+          .judgement;
+    };
+    for (const NamedParameter& parameter : hllm.extras().head->parameters()) {
+      const auto found =
+          std::ranges::find(hllm.parameters(), parameter.name, &NamedParameter::name);
+      const at::Tensor gradient = whole[1 + (found - hllm.parameters().begin())];
+      const int64_t place = gradient.abs().argmax().item<int64_t>();
+      float* at = parameter.value.data_ptr<float>() + place;
+      const float before = *at;
+      *at = before + 1e-2f;
+      const double above = judgement();
+      *at = before - 1e-2f;
+      const double below = judgement();
+      *at = before;
+      EXPECT_NEAR((above - below) / 2e-2, gradient.view({-1})[place].item<double>(), 2e-3)
+          << parameter.name;
+      EXPECT_GT(gradient.abs().max().item<float>(), 1e-3f) << parameter.name;
+    }
   }
 }
 
