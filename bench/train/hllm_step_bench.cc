@@ -96,7 +96,7 @@ void run(int64_t num_rows, int64_t layers, int64_t chunk, int64_t steps) {
       const HllmItems items(rows);
       ItemEncoding encoding(model, tokens, items.items, chunk, alone());
       add_position_gradients(model, items, encoding.vectors(), rows, {},
-                             0.1 / static_cast<double>(num_rows));
+                             {.position = 0.1 / static_cast<double>(num_rows)});
       encoding.backward();
       for (const int32_t item : items.items) step_tokens += std::ssize(tokens[item]);
     };

@@ -223,9 +223,10 @@ Step step(const Hllm& model, const ItemTokens& tokens, std::span<const Contrasti
   clamp_scale(model);
   const HllmItems items(rows);
   ItemEncoding encoding(model, tokens, items.items, chunk, alone());
-  const auto positions = static_cast<double>(items.positions(rows).inputs.numel());
-  const ContrastFigures found = add_position_gradients(model, items, encoding.vectors(), rows,
-                                                       {.threshold = threshold}, 1 / positions);
+  const auto positions = static_cast<double>(items.positions(rows, false).targets.numel());
+  const ContrastFigures found =
+      add_position_gradients(model, items, encoding.vectors(), rows, {.threshold = threshold},
+                             {.position = 1 / positions});
   encoding.backward();
   return {found.loss / positions, found.survivors / positions, found.first / positions};
 }
