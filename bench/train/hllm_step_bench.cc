@@ -79,6 +79,7 @@ void run(int64_t num_rows, int64_t layers, int64_t chunk, int64_t steps) {
     return items;
   };
   const double flops_per_token = static_cast<double>(smollm2(layers, true).flops_per_token(false));
+  const std::vector<int64_t> unknown(11, 0);  // when the items of a row were
   std::vector<double> times, rates;
   int64_t peak = 0, step_tokens = 0;
   for (int64_t step = 0; step <= steps; ++step) {
@@ -86,7 +87,7 @@ void run(int64_t num_rows, int64_t layers, int64_t chunk, int64_t steps) {
     for (int64_t row = 0; row < num_rows; ++row) shown.push_back(random_items(11));
     std::vector<ContrastiveRow> rows(num_rows);
     for (int64_t row = 0; row < num_rows; ++row) {
-      rows[row].shown.items = shown[row];
+      rows[row].shown = {.items = shown[row], .times = unknown};
       rows[row].negatives = random_items(10);
     }
     const Stopwatch watch;
