@@ -101,7 +101,7 @@ std::vector<Rule> rules(const EvalOptions& options) {
   const bool stages = second.asked(), output = !options.output.empty();
   const bool popularity = options.retriever == "popularity";
   const bool run = !second.ranker.empty() && is_ranker_run(second.ranker);
-  const char* const a_second_stage = "a second stage: --ranker or --likelihood";
+  const char* const a_second_stage = "a second stage: --ranker, --likelihood or --judge";
   const char* const letters = "--ranker: only letters have an order";
   return {
       {"--baseline", !stages && !popularity,
@@ -127,7 +127,8 @@ std::vector<Rule> rules(const EvalOptions& options) {
       {"--history-lengths", !popularity, "a model; popularity does not look at histories"},
       {"--examples", stages && (output || options.json),
        "a second stage, and --output or --json to show them in"},
-      {"--generate", stages, a_second_stage},
+      {"--generate", !second.ranker.empty() || !second.likelihood.empty(),
+       "--ranker or --likelihood, which write"},
       {"--generate-users", options.generate, "--generate"},
   };
 }
@@ -142,7 +143,7 @@ std::optional<engine::SeenItems> EvalOptions::seen() const {
 std::vector<fs::path> EvalOptions::inputs() const {
   std::vector<fs::path> paths;
   for (const std::string& path :
-       {dataset, retriever, second.ranker, second.likelihood, second.base})
+       {dataset, retriever, second.ranker, second.likelihood, second.judge, second.base})
     if (!path.empty()) paths.emplace_back(path);
   return paths;
 }

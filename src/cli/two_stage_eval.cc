@@ -60,6 +60,7 @@ Json score_settings(const EvalOptions& options, const Dataset& dataset, const Se
           {"--ranker", model_name(second.ranker)},
           {"--base", model_name(second.base)},
           {"--likelihood", model_name(second.likelihood)},
+          {"--judge", model_name(second.judge)},
           {"--set", second.assignments},
           {"--precision", second.precision},
           {"--permutations", second.permutations}};
@@ -78,7 +79,7 @@ ScoringPasses count_prompts(const EvalOptions& options, const SecondStage& stage
 
 void print_forecast(const EvalOptions& options, const SecondStageModels& models,
                     const SecondStage& stage, const SecondStage* valid, ThreadPool& pool) {
-  if (!spdlog::should_log(spdlog::level::info)) return;
+  if (!spdlog::should_log(spdlog::level::info) || models.reader() == nullptr) return;
   const ScoringForecast forecast =
       forecast_scoring(models, stage.samples, count_prompts(options, stage, valid), pool);
   spdlog::info("forecast for {}\n{}", counted(std::ssize(stage.samples), "user"), forecast.text());

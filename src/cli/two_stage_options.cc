@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/config.h"
+#include "rank/hllm_catalogue.h"
 #include "rank/ranker_files.h"
 
 namespace tandem {
@@ -20,6 +21,10 @@ void add_two_stage_options(CLI::App& verb, TwoStageOptions& options) {
                   "model (as of `tandem pretrain`) that ranks by how likely a title follows the "
                   "history")
       ->check(CLI::ExistingPath)
+      ->group(group);
+  verb.add_option("--judge", options.judge,
+                  "run of `tandem train hllm` with rank.form: ranks by how likely an item is taken")
+      ->check(CLI::ExistingDirectory)
       ->group(group);
   verb.add_option("--base", options.base, "where the ranker's base model lies now")
       ->check(CLI::ExistingPath)
@@ -69,6 +74,16 @@ SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Da
   if (!options.ranker.empty()) {
     models.letters = load(options.ranker, options.base);
     models.num_candidates = models.letters->ranker.config().num_candidates;
+  }
+  if (!options.judge.empty()) {
+    HllmCatalogue catalogue = open_hllm_catalogue(options.judge, dataset);
+    models.judge = Judge{
+        .model = std::make_unique<const engine::Hllm>(catalogue.files, std::move(catalogue.vectors),
+                                                      parse_precision(options.precision)),
+        .dataset = &dataset};
+    if (models.judge->model->ranking() == HllmRanking::kNone)
+      throw UsageError("{} does not judge candidates; train it with rank.form=late or early",
+                       options.judge);
   }
   if (options.permutations > 1 && !models.letters)
     throw UsageError("--permutations needs --ranker: only letters have an order");

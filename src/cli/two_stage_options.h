@@ -16,13 +16,14 @@ namespace tandem {
 struct TwoStageOptions {
   std::string ranker;                    // letters
   std::string likelihood;                // titles' likelihood
+  std::string judge;                     // HLLM's judgement
   std::string base;                      // where the ranker's base lies now
   std::vector<std::string> assignments;  // prompt.KEY=VALUE for models that bring no prompt
   int64_t permutations = 1;              // orders of the candidates that letters average over
   std::string precision = "float32";     // of the models' products
   bool fuse = false;
 
-  bool asked() const { return !ranker.empty() || !likelihood.empty(); }
+  bool asked() const { return !ranker.empty() || !likelihood.empty() || !judge.empty(); }
 };
 
 // All but --fuse.

@@ -111,10 +111,10 @@ PositionBias letters_bias(const SecondStage& stage, const SecondStageModels& mod
 std::vector<RankingExample> examples_of(const SecondStage& stage, const SecondStageModels& models,
                                         const Dataset& dataset, int64_t count) {
   std::vector<RankingExample> examples;
-  if (count < 1) return examples;
+  if (count < 1 || models.reader() == nullptr) return examples;
   const CandidateScores& scores = stage.scorers[1];
   const bool letters = models.letters != nullptr;
-  const TitledRanker& model = letters ? *models.letters : *models.likelihood;
+  const TitledRanker& model = *models.reader();
   const auto num_samples = static_cast<int64_t>(std::ssize(stage.samples));
   count = std::min(count, num_samples);
   for (int64_t e = 0; e < count; ++e) {
@@ -178,7 +178,9 @@ BeyondUtility stage_beyond(const SecondStage& stage, std::span<const double> wei
   }
   beyond.examples = examples_of(stage, models, dataset, options.examples);
   if (options.generated_lists > 0) {
-    const TitledRanker& model = models.letters ? *models.letters : *models.likelihood;
+    if (models.reader() == nullptr)
+      throw UsageError("--generate needs --ranker or --likelihood: a judge writes no list");
+    const TitledRanker& model = *models.reader();
     beyond.generation =
         generate_lists(model, dataset, stage.samples,
                        {.num_users = options.generated_lists, .list_size = k}, pool);

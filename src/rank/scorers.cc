@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/error.h"
+#include "core/interrupt.h"
 #include "core/sha256.h"
 #include "rank/candidate_order.h"
 #include "rank/history.h"
@@ -135,22 +137,23 @@ CandidateScores likelihood_scores(const TitledRanker& model, std::span<const Ran
   return candidate_scores("likelihood", samples, scores);
 }
 
-CandidateScores judged_scores(const engine::Hllm& model, const Dataset& dataset,
-                              std::span<const RankingSample> samples, ThreadPool& pool) {
+CandidateScores judged_scores(const Judge& judge, std::span<const RankingSample> samples,
+                              ThreadPool& pool) {
   constexpr int64_t kSamplesAtOnce = 256;
   size_t columns = 0;
   for (const RankingSample& sample : samples) columns = std::max(columns, sample.candidates.size());
   engine::Matrix all(std::ssize(samples), static_cast<int64_t>(columns));
   std::ranges::fill(all.values, -std::numeric_limits<float>::infinity());
   for (int64_t begin = 0; begin < all.rows; begin += kSamplesAtOnce) {
+    if (interrupted()) throw Stopped("judging candidates: stopped after {} of {}", begin, all.rows);
     const int64_t end = std::min(begin + kSamplesAtOnce, all.rows);
     std::vector<engine::History> histories;
     std::vector<std::vector<int32_t>> candidates;
     for (int64_t i = begin; i < end; ++i) {
-      histories.push_back(oldest(dataset, samples[i].user, std::ssize(samples[i].history)));
+      histories.push_back(with_times(*judge.dataset, samples[i].user, samples[i].history));
       candidates.push_back(samples[i].candidates);
     }
-    const auto z = model.judge(histories, candidates, pool);
+    const auto z = judge.model->judge(histories, candidates, pool);
     for (int64_t i = begin; i < end; ++i) std::ranges::copy(z[i - begin], all.row(i));
   }
   return candidate_scores("judgement", samples, all);
@@ -162,6 +165,7 @@ std::vector<CandidateScores> SecondStageModels::scores(std::span<const RankingSa
   std::vector<CandidateScores> all;
   if (letters) all.push_back(letter_scores(*letters, samples, permutations, pool, watch));
   if (likelihood) all.push_back(likelihood_scores(*likelihood, samples, pool, watch));
+  if (judge) all.push_back(judged_scores(*judge, samples, pool));
   return all;
 }
 
