@@ -62,7 +62,8 @@ inline RandomHllm write_random_hllm(const fs::path& folder, const HllmConfig& co
     time.push_back(random_values(numbers, seed + 4 + time.size(), 0.5));
   }
   for (size_t i = 0; i < specs.size(); ++i)
-    extra.push_back({specs[i].name, DType::kF32, specs[i].shape, std::as_bytes(std::span(time[i]))});
+    extra.push_back(
+        {specs[i].name, DType::kF32, specs[i].shape, std::as_bytes(std::span(time[i]))});
   write_safetensors(folder / kExtraParametersFile, extra);
   write_json(folder / kHllmConfigFile, config.to_json());
   return towers;

@@ -53,12 +53,12 @@ TEST(SiluAttention, BiasAndItsGradientEqualTheReferenceInDouble) {
         return op(3, x[0], x[1], x[2], ranges, 7.0, x[3]);
       };
     };
-    test::expect_same(with(silu_attention), with(silu_attention_reference),
-                      {random_tensor({ranges.num_queries(), 15}, rng, at::kFloat),
-                       random_tensor({20, 15}, rng, at::kFloat),
-                       random_tensor({20, 15}, rng, at::kFloat),
-                       random_tensor({pairs}, rng, at::kFloat)},
-                      rng, test::kFloatLimit);
+    test::expect_same(
+        with(silu_attention), with(silu_attention_reference),
+        {random_tensor({ranges.num_queries(), 15}, rng, at::kFloat),
+         random_tensor({20, 15}, rng, at::kFloat), random_tensor({20, 15}, rng, at::kFloat),
+         random_tensor({pairs}, rng, at::kFloat)},
+        rng, test::kFloatLimit);
   }
 }
 
