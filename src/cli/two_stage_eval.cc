@@ -109,8 +109,25 @@ struct TwoStageResult {
   SecondStage stage;
   FusionWeights fusion;
   std::vector<EvalTable> tables;  // all users, the subset
+  std::vector<MetricResult> auc;  // of the subset's systems, by their names
   BeyondUtility beyond;
 };
+
+// Of every system among the candidates of the subset's users.
+std::vector<MetricResult> auc_of(const SecondStage& stage, const EvalTable& subset,
+                                 const ResamplingOptions& resampling, ThreadPool& pool) {
+  std::vector<MetricResult> found;
+  std::vector<int64_t> counts;
+  for (const RankingSample& sample : stage.samples) counts.push_back(std::ssize(sample.candidates));
+  if (std::ranges::min(counts) < 2) return found;
+  for (const Evaluation& system : subset.systems) {
+    const UserValues values = auc_values(system.ranks, counts);
+    found.push_back({.name = system.system,
+                     .value = means(values)[0],
+                     .interval = bootstrap_intervals(values, resampling, pool)[0]});
+  }
+  return found;
+}
 
 // Both tables have the same systems, which read the same.
 void add_facts(TwoStageResult& result, const SecondStage* valid, const SecondStageModels& models) {
@@ -164,6 +181,7 @@ TwoStageResult evaluate_stages(const EvalOptions& options, const Dataset& datase
     table.compare_with_first(options.resampling, pool);
     result.tables.push_back(std::move(table));
   }
+  result.auc = auc_of(result.stage, result.tables.back(), options.resampling, pool);
   if (output) add_facts(result, valid_stage, models);
   result.beyond = stage_beyond(result.stage, result.fusion.weights, models, dataset,
                                result.tables.back().systems, options.beyond, pool, &watch);
@@ -193,12 +211,20 @@ Json result_json(const EvalOptions& options, const Dataset& dataset, const TwoSt
   }
   for (const EvalTable* table : {&result.tables[1], &result.tables[0]})
     json[table->folder] = table_json(*table);
+  for (const MetricResult& auc : result.auc)
+    json["auc"][auc.name] = {{"value", auc.value},
+                             {"interval", {auc.interval.low, auc.interval.high}}};
   json["beyond_utility"] = beyond_json(result.beyond);
   return json;
 }
 
 void print_result(const EvalOptions& options, const TwoStageResult& result) {
   print_tables(result.tables, options.details);
+  std::string auc;
+  for (const MetricResult& system : result.auc)
+    auc += fmt::format("{}{} {:.4f} [{:.4f}, {:.4f}]", auc.empty() ? "" : ", ", system.name,
+                       system.value, system.interval.low, system.interval.high);
+  if (!auc.empty()) fmt::print("{}\n", wrapped("AUC among the candidates: " + auc));
   if (options.second.fuse)
     fmt::print("{}\n", wrapped(fmt::format(
                            "Fusion weights, found on validation (NDCG@10 {:.4f} there): {}",

@@ -115,6 +115,18 @@ UserValues user_values(std::span<const int32_t> ranks, std::span<const Metric> m
   return result;
 }
 
+UserValues auc_values(std::span<const int32_t> ranks, std::span<const int64_t> counts) {
+  if (ranks.size() != counts.size())
+    throw ShapeError("auc_values: {} ranks, {} counts", ranks.size(), counts.size());
+  UserValues result{.num_users = std::ssize(ranks), .num_metrics = 1, .values = {}};
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    if (counts[i] < 2) throw ShapeError("auc_values: {} candidates", counts[i]);
+    const double above = static_cast<double>(ranks[i] - 1) / static_cast<double>(counts[i] - 1);
+    result.values.push_back(ranks[i] == 0 ? 0 : 1 - above);
+  }
+  return result;
+}
+
 UserValues difference(const UserValues& a, const UserValues& b) {
   if (a.num_users != b.num_users || a.num_metrics != b.num_metrics) {
     throw ShapeError("difference: {} users x {} metrics against {} x {}", a.num_users,

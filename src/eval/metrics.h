@@ -75,6 +75,10 @@ struct UserValues {
 };
 
 UserValues user_values(std::span<const int32_t> ranks, std::span<const Metric> metrics);
+// The area under the ROC curve where one of n candidates is right, one column: the share of the
+// others that are ranked below it, 1 - (rank - 1) / (n - 1). 0 where it was not ranked. counts are
+// the n, at least 2 each; ShapeError where they do not fit.
+UserValues auc_values(std::span<const int32_t> ranks, std::span<const int64_t> counts);
 // a - b, user by user; ShapeError when they do not fit.
 UserValues difference(const UserValues& a, const UserValues& b);
 

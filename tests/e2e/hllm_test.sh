@@ -87,6 +87,28 @@ for run in timed hstu; do
     exit !(trained > 0 && d < 2e-3 && d > -2e-3 && later != asked)
   }' || fail "$run: times are not read as they were trained"
 done
+# Candidates are judged: late and early fusion, in parts and in pieces as in one, and after the retriever.
+for form in late early; do
+  judge=("${train[@]}" "${base[@]}" --set train.max_steps=20 --set "rank.form=$form" --set rank.candidates=10 --set valid.metric=AUC)
+  "${judge[@]}" --output "$work/$form"
+  for key in judgement AUC judged_NDCG@10; do
+    grep -q "\"$key\"" "$work/$form/metrics.jsonl" || fail "rank.form=$form: no $key in metrics.jsonl"
+  done
+  cp -r "$work/whole" "$work/kept" && rm -r "$work/whole" && cp -r "$work/$form" "$work/whole"
+  "${judge[@]}" --set train.batch=4 --set train.accumulate=3 --set model.chunk_tokens=100 --output "$work/$form-parts"
+  follows $form-parts 1e-5
+  rm -r "$work/whole" && mv "$work/kept" "$work/whole"
+  "$tandem" --quiet eval --judge "$work/$form" --dataset "$work/data" --retriever "$work/hstu" --fuse --json > "$work/judged.json"
+  for key in judgement auc fused; do grep -q "\"$key\"" "$work/judged.json" || fail "eval --judge tells no $key"; done
+done
+"$tandem" --quiet recommend --judge "$work/late" --run "$work/hstu" --dataset "$work/data" --user u7 | grep -q judgement ||
+  fail "recommend does not show the judgement"
+refused 2 "does not judge candidates; train it with rank.form=late or early" \
+  "$tandem" --quiet eval --judge "$work/timed" --dataset "$work/data" --retriever "$work/hstu"
+refused 2 "valid.metric is AUC, which rank.form makes" "${train[@]}" "${base[@]}" --set valid.metric=AUC --output "$work/none"
+refused 2 "generate needs --ranker or --likelihood" \
+  "$tandem" --quiet eval --judge "$work/late" --generate --dataset "$work/data" --retriever "$work/hstu"
+
 refused 3 "has no times, which model.time_width = 4 reads" \
   "${train[@]}" --base "$work/base" --dataset "$work/timeless" --set model.time_width=4 --output "$work/none"
 refused 2 "model.time_width is 8, but $work/timed has tables of width 4" \

@@ -147,5 +147,13 @@ TEST(RankList, CountsTies) {
   EXPECT_EQ(list.users[1], 4);
 }
 
+TEST(AucValues, AreSharesOfTheOthersBelow) {
+  const std::vector<int32_t> ranks = {1, 2, 5, 0};
+  const std::vector<int64_t> counts = {5, 5, 5, 5};
+  EXPECT_EQ(auc_values(ranks, counts).values, (std::vector<double>{1, 0.75, 0, 0}));
+  EXPECT_THROW(auc_values(ranks, std::vector<int64_t>{5}), ShapeError);
+  EXPECT_THROW(auc_values(std::vector<int32_t>{1}, std::vector<int64_t>{1}), ShapeError);
+}
+
 }  // namespace
 }  // namespace tandem
