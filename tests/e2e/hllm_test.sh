@@ -106,7 +106,7 @@ done
 refused 2 "does not judge candidates; train it with rank.form=late or early" \
   "$tandem" --quiet eval --judge "$work/timed" --dataset "$work/data" --retriever "$work/hstu"
 refused 2 "valid.metric is AUC, which rank.form makes" "${train[@]}" "${base[@]}" --set valid.metric=AUC --output "$work/none"
-refused 2 "generate needs --ranker or --likelihood" \
+refused 2 "generate has no effect here; it needs --ranker or --likelihood" \
   "$tandem" --quiet eval --judge "$work/late" --generate --dataset "$work/data" --retriever "$work/hstu"
 
 refused 3 "has no times, which model.time_width = 4 reads" \

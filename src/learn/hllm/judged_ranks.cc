@@ -52,16 +52,17 @@ void add_user(const Dataset& dataset, int64_t user, const JudgedOptions& options
 
 double JudgedRanks::auc() const {
   double sum = 0;
-  for (const int64_t rank : ranks)
-    sum += 1 - static_cast<double>(rank - 1) / static_cast<double>(candidates - 1);
-  return ranks.empty() ? 0 : sum / static_cast<double>(ranks.size());
+  for (const int64_t above : halves)
+    sum += 1 - 0.5 * static_cast<double>(above) / static_cast<double>(candidates - 1);
+  return halves.empty() ? 0 : sum / static_cast<double>(halves.size());
 }
 
 double JudgedRanks::ndcg(int64_t cutoff) const {
   double sum = 0;
-  for (const int64_t rank : ranks)
-    if (rank <= cutoff) sum += 1 / std::log2(static_cast<double>(rank) + 1);
-  return ranks.empty() ? 0 : sum / static_cast<double>(ranks.size());
+  for (const int64_t above : halves)
+    if (const int64_t rank = 1 + (above + 1) / 2; rank <= cutoff)
+      sum += 1 / std::log2(static_cast<double>(rank) + 1);
+  return halves.empty() ? 0 : sum / static_cast<double>(halves.size());
 }
 
 JudgedRanks judged_ranks(const Hllm& model, const at::Tensor& vectors, const Dataset& dataset,
@@ -69,7 +70,7 @@ JudgedRanks judged_ranks(const Hllm& model, const at::Tensor& vectors, const Dat
   at::NoGradGuard no_grad;
   const std::vector<int64_t> users = validation_users(dataset, {}, options.most_users);
   JudgedRanks result{.candidates = options.candidates,
-                     .ranks = std::vector<int64_t>(users.size(), 0)};  // 0: another process's
+                     .halves = std::vector<int64_t>(users.size(), 0)};  // 0: another process's
   for (int64_t begin = 0, turn = 0; begin < std::ssize(users); begin += kUsersAtOnce, ++turn) {
     if (turn % group.size() != group.rank()) continue;
     const int64_t end = std::min(begin + kUsersAtOnce, std::ssize(users));
@@ -79,11 +80,13 @@ JudgedRanks judged_ranks(const Hllm& model, const at::Tensor& vectors, const Dat
                               ? user_pass(model, vectors, judged)
                               : UserPass{};
     const at::Tensor z = judge(model, vectors, judged, pass).view({end - begin, -1});
-    const at::Tensor ranks = z.gt(z.narrow(1, 0, 1)).sum(1).add(1).cpu();
-    const int64_t* found = ranks.const_data_ptr<int64_t>();
-    std::copy(found, found + (end - begin), result.ranks.begin() + begin);
+    const at::Tensor truth = z.narrow(1, 0, 1);
+    // ge counts the true one itself.
+    const at::Tensor above = z.gt(truth).sum(1).add(z.ge(truth).sum(1)).sub(1).cpu();
+    const int64_t* found = above.const_data_ptr<int64_t>();
+    std::copy(found, found + (end - begin), result.halves.begin() + begin);
   }
-  group.sum(result.ranks);
+  group.sum(result.halves);
   return result;
 }
 

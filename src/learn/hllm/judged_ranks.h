@@ -19,15 +19,15 @@ struct JudgedOptions {
   uint64_t seed = 0;
 };
 
-// Where each validation user's held-out item stands among K candidates, 1 the best; ties never
-// hurt.
+// Where each validation user's held-out item stands among K candidates. One that is judged as high
+// is half above it, so a head that says the same of all has an AUC of 1/2.
 struct JudgedRanks {
-  int64_t candidates = 0;  // K
-  std::vector<int64_t> ranks;
+  int64_t candidates = 0;       // K
+  std::vector<int64_t> halves;  // twice the number of candidates above
 
-  // Mean share of the other candidates that the true one is judged above, or as high:
-  // 1 - (rank - 1) / (K - 1). 0 without users.
+  // Mean share of the other candidates that the true one is above. 0 without users.
   double auc() const;
+  // With ranks 1 + candidates above, rounded up.
   double ndcg(int64_t cutoff) const;
 };
 

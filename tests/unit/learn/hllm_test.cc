@@ -6,12 +6,14 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 #include <set>
 
 #include "core/error.h"
 #include "learn/hllm/first_layers.h"
 #include "learn/hllm/item_encoding.h"
+#include "learn/hllm/judged_ranks.h"
 #include "learn/hllm/step.h"
 #include "learn/ops/nce_loss.h"
 #include "unit/learn/op_gradient.h"
@@ -264,6 +266,13 @@ TEST(RankingHead, JudgesBesideTheContrast) {
       EXPECT_GT(gradient.abs().max().item<float>(), 1e-3f) << parameter.name;
     }
   }
+}
+
+TEST(JudgedRanks, CountTiesHalf) {
+  const JudgedRanks found{.candidates = 5, .halves = {0, 2, 3, 8}};  // ranks 1, 2, 2.5, 5
+  EXPECT_DOUBLE_EQ(found.auc(), (1 + 0.75 + 0.625 + 0) / 4);
+  EXPECT_DOUBLE_EQ(found.ndcg(2), (1 + 1 / std::log2(3.0)) / 4);
+  EXPECT_EQ((JudgedRanks{.candidates = 5, .halves = {}}).auc(), 0);
 }
 
 TEST(TimeEmbedding, AddsNothingWhereNoTimeIsKnown) {
