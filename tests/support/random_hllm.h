@@ -53,17 +53,19 @@ inline RandomHllm write_random_hllm(const fs::path& folder, const HllmConfig& co
                      DType::kF32,
                      {config.width, item_width},
                      std::as_bytes(std::span(projector))});
-  std::vector<std::vector<float>> time;
-  std::vector<TensorSpec> specs;
-  if (config.time_width > 0) specs = time_parameters(config.time_width, config.width);
+  std::vector<std::vector<float>> more;
+  std::vector<TensorSpec> specs = ranking_parameters(config.ranking, config.width);
+  if (config.time_width > 0)
+    for (TensorSpec& spec : time_parameters(config.time_width, config.width))
+      specs.push_back(std::move(spec));
   for (const TensorSpec& spec : specs) {
     int64_t numbers = 1;
     for (const int64_t length : spec.shape) numbers *= length;
-    time.push_back(random_values(numbers, seed + 4 + time.size(), 0.5));
+    more.push_back(random_values(numbers, seed + 4 + more.size(), 0.5));
   }
   for (size_t i = 0; i < specs.size(); ++i)
     extra.push_back(
-        {specs[i].name, DType::kF32, specs[i].shape, std::as_bytes(std::span(time[i]))});
+        {specs[i].name, DType::kF32, specs[i].shape, std::as_bytes(std::span(more[i]))});
   write_safetensors(folder / kExtraParametersFile, extra);
   write_json(folder / kHllmConfigFile, config.to_json());
   return towers;

@@ -225,6 +225,33 @@ TEST(Hllm, TimesAreReadByWindowsAndByEvents) {
   EXPECT_EQ(sample.model->hidden({&all, 1}, pool), sample.model->hidden({&newest, 1}, pool));
 }
 
+TEST(Hllm, JudgesEachCandidateForItself) {
+  for (const HllmRanking ranking : {HllmRanking::kLate, HllmRanking::kEarly}) {
+    SCOPED_TRACE(hllm_ranking_name(ranking));
+    HllmConfig config = small();
+    config.ranking = ranking;
+    const Sample sample(config);
+    ThreadPool pool(2);
+    const std::vector<std::vector<int32_t>> items = {{3, 9, 1}, {}, {30, 12, 4, 4, 7, 8, 9, 2}};
+    const std::vector<History> histories(items.begin(), items.end());
+    const std::vector<std::vector<int32_t>> candidates = {{5, 6, 30}, {1}, {9, 8, 7, 5}};
+    const auto all = sample.model->judge(histories, candidates, pool);
+    ASSERT_EQ(all.size(), 3u);
+    for (size_t h = 0; h < all.size(); ++h) {
+      ASSERT_EQ(all[h].size(), candidates[h].size());
+      for (size_t c = 0; c < all[h].size(); ++c) {
+        const std::vector<std::vector<int32_t>> one = {{candidates[h][c]}};
+        EXPECT_NEAR(sample.model->judge({&histories[h], 1}, one, pool)[0][0], all[h][c], 1e-5);
+      }
+    }
+    EXPECT_NE(all[0][0], all[0][1]);
+    EXPECT_NE(all[0][0], all[2][3]);  // one item after two histories
+    const std::vector<std::vector<int32_t>> none = {{kItems + 1}};
+    EXPECT_THROW(sample.model->judge({&histories[0], 1}, none, pool), DataError);
+  }
+  EXPECT_EQ(Sample().model->ranking(), HllmRanking::kNone);
+}
+
 // After the window's end the state stays as large as it is, and a step sees max_length items: those
 // before have no part in it but what the others' keys and values had seen of them.
 TEST(Hllm, AfterTheWindowTheStateStaysBounded) {
