@@ -108,7 +108,7 @@ refused --set "needs --likelihood" --retriever popularity --set prompt.text=x
 refused --permutations "needs --ranker" --retriever popularity --permutations 2
 refused --position-bias "needs --ranker" --retriever popularity --position-bias
 refused --examples "needs a second stage" --retriever popularity --examples 3
-refused --generate "needs a second stage" --retriever popularity --generate
+refused --generate "needs --ranker or --likelihood" --retriever popularity --generate
 refused --generate-users "needs --generate" --retriever popularity --generate-users 3
 refused --list-size "popularity has one for all" --retriever popularity --list-size 5
 refused --history-lengths "popularity does not look at histories" --retriever popularity --history-lengths 1
