@@ -92,8 +92,11 @@ Answer answer(const RecommendOptions& options, const Dataset& dataset, engine::H
     return {history, "popularity",
             PopularItems(dataset).top(options.k, again ? engine::History() : history)};
   }
-  if (retriever->reads_times() && history.times().empty())
-    spdlog::warn("{} reads when interactions were; typed titles have no time", options.run);
+  const auto warn_of_times = [&](const engine::Retriever& model, const std::string& run) {
+    if (model.reads_times() && history.times().empty())
+      spdlog::warn("{} reads when interactions were; typed titles have no time", run);
+  };
+  warn_of_times(*retriever, options.run);
   ThreadPool pool(options.threads);
   Answer result{history, retriever->config().model_type, {}};
   if (!options.second.asked()) {
@@ -101,6 +104,7 @@ Answer answer(const RecommendOptions& options, const Dataset& dataset, engine::H
     return result;
   }
   const SecondStageModels models = load_two_stage_models(options.second, dataset, pool);
+  if (models.judge) warn_of_times(*models.judge, options.second.judge);
   result.list = recommend_two_stage(
       *retriever, models, history, options.k, options.seen(),
       [&](const std::string& scorer) { return fusion_weight(options.fusion, scorer); }, pool);

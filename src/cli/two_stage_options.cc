@@ -77,11 +77,9 @@ SecondStageModels load_two_stage_models(const TwoStageOptions& options, const Da
   }
   if (!options.judge.empty()) {
     HllmCatalogue catalogue = open_hllm_catalogue(options.judge, dataset);
-    models.judge = Judge{
-        .model = std::make_unique<const engine::Hllm>(catalogue.files, std::move(catalogue.vectors),
-                                                      parse_precision(options.precision)),
-        .dataset = &dataset};
-    if (models.judge->model->ranking() == HllmRanking::kNone)
+    models.judge = std::make_unique<const engine::Hllm>(
+        catalogue.files, std::move(catalogue.vectors), parse_precision(options.precision));
+    if (models.judge->ranking() == HllmRanking::kNone)
       throw UsageError("{} does not judge candidates; train it with rank.form=late or early",
                        options.judge);
   }

@@ -35,8 +35,8 @@ Json system_facts(const std::string& system, const SecondStage& stage, const Sec
   Json facts = {{"candidates", lists_fingerprint(stage.candidates)}};
   const bool fused = system == "fused", likelihood = system == "likelihood";
   if (system != "letters" && !likelihood && !fused) return facts;
-  if (models.reader() == nullptr) return facts;
   if (fused && valid != nullptr) facts["candidates_valid"] = lists_fingerprint(valid->candidates);
+  if (models.reader() == nullptr) return facts;
   const TitledRanker& model = likelihood ? *models.likelihood : *models.reader();
   const PromptConfig& prompt = model.ranker.config();
   facts["titles"] = model.titles.fingerprint();

@@ -190,8 +190,7 @@ GenerationQuality generate_lists(const TitledRanker& model, const Dataset& datas
   Progress progress("writing lists", count, "users");
   for (int64_t u = 0; u < count; ++u) {
     const RankingSample& sample = samples[u * all / count];
-    const auto newest = sample.history.last(
-        std::min(sample.history.size(), static_cast<size_t>(config.max_history)));
+    const engine::History newest = sample.history.newest(static_cast<size_t>(config.max_history));
     const std::string prompt = list_prompt(config, titles_of(model, newest),
                                            titles_of(model, sample.candidates), options.list_size);
     const std::string answer = write_answer(model, prompt, options.list_size, pool);

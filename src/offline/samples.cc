@@ -18,8 +18,7 @@ namespace tandem {
 namespace {
 
 RankingSample start_sample(const Dataset& dataset, const TrainingPrefix& prefix) {
-  const auto items = train_items(dataset, prefix.user).first(prefix.length);
-  return {.user = prefix.user, .history = items.first(items.size() - 1)};
+  return {.user = prefix.user, .history = oldest(dataset, prefix.user, prefix.length - 1)};
 }
 
 int32_t answer_of(const Dataset& dataset, const TrainingPrefix& prefix) {
@@ -91,7 +90,7 @@ PrefixCandidates retrieve_for_prefixes(const fs::path& path, const Dataset& data
              std::ssize(prefixes), [&](int64_t begin, int64_t end) {
                std::vector<engine::History> histories;
                for (int64_t i = begin; i < end; ++i)
-                 histories.push_back(oldest(dataset, prefixes[i].user, prefixes[i].length - 1));
+                 histories.push_back(start_sample(dataset, prefixes[i]).history);
                const auto lists = retriever->top_k(histories, k, engine::SeenItems::kWindow, pool);
                for (int64_t i = begin; i < end; ++i) {
                  const int32_t answer = answer_of(dataset, prefixes[i]);
@@ -151,7 +150,7 @@ std::vector<RankingSample> subset_samples(const Dataset& dataset, const Candidat
     const int64_t answer = place_of(shown, *target);
     if (answer == std::ssize(shown)) continue;
     samples.push_back({.user = user,
-                       .history = input_items(dataset, user, split),
+                       .history = history_of(dataset, user, split),
                        .candidates = {shown.begin(), std::ranges::find(shown, kPaddingItem)},
                        .answer = answer});
   }

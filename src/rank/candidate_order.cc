@@ -41,8 +41,7 @@ RankingSample shuffled(const RankingSample& sample, uint64_t seed) {
 std::vector<RankingSample> with_newest(std::span<const RankingSample> samples, int64_t length) {
   std::vector<RankingSample> cut(samples.begin(), samples.end());
   for (RankingSample& sample : cut)
-    sample.history = sample.history.last(
-        std::min(sample.history.size(), static_cast<size_t>(std::max<int64_t>(0, length))));
+    sample.history = sample.history.newest(static_cast<size_t>(std::max<int64_t>(0, length)));
   return cut;
 }
 

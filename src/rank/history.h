@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "data/dataset.h"
 #include "engine/history.h"
@@ -21,18 +20,6 @@ inline engine::History history_of(const Dataset& dataset, int64_t user) {
 // Those before the held-out one (input_items()).
 inline engine::History history_of(const Dataset& dataset, int64_t user, Split split) {
   return oldest(dataset, user, std::ssize(input_items(dataset, user, split)));
-}
-
-// Items of a user's history with their times, where they are a part of the data set's own; others
-// (typed ones) have none.
-inline engine::History with_times(const Dataset& dataset, int64_t user,
-                                  std::span<const int32_t> items) {
-  const std::span<const int32_t> all = dataset.items(user);
-  if (items.empty() || items.data() < all.data() ||
-      items.data() + items.size() > all.data() + all.size())
-    return items;
-  const auto first = static_cast<size_t>(items.data() - all.data());
-  return {items, dataset.timestamps(user).subspan(first, items.size())};
 }
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/history.h"
 #include "rank/prompt.h"
 
 namespace tandem {
@@ -13,9 +14,9 @@ namespace tandem {
 // One question to a ranker: which of the candidates comes after the history?
 struct RankingSample {
   int64_t user = 0;
-  std::span<const int32_t> history = {};  // oldest first; all of it, the prompt shows the newest
-  std::vector<int32_t> candidates = {};   // in the prompt's order
-  int64_t answer = 0;                     // place of the true item among them
+  engine::History history = {};          // all of it; a prompt shows the newest
+  std::vector<int32_t> candidates = {};  // in the prompt's order
+  int64_t answer = 0;                    // place of the true item among them
 };
 
 // The titles of the newest `count` items of the history, oldest first.

@@ -11,7 +11,6 @@
 #include "core/interrupt.h"
 #include "core/sha256.h"
 #include "rank/candidate_order.h"
-#include "rank/history.h"
 #include "rank/title_likelihood.h"
 
 namespace tandem {
@@ -137,7 +136,7 @@ CandidateScores likelihood_scores(const TitledRanker& model, std::span<const Ran
   return candidate_scores("likelihood", samples, scores);
 }
 
-CandidateScores judged_scores(const Judge& judge, std::span<const RankingSample> samples,
+CandidateScores judged_scores(const engine::Hllm& model, std::span<const RankingSample> samples,
                               ThreadPool& pool) {
   constexpr int64_t kSamplesAtOnce = 256;
   size_t columns = 0;
@@ -150,10 +149,10 @@ CandidateScores judged_scores(const Judge& judge, std::span<const RankingSample>
     std::vector<engine::History> histories;
     std::vector<std::vector<int32_t>> candidates;
     for (int64_t i = begin; i < end; ++i) {
-      histories.push_back(with_times(*judge.dataset, samples[i].user, samples[i].history));
+      histories.push_back(samples[i].history);
       candidates.push_back(samples[i].candidates);
     }
-    const auto z = judge.model->judge(histories, candidates, pool);
+    const auto z = model.judge(histories, candidates, pool);
     for (int64_t i = begin; i < end; ++i) std::ranges::copy(z[i - begin], all.row(i));
   }
   return candidate_scores("judgement", samples, all);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -56,22 +55,16 @@ CandidateScores letter_scores(const TitledRanker& model, std::span<const Ranking
 CandidateScores likelihood_scores(const TitledRanker& model, std::span<const RankingSample> samples,
                                   ThreadPool& pool, ScoringWatch* watch = nullptr);
 
-// An HLLM that judges candidates (engine::Hllm::ranking) in a data set's item numbers.
-struct Judge {
-  std::unique_ptr<const engine::Hllm> model;
-  const Dataset* dataset = nullptr;  // whose times the samples' histories have; must outlive it
-};
-
-// What it says of the candidates: its z, as "judgement".
-CandidateScores judged_scores(const Judge& judge, std::span<const RankingSample> samples,
+// What an HLLM that judges (engine::Hllm::ranking) says of the candidates: its z, as "judgement".
+CandidateScores judged_scores(const engine::Hllm& model, std::span<const RankingSample> samples,
                               ThreadPool& pool);
 
 // The models of a second stage.
 struct SecondStageModels {
   std::unique_ptr<TitledRanker> letters = {}, likelihood = {};  // null when not asked for
-  std::optional<Judge> judge = {};
-  int64_t num_candidates = 20;  // K, the ranker's
-  int64_t permutations = 1;     // that letters are averaged over
+  std::unique_ptr<const engine::Hllm> judge = {};               // likewise
+  int64_t num_candidates = 20;                                  // K, the ranker's
+  int64_t permutations = 1;                                     // that letters are averaged over
 
   // The one that reads prompts, by letters where both do; null where none does.
   const TitledRanker* reader() const { return letters ? letters.get() : likelihood.get(); }

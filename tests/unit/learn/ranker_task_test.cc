@@ -76,7 +76,7 @@ class RankerLoss : public testing::Test {
                     const PromptEncoder& encoder) const {
     std::vector<std::string> text;
     const auto shown = std::min<size_t>(sample.history.size(), config_.prompt.max_history - 1);
-    for (const int32_t known : sample.history.last(shown)) text.push_back(titles[known]);
+    for (const int32_t known : sample.history.newest(shown)) text.push_back(titles[known]);
     text.push_back(titles[item]);
     const std::vector<int32_t> ids = encoder.encode(render_history(config_.prompt, text));
     const at::Tensor all = logits(ids);

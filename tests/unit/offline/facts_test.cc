@@ -30,7 +30,7 @@ TEST(Facts, ASampleIsItsUserHistoryCandidatesOrderAndAnswer) {
   const RankingSample first{.user = 4, .history = history, .candidates = {7, 8, 9}, .answer = 1};
   const std::function<void(RankingSample&)> changes[] = {
       [](RankingSample& sample) { sample.user = 5; },
-      [](RankingSample& sample) { sample.history = sample.history.first(2); },
+      [](RankingSample& sample) { sample.history = sample.history.items().first(2); },
       [](RankingSample& sample) { sample.candidates[0] = 6; },
       [](RankingSample& sample) { std::swap(sample.candidates[0], sample.candidates[2]); },
       [](RankingSample& sample) { sample.answer = 2; }};

@@ -10,6 +10,7 @@
 
 #include "support/constant_retriever.h"
 #include "support/named_dataset.h"
+#include "support/random_hllm.h"
 #include "support/ranker_world.h"
 #include "support/recommendation_lists.h"
 #include "support/temporary_folder.h"
@@ -101,6 +102,42 @@ TEST(RecommendTwoStage, FusesTheScorersWithTheirWeights) {
   const auto fused = asked(.5, 2, 4), two = asked(.5, 2, 2);
   for (size_t i = 1; i < 4; ++i) EXPECT_GE(fused[i - 1].score, fused[i].score);
   EXPECT_EQ(items_of(two), (Items{fused[0].item, fused[1].item}));
+}
+
+// A judge is told when the items of the history were.
+TEST(RecommendTwoStage, AJudgeReadsTheTimesOfTheHistory) {
+  const test::TemporaryFolder folder;
+  ThreadPool pool(1);
+  const HllmConfig config{.num_items = 15,
+                          .width = 24,
+                          .max_length = 6,
+                          .time_width = 3,
+                          .ranking = HllmRanking::kLate};
+  test::write_random_hllm(folder / "hllm", config, 24, 37, 3);
+  engine::Matrix vectors(16, 24);
+  vectors.values = test::random_values(16 * 24, 8);
+  SecondStageModels models;
+  models.judge = std::make_unique<const engine::Hllm>(open_hllm(folder / "hllm"),
+                                                      engine::ItemVectors(std::move(vectors)));
+  const auto retriever = test::constant_retriever(std::vector<float>(15, .5f), 10);
+  const Items items = {15, 3};
+  const std::vector<int64_t> times = {1000000000, 1100000000};
+  const auto judged = [&](const engine::History& history) {
+    std::vector<double> probabilities;
+    for (const Recommendation& entry : recommend_two_stage(
+             *retriever, models, history, 4, engine::SeenItems::kHistory,
+             [](const std::string&) { return 1.0; }, pool))
+      probabilities.push_back(entry.reasons.back().second);
+    return probabilities;
+  };
+  EXPECT_EQ(judged({items, times}).size(), 4u);
+  EXPECT_NE(judged({items, times}), judged(items));
+  RankingSample sample{.history = {items, times}, .candidates = {1, 2}};
+  const std::vector<std::vector<int32_t>> candidates = {sample.candidates};
+  const auto z = models.judge->judge({&sample.history, 1}, candidates, pool)[0];
+  const engine::Matrix scores =
+      judged_scores(*models.judge, std::span(&sample, 1), pool).log_probabilities;
+  EXPECT_NEAR(scores.values[0] - scores.values[1], z[0] - z[1], 1e-5);
 }
 
 }  // namespace
