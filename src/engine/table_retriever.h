@@ -35,6 +35,16 @@ class TableRetriever : public Retriever {
   TableRetriever(RetrieverModelConfig config, PackedMatrix item_table, std::vector<float> item_bias,
                  std::vector<uint8_t> known);
 
+  // What the model sees of each history; items and times the rows look into where they are not
+  // histories'.
+  struct Windows {
+    std::vector<History> rows;
+    std::vector<int32_t> items;
+    std::vector<int64_t> times;
+  };
+  // DataError for an item outside 1..N; a new user's window is the padding item alone.
+  Windows windows(std::span<const History> histories) const;
+
   // How many of a history's newest items the model sees.
   virtual int64_t window() const { return max_length(); }
   // Windows of 1..window() items (a new user's is the padding item alone) -> out [windows, D].
@@ -49,13 +59,6 @@ class TableRetriever : public Retriever {
   const PackedMatrix& item_table() const { return item_table_; }
 
  private:
-  // What the model sees of each history; items and times the rows look into where they are not
-  // histories'.
-  struct Windows {
-    std::vector<History> rows;
-    std::vector<int32_t> items;
-    std::vector<int64_t> times;
-  };
   // What some histories are scored with; the problem looks into the rest (moving it moves all).
   struct Asked {
     Windows shown;
@@ -64,7 +67,6 @@ class TableRetriever : public Retriever {
     std::vector<std::span<const int32_t>> excluded = {};
     ScoreProblem problem = {};
   };
-  Windows windows(std::span<const History> histories) const;
   Asked ask(std::span<const History> histories, SeenItems seen, ThreadPool& pool) const;
 
   RetrieverModelConfig config_;

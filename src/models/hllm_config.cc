@@ -3,8 +3,10 @@
 
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
+#include "models/stored_config.h"
 
 namespace tandem {
 
@@ -78,12 +80,7 @@ HllmConfig HllmConfig::from_json(const Json& json, std::string_view where) {
   } catch (const ConfigError& error) {
     throw FormatError("{}: {}", where, error.what());
   }
-  try {
-    config.validate(where);
-  } catch (const ConfigError& error) {
-    throw FormatError("{}", error.what());
-  }
-  return config;
+  return checked_config(std::move(config), where);
 }
 
 }  // namespace tandem

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "models/stored_config.h"
 
 namespace tandem {
 
@@ -38,12 +39,7 @@ StarConfig StarConfig::from_json(const Json& json, std::string_view where) {
       .recency = json_get<double>(json, "recency", where),
       .length = json_get<int64_t>(json, "length", where),
       .dataset_fingerprint = json_get_or<std::string>(json, "dataset_fingerprint", "", where)};
-  try {
-    config.validate(where);
-  } catch (const ConfigError& error) {
-    throw FormatError("{}", error.what());
-  }
-  return config;
+  return checked_config(std::move(config), where);
 }
 
 bool is_star_folder(const fs::path& path) {

@@ -60,22 +60,18 @@ struct Row {
   std::vector<float> similarities;
 };
 
-// Users in common with one item; all zeros between two rows.
-struct Counts {
-  std::vector<int32_t> of;  // [N + 1]
-};
-
-Row count_row(int64_t item, const Lists& items, const Lists& users, Counts& counts) {
+// counts [N + 1]: users in common with one item; all zeros between two rows.
+Row count_row(int64_t item, const Lists& items, const Lists& users, std::vector<int32_t>& counts) {
   Row row;
   for (const int32_t user : users.at(item))
     for (const int32_t other : items.at(user))
-      if (counts.of[other]++ == 0) row.items.push_back(other);
+      if (counts[other]++ == 0) row.items.push_back(other);
   std::ranges::sort(row.items);
   const auto own = static_cast<double>(users.at(item).size());
   for (const int32_t other : row.items) {
     const auto others = static_cast<double>(users.at(other).size());
     row.similarities.push_back(
-        static_cast<float>(std::exchange(counts.of[other], 0) / std::sqrt(own * others)));
+        static_cast<float>(std::exchange(counts[other], 0) / std::sqrt(own * others)));
   }
   return row;
 }
@@ -86,8 +82,8 @@ Cooccurrence count_cooccurrence(const Dataset& dataset, ThreadPool& pool) {
   const int64_t num_items = dataset.num_items();
   const Lists items = items_of_users(dataset), users = users_of_items(items, num_items);
   std::vector<Row> rows(static_cast<size_t>(num_items));
-  std::vector<Counts> counts(pool.size(),
-                             Counts{std::vector<int32_t>(static_cast<size_t>(num_items) + 1, 0)});
+  std::vector<std::vector<int32_t>> counts(
+      pool.size(), std::vector<int32_t>(static_cast<size_t>(num_items) + 1, 0));
   Progress progress("counting users in common", num_items, "items");
   for (int64_t begin = 0; begin < num_items; begin += kItemsAtOnce) {
     if (interrupted())

@@ -13,27 +13,16 @@
 #include "support/random_retriever.h"
 #include "support/random_values.h"
 #include "support/temporary_folder.h"
+#include "support/tiny_tower.h"
 
 namespace tandem {
 namespace {
 
 constexpr int64_t kItems = 12, kWidth = 16;
 
-LlamaConfig tower_config(bool words) {
-  LlamaConfig config;
-  config.vocab_size = 40;
-  config.hidden_size = kWidth;
-  config.intermediate_size = 24;
-  config.num_layers = 2;
-  config.num_heads = config.num_kv_heads = 2;
-  config.head_dim = kWidth / 2;
-  config.has_embedding = words;
-  config.has_head = false;
-  return config;
-}
-
 learn::TowerOrigin tower(bool words, uint64_t seed) {
-  return {.weights = learn::random_weights(tower_config(words), seed, 0.3), .tokenizer = {}};
+  return {.weights = learn::random_weights(test::tiny_tower(kWidth, words), seed, 0.3),
+          .tokenizer = {}};
 }
 
 void expect_parity(HllmRanking ranking) {

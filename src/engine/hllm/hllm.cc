@@ -82,23 +82,16 @@ std::vector<std::vector<float>> Hllm::judge(std::span<const History> histories,
                                             std::span<const std::vector<int32_t>> candidates,
                                             ThreadPool& pool) const {
   TANDEM_CHECK(ranking() != HllmRanking::kNone && histories.size() == candidates.size());
-  constexpr int32_t kNewUser[] = {0};
   const bool late = ranking() == HllmRanking::kLate;
+  const Windows shown = windows(histories);
   std::vector<Inputs> asked;
   std::vector<int32_t> items;  // of all candidates, end to end
   for (size_t h = 0; h < histories.size(); ++h) {
-    const History window = histories[h].empty()
-                               ? History(kNewUser)
-                               : histories[h].newest(static_cast<size_t>(max_length()));
-    for (const int32_t item : window)
-      if (item < 0 || item > num_items())
-        throw DataError("item {} of a history is not among the model's items 1..{}", item,
-                        num_items());
     for (const int32_t item : candidates[h])
       if (!knows(item))
         throw DataError("candidate {} is not among the model's items 1..{}", item, num_items());
     items.insert(items.end(), candidates[h].begin(), candidates[h].end());
-    asked.resize(late ? h + 1 : items.size(), {.window = window});
+    asked.resize(late ? h + 1 : items.size(), {.window = shown.rows[h]});
   }
   Matrix vectors(std::ssize(items), width());
   for (int64_t c = 0; c < vectors.rows; ++c) vectors_.read(items[c], vectors.row(c));

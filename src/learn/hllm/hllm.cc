@@ -12,12 +12,12 @@
 #include "learn/contrastive/contrast.h"
 #include "learn/ops/linear.h"
 #include "learn/parameter_init.h"
+#include "models/hllm_files.h"
 
 namespace tandem::learn {
 namespace {
 
-constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.", kTime = "time_",
-                           kHead = "ranking_head", kUserToken = "user_token";
+constexpr std::string_view kItem = "item_llm.", kUser = "user_llm.";
 
 // Means over the rows of x [P, D]: [B, D].
 at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
@@ -29,6 +29,13 @@ at::Tensor row_means(const at::Tensor& x, const at::Tensor& row_starts) {
 }
 
 }  // namespace
+
+std::vector<NamedParameter> HllmExtras::more() const {
+  std::vector<NamedParameter> all;
+  if (time) all = time->parameters();
+  if (head) all.insert(all.end(), head->parameters().begin(), head->parameters().end());
+  return all;
+}
 
 void HllmExtras::move_to(at::Device device) {
   for (at::Tensor* value : {&item_token, &logit_scale, &projector})
@@ -76,21 +83,17 @@ Hllm::Hllm(HllmConfig config, Llama item, std::optional<Llama> user, HllmExtras 
       add(fmt::format("{}{}", prefix, parameter.name), parameter.value);
   };
   add_tower(kItem, item_);
-  if (config_.pooling == HllmPooling::kToken) add("item_emb_tokens", extras_.item_token);
-  if (extras_.projector.defined()) add("projector.weight", extras_.projector);
+  if (config_.pooling == HllmPooling::kToken) add(kItemTokenName, extras_.item_token);
+  if (extras_.projector.defined()) add(kProjectorName, extras_.projector);
   if (user_) add_tower(kUser, *user_);
-  if (extras_.time)
-    for (const auto& [name, value] : extras_.time->parameters()) add(name, value);
-  if (extras_.head)
-    for (const auto& [name, value] : extras_.head->parameters()) add(name, value);
+  for (const auto& [name, value] : extras_.more()) add(name, value);
   add("logit_scale", extras_.logit_scale);
 }
 
 bool Hllm::trains_items() const {
   return std::ranges::any_of(parameters_, [](const NamedParameter& parameter) {
-    return !parameter.name.starts_with(kUser) && !parameter.name.starts_with(kTime) &&
-           !parameter.name.starts_with(kHead) && parameter.name != kUserToken &&
-           parameter.name != "logit_scale";
+    return parameter.name.starts_with(kItem) || parameter.name == kItemTokenName ||
+           parameter.name == kProjectorName;
   });
 }
 

@@ -24,6 +24,8 @@ struct HllmExtras {
   std::optional<TimeEmbedding> time = {};  // absent: the User LLM is not told when
   std::optional<RankingHead> head = {};    // absent: candidates are not judged
 
+  // Of the parts that may be absent, in the order in which they are written.
+  std::vector<NamedParameter> more() const;
   void move_to(at::Device device);
 };
 

@@ -81,7 +81,7 @@ void write_hllm(const fs::path& folder, const HllmConfig& config, const HllmExtr
   write_tower(folder, kItemTowerFolder, item, lora, trained);
   if (user != nullptr) write_tower(folder, kUserTowerFolder, *user, lora, trained);
   std::vector<NamedParameter> beside;
-  const auto add = [&](const char* name, const at::Tensor& value) {
+  const auto add = [&](const std::string& name, const at::Tensor& value) {
     if (!value.defined()) return;
     const auto found = trained.find(name);
     beside.push_back({name, found != trained.end() ? found->second : value.detach().cpu()});
@@ -89,10 +89,7 @@ void write_hllm(const fs::path& folder, const HllmConfig& config, const HllmExtr
   add(kItemTokenName, extras.item_token);
   add(kLogScaleName, extras.logit_scale);
   add(kProjectorName, extras.projector);
-  if (extras.time)
-    for (const auto& [name, value] : extras.time->parameters()) add(name.c_str(), value);
-  if (extras.head)
-    for (const auto& [name, value] : extras.head->parameters()) add(name.c_str(), value);
+  for (const auto& [name, value] : extras.more()) add(name, value);
   save_tensors(folder / kExtraParametersFile, beside);
   write_json(folder / kHllmConfigFile, config.to_json());
 }

@@ -5,12 +5,12 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <span>
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "eval/metrics.h"
 #include "learn/hllm/judgement.h"
 #include "learn/retriever/validation.h"
 
@@ -57,11 +57,10 @@ double JudgedRanks::auc() const {
   return halves.empty() ? 0 : sum / static_cast<double>(halves.size());
 }
 
-double JudgedRanks::ndcg(int64_t cutoff) const {
+double JudgedRanks::ndcg(int32_t cutoff) const {
+  const Metric metric{MetricKind::kNdcg, cutoff};
   double sum = 0;
-  for (const int64_t above : halves)
-    if (const int64_t rank = 1 + (above + 1) / 2; rank <= cutoff)
-      sum += 1 / std::log2(static_cast<double>(rank) + 1);
+  for (const int64_t above : halves) sum += metric.value(static_cast<int32_t>(1 + (above + 1) / 2));
   return halves.empty() ? 0 : sum / static_cast<double>(halves.size());
 }
 

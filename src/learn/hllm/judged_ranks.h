@@ -28,7 +28,7 @@ struct JudgedRanks {
   // Mean share of the other candidates that the true one is above. 0 without users.
   double auc() const;
   // With ranks 1 + candidates above, rounded up.
-  double ndcg(int64_t cutoff) const;
+  double ndcg(int32_t cutoff) const;
 };
 
 // The others are drawn uniformly among the items that the user's history and the true item are not,

@@ -4,10 +4,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 
+#include "learn/hllm/stored_parameters.h"
 #include "learn/ops/linear.h"
 #include "learn/ops/nce_loss.h"
 #include "learn/parameter_init.h"
@@ -28,10 +28,8 @@ RankingHead::RankingHead(HllmRanking ranking, int64_t width, uint64_t seed) : ra
 
 RankingHead::RankingHead(HllmRanking ranking, int64_t width,
                          std::span<const std::vector<float>> values)
-    : ranking_(ranking) {
-  for (const TensorSpec& spec : ranking_parameters(ranking, width))
-    parameters_.push_back({spec.name, at::tensor(values[parameters_.size()]).view(spec.shape)});
-}
+    : ranking_(ranking),
+      parameters_(stored_parameters(ranking_parameters(ranking, width), values)) {}
 
 at::Tensor RankingHead::late(const at::Tensor& users, const at::Tensor& items) const {
   const double root = std::sqrt(static_cast<double>(users.size(1)));

@@ -14,6 +14,20 @@ namespace {
 
 at::Tensor longs(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
+// Sum over the rows of the mean cross-entropy of their candidates, the first of each row the true
+// one.
+at::Tensor judgement_loss(const at::Tensor& z, const Judged& judged) {
+  std::vector<float> labels, shares;
+  for (size_t c = 0; c < judged.row_of.size(); ++c)
+    labels.push_back(c == 0 || judged.row_of[c] != judged.row_of[c - 1] ? 1.0f : 0.0f);
+  std::vector<int64_t> counts(judged.row_starts.size() - 1, 0);
+  for (const int64_t row : judged.row_of) ++counts[row];
+  for (const int64_t row : judged.row_of) shares.push_back(1 / static_cast<float>(counts[row]));
+  const at::Tensor each = at::binary_cross_entropy_with_logits(z, at::tensor(labels).to(z.device()),
+                                                               {}, {}, at::Reduction::None);
+  return each.mul(at::tensor(shares).to(z.device())).sum();
+}
+
 }  // namespace
 
 HllmItems::HllmItems(std::span<const ContrastiveRow> rows) {
@@ -58,24 +72,6 @@ HllmPositions HllmItems::positions(std::span<const ContrastiveRow> rows, bool ju
   return {
       .judged = std::move(judged), .targets = longs(targets), .target_items = longs(target_items)};
 }
-
-namespace {
-
-// Sum over the rows of the mean cross-entropy of their candidates, the first of each row the true
-// one.
-at::Tensor judgement_loss(const at::Tensor& z, const Judged& judged) {
-  std::vector<float> labels, shares;
-  for (size_t c = 0; c < judged.row_of.size(); ++c)
-    labels.push_back(c == 0 || judged.row_of[c] != judged.row_of[c - 1] ? 1.0f : 0.0f);
-  std::vector<int64_t> counts(judged.row_starts.size() - 1, 0);
-  for (const int64_t row : judged.row_of) ++counts[row];
-  for (const int64_t row : judged.row_of) shares.push_back(1 / static_cast<float>(counts[row]));
-  const at::Tensor each = at::binary_cross_entropy_with_logits(z, at::tensor(labels).to(z.device()),
-                                                               {}, {}, at::Reduction::None);
-  return each.mul(at::tensor(shares).to(z.device())).sum();
-}
-
-}  // namespace
 
 ContrastFigures add_position_gradients(const Hllm& model, const HllmItems& items,
                                        const at::Tensor& vectors,

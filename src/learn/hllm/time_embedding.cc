@@ -10,6 +10,7 @@
 #include <cmath>
 #include <string>
 
+#include "learn/hllm/stored_parameters.h"
 #include "learn/ops/linear.h"
 #include "learn/parameter_init.h"
 #include "models/time_embedding.h"
@@ -35,10 +36,8 @@ TimeEmbedding::TimeEmbedding(int64_t table_width, int64_t width, uint64_t seed) 
 }
 
 TimeEmbedding::TimeEmbedding(int64_t table_width, int64_t width,
-                             std::span<const std::vector<float>> values) {
-  for (const TensorSpec& spec : time_parameters(table_width, width))
-    parameters_.push_back({spec.name, at::tensor(values[parameters_.size()]).view(spec.shape)});
-}
+                             std::span<const std::vector<float>> values)
+    : parameters_(stored_parameters(time_parameters(table_width, width), values)) {}
 
 at::Tensor TimeEmbedding::added_to(const at::Tensor& x, const at::Tensor& times) const {
   std::array<std::vector<int64_t>, kLayers> rows;

@@ -16,6 +16,7 @@
 #include "learn/hllm/judged_ranks.h"
 #include "learn/hllm/step.h"
 #include "learn/ops/nce_loss.h"
+#include "support/tiny_tower.h"
 #include "unit/learn/op_gradient.h"
 
 namespace tandem::learn {
@@ -25,21 +26,8 @@ using test::relative_difference;
 
 constexpr int64_t kWhole = int64_t{1} << 40;
 
-LlamaConfig tower_config(int64_t width, bool words) {
-  LlamaConfig config;
-  config.vocab_size = 40;
-  config.hidden_size = width;
-  config.intermediate_size = 24;
-  config.num_layers = 2;
-  config.num_heads = config.num_kv_heads = 2;
-  config.head_dim = width / 2;
-  config.has_embedding = words;
-  config.has_head = false;
-  return config;
-}
-
 Llama tower(int64_t width, bool words, uint64_t seed) {
-  return {*random_weights(tower_config(width, words), seed, 0.3), {.train_base = true}};
+  return {*random_weights(test::tiny_tower(width, words), seed, 0.3), {.train_base = true}};
 }
 
 Hllm model(HllmPooling pooling = HllmPooling::kToken, int64_t item_width = 16,
@@ -313,7 +301,7 @@ TEST(Hllm, SharedTowersAreOne) {
 }
 
 TEST(FirstLayers, KeepsTheFirst) {
-  const LlamaConfig config = tower_config(16, true);
+  const LlamaConfig config = test::tiny_tower(16, true);
   const Llama all(*random_weights(config, 1), {}),
       one(*first_layers(random_weights(config, 1), 1, "item.layers"), {});
   EXPECT_EQ(one.blocks().size(), 1u);
